@@ -1,0 +1,4 @@
+namespace SegmentAnything.Rle;
+
+/// <summary>A binary mask in COCO's run-length form.</summary>
+public sealed partial class RleMask;

@@ -1,0 +1,90 @@
+using System.Collections.Immutable;
+
+namespace SegmentAnything.Checkpoints;
+
+/// <summary>How a tensor's values are stored in a file. They are always read as float32.</summary>
+internal enum TensorType
+{
+    Float32,
+    Float16,
+    BFloat16,
+}
+
+/// <summary>What is known of a tensor before its values are read.</summary>
+/// <param name="Name">Its name in the official PyTorch code, such as <c>mask_decoder.iou_token.weight</c>.</param>
+/// <param name="Type">How it is stored.</param>
+/// <param name="Shape">Its dimensions, outermost first; empty for a scalar.</param>
+internal sealed record TensorInfo(string Name, TensorType Type, ImmutableArray<int> Shape)
+{
+    public long Count => Shape.Aggregate(1L, (product, length) => checked(product * length));
+}
+
+/// <summary>
+/// The named weights of a model, whatever file they came from: PyTorch, safetensors, or the initialisers of an ONNX
+/// file that were given their names back. Values are read one tensor at a time, so that a large file needs little memory.
+/// </summary>
+/// <remarks>Reading is safe from several threads.</remarks>
+internal abstract class StateDict : IDisposable
+{
+    /// <summary>Every tensor, by its name.</summary>
+    public abstract IReadOnlyDictionary<string, TensorInfo> Tensors { get; }
+
+    /// <summary>Where the weights came from, for error messages.</summary>
+    public abstract string Source { get; }
+
+    /// <summary>Reads one tensor's values, row-major, converted to float32.</summary>
+    /// <param name="name">One of <see cref="Tensors"/>.</param>
+    /// <param name="destination">Exactly as long as the tensor has values.</param>
+    protected abstract void ReadCore(TensorInfo tensor, Span<float> destination);
+
+    public bool Contains(string name) => Tensors.ContainsKey(name);
+
+    /// <summary>Reads a tensor of a known shape, row-major.</summary>
+    /// <exception cref="CheckpointException">There is no such tensor, or its shape is another one.</exception>
+    public float[] Read(string name, params ReadOnlySpan<int> shape)
+    {
+        TensorInfo tensor = Find(name);
+        if (!tensor.Shape.AsSpan().SequenceEqual(shape))
+        {
+            throw new CheckpointException(
+                $"{Source}: tensor '{name}' has shape [{string.Join(", ", tensor.Shape)}], expected [{string.Join(", ", shape.ToArray())}].");
+        }
+
+        return Read(tensor);
+    }
+
+    /// <summary>Reads a tensor of any shape, row-major.</summary>
+    /// <exception cref="CheckpointException">There is no such tensor.</exception>
+    public float[] ReadAny(string name) => Read(Find(name));
+
+    /// <summary>The shape of a tensor.</summary>
+    /// <exception cref="CheckpointException">There is no such tensor.</exception>
+    public ImmutableArray<int> ShapeOf(string name) => Find(name).Shape;
+
+    public virtual void Dispose() => GC.SuppressFinalize(this);
+
+    private TensorInfo Find(string name) => Tensors.TryGetValue(name, out TensorInfo? tensor)
+        ? tensor
+        : throw new CheckpointException($"{Source}: no tensor named '{name}' among the {Tensors.Count} found.");
+
+    private float[] Read(TensorInfo tensor)
+    {
+        if (tensor.Count > Array.MaxLength)
+            throw new CheckpointException($"{Source}: tensor '{tensor.Name}' has {tensor.Count} values, more than an array can hold.");
+        float[] values = GC.AllocateUninitializedArray<float>((int)tensor.Count);
+        ReadCore(tensor, values);
+        return values;
+    }
+}
+
+/// <summary>Weights held in memory under their names.</summary>
+internal sealed class InMemoryStateDict(string source, IReadOnlyDictionary<string, (int[] Shape, float[] Values)> tensors) : StateDict
+{
+    public override string Source => source;
+
+    public override IReadOnlyDictionary<string, TensorInfo> Tensors { get; } =
+        tensors.ToDictionary(t => t.Key, t => new TensorInfo(t.Key, TensorType.Float32, [.. t.Value.Shape]));
+
+    protected override void ReadCore(TensorInfo tensor, Span<float> destination) =>
+        tensors[tensor.Name].Values.CopyTo(destination);
+}
