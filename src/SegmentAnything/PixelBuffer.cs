@@ -25,7 +25,7 @@ public readonly struct PixelBuffer
     /// <exception cref="ArgumentException">The memory is shorter than the image it should hold.</exception>
     public PixelBuffer(ReadOnlyMemory<byte> pixels, int width, int height, PixelFormat format, int stride = 0)
     {
-        Validate(pixels.Length, width, height, format, ref stride);
+        Validate(pixels, width, height, format, ref stride);
         Memory = pixels;
         Width = width;
         Height = height;
@@ -89,7 +89,7 @@ public readonly struct PixelBuffer
         return new PixelBuffer(Memory[start..], width, height, Format, Stride);
     }
 
-    private static void Validate(int length, int width, int height, PixelFormat format, ref int stride)
+    private static void Validate(ReadOnlyMemory<byte> pixels, int width, int height, PixelFormat format, ref int stride)
     {
         if (width is < 1 or > MaxSide)
             throw new ArgumentOutOfRangeException(nameof(width), width, $"An image is 1 to {MaxSide} pixels wide.");
@@ -104,11 +104,11 @@ public readonly struct PixelBuffer
         }
 
         long needed = ((long)stride * (height - 1)) + rowBytes;
-        if (length < needed)
+        if (pixels.Length < needed)
         {
             throw new ArgumentException(
-                $"An image of {width}x{height} {format} pixels with a stride of {stride} bytes takes {needed} bytes; {length} were given.",
-                "pixels");
+                $"An image of {width}x{height} {format} pixels with a stride of {stride} bytes takes {needed} bytes; {pixels.Length} were given.",
+                nameof(pixels));
         }
     }
 }

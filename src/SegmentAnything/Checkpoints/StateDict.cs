@@ -33,7 +33,7 @@ internal abstract class StateDict : IDisposable
     public abstract string Source { get; }
 
     /// <summary>Reads one tensor's values, row-major, converted to float32.</summary>
-    /// <param name="name">One of <see cref="Tensors"/>.</param>
+    /// <param name="tensor">One of <see cref="Tensors"/>.</param>
     /// <param name="destination">Exactly as long as the tensor has values.</param>
     protected abstract void ReadCore(TensorInfo tensor, Span<float> destination);
 
