@@ -28,7 +28,7 @@ public sealed class ImageEncoder : IDisposable
         _variant = variant;
         ReadOnlyMemory<byte> model = files.Read(ModelFileRole.Encoder);
         Fingerprint = Convert.ToHexStringLower(SHA256.HashData(model.Span));
-        _session = SessionFactory.Create(model, (options ?? SamOptions.Default).Execution);
+        _session = SessionFactory.Create(model, $"the image encoder of {variant.Name}", (options ?? SamOptions.Default).Execution);
         try
         {
             _contract = EncoderContract.Of(_session, model, variant);
@@ -81,10 +81,10 @@ public sealed class ImageEncoder : IDisposable
         try
         {
             using TensorList inputs = new();
-            inputs.Add(_contract.InputName, input.Span, 1, 3, size, size);
+            inputs.Add(_contract.InputName, input.Memory, 1, 3, size, size);
             using TensorList outputs = new();
-            outputs.Add(_contract.OutputName, values.Span, 1, channels, grid, grid);
-            _session.Run(inputs, outputs, cancellationToken);
+            outputs.Add(_contract.OutputName, values.Memory, 1, channels, grid, grid);
+            _session.Run(inputs.AsSpan(), outputs.AsSpan(), cancellationToken);
             return new ImageEmbedding(values, channels, grid, size, image.Size, _variant.Name, Fingerprint);
         }
         catch

@@ -36,7 +36,7 @@ internal sealed class GraphMaskDecoder : IMaskDecoderEngine
         try
         {
             foreach (byte[] graph in (ReadOnlySpan<byte[]>)[graphs.Prepare, graphs.Transformer, graphs.Upscale])
-                opened.Add(SessionFactory.Create(graph, execution));
+                opened.Add(SessionFactory.Create(graph, "the mask decoder's graph", execution));
         }
         catch
         {
@@ -65,11 +65,11 @@ internal sealed class GraphMaskDecoder : IMaskDecoderEngine
         try
         {
             using TensorList inputs = new();
-            inputs.Add("image_embedding", imageEmbedding, 1, _layout.Channels, _grid, _grid);
-            inputs.Add("dense", dense, 1, _layout.Channels, denseSide, denseSide);
+            inputs.AddCopy("image_embedding", imageEmbedding, 1, _layout.Channels, _grid, _grid);
+            inputs.AddCopy("dense", dense, 1, _layout.Channels, denseSide, denseSide);
             using TensorList outputs = new();
             AddPrepared(outputs, image);
-            _prepare.Run(inputs, outputs, cancellationToken);
+            _prepare.Run(inputs.AsSpan(), outputs.AsSpan(), cancellationToken);
             return image;
         }
         catch
@@ -97,17 +97,18 @@ internal sealed class GraphMaskDecoder : IMaskDecoderEngine
         using MemoryOwner<float> imageTokens = MemoryOwner<float>.Allocate(most * Positions * _layout.Channels);
         using MemoryOwner<float> hyper = MemoryOwner<float>.Allocate(most * masks * _layout.UpscaleChannels2);
         using MemoryOwner<float> iou = MemoryOwner<float>.Allocate(most * masks);
+        using MemoryOwner<float> lowRes = MemoryOwner<float>.Allocate(most * maskCount * maskSize);
         for (int start = 0; start < promptCount; start += most)
         {
             int count = Math.Min(most, promptCount - start);
             int tokenValues = tokensPerPrompt * _layout.Channels;
             Transform(prepared, tokens.Slice(start * tokenValues, count * tokenValues), count, tokensPerPrompt,
-                imageTokens.Span, hyper.Span, iou.Span, cancellationToken);
+                imageTokens.Memory, hyper.Memory, iou.Memory, cancellationToken);
             KeepMasks(hyper.Span, count, masks, _layout.UpscaleChannels2, firstMask, maskCount);
             KeepMasks(iou.Span, count, masks, 1, firstMask, maskCount);
             iou.Span[..(count * maskCount)].CopyTo(predictedIou[(start * maskCount)..]);
-            Upscale(imageTokens.Span, hyper.Span, count, maskCount,
-                logits.Slice(start * maskCount * maskSize, count * maskCount * maskSize), cancellationToken);
+            Upscale(imageTokens.Memory, hyper.Memory, count, maskCount, lowRes.Memory, cancellationToken);
+            lowRes.Span[..(count * maskCount * maskSize)].CopyTo(logits[(start * maskCount * maskSize)..]);
         }
     }
 
@@ -131,36 +132,36 @@ internal sealed class GraphMaskDecoder : IMaskDecoderEngine
 
     private void AddPrepared(TensorList list, PreparedGraphImage image)
     {
-        list.Add("keys", image.Keys.Span, Positions, _layout.Channels);
-        list.Add("k0", image.K0.Span, DecoderLayout.Heads, HeadChannels, Positions);
-        list.Add("v0", image.V0.Span, DecoderLayout.Heads, Positions, HeadChannels);
-        list.Add("q0", image.Q0.Span, DecoderLayout.Heads, Positions, HeadChannels);
+        list.Add("keys", image.Keys.Memory, Positions, _layout.Channels);
+        list.Add("k0", image.K0.Memory, DecoderLayout.Heads, HeadChannels, Positions);
+        list.Add("v0", image.V0.Memory, DecoderLayout.Heads, Positions, HeadChannels);
+        list.Add("q0", image.Q0.Memory, DecoderLayout.Heads, Positions, HeadChannels);
     }
 
     private void Transform(
         PreparedGraphImage prepared, ReadOnlySpan<float> tokens, int count, int tokensPerPrompt,
-        Span<float> imageTokens, Span<float> hyper, Span<float> iou, CancellationToken cancellationToken)
+        Memory<float> imageTokens, Memory<float> hyper, Memory<float> iou, CancellationToken cancellationToken)
     {
         using TensorList inputs = new();
         AddPrepared(inputs, prepared);
-        inputs.Add("sparse", tokens, count, tokensPerPrompt, _layout.Channels);
+        inputs.AddCopy("sparse", tokens, count, tokensPerPrompt, _layout.Channels);
         using TensorList outputs = new();
         outputs.Add("image_tokens", imageTokens, count, Positions, _layout.Channels);
         outputs.Add("hyper", hyper, count, _layout.MaskTokens, _layout.UpscaleChannels2);
         outputs.Add("iou", iou, count, _layout.MaskTokens);
-        _transformer.Run(inputs, outputs, cancellationToken);
+        _transformer.Run(inputs.AsSpan(), outputs.AsSpan(), cancellationToken);
     }
 
     private void Upscale(
-        ReadOnlySpan<float> imageTokens, ReadOnlySpan<float> hyper, int count, int maskCount,
-        Span<float> logits, CancellationToken cancellationToken)
+        Memory<float> imageTokens, Memory<float> hyper, int count, int maskCount,
+        Memory<float> logits, CancellationToken cancellationToken)
     {
         using TensorList inputs = new();
         inputs.Add("image_tokens", imageTokens, count, Positions, _layout.Channels);
         inputs.Add("hyper", hyper, count, maskCount, _layout.UpscaleChannels2);
         using TensorList outputs = new();
         outputs.Add("logits", logits, count, maskCount, 4 * _grid, 4 * _grid);
-        _upscale.Run(inputs, outputs, cancellationToken);
+        _upscale.Run(inputs.AsSpan(), outputs.AsSpan(), cancellationToken);
     }
 
     private sealed record PreparedGraphImage(
