@@ -107,7 +107,8 @@ internal static class SessionFactory
     private static bool IsFaultOfTheModel(Exception e) => e is OnnxRuntimeException
         && (e.Message.Contains("[ErrorCode:InvalidProtobuf]", StringComparison.Ordinal)
             || e.Message.Contains("[ErrorCode:InvalidGraph]", StringComparison.Ordinal)
-            || e.Message.Contains("[ErrorCode:NoModel]", StringComparison.Ordinal));
+            || e.Message.Contains("[ErrorCode:NoModel]", StringComparison.Ordinal)
+            || e.Message.Contains("No graph was found", StringComparison.Ordinal)); // what an empty file gives, as InvalidArgument
 
     private static string Explain(ExecutionProvider provider, Exception failure)
     {
