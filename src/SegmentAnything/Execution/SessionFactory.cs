@@ -83,7 +83,7 @@ internal static class SessionFactory
                 "ONNX Runtime's native library was not found, or is not the right one. Add one NuGet package that has it to the "
                 + "application (the project that is run, not only a library): Microsoft.ML.OnnxRuntime for the processor (and Core ML "
                 + "on macOS), Microsoft.ML.OnnxRuntime.Gpu for CUDA, or Microsoft.ML.OnnxRuntime.DirectML for DirectML on Windows, "
-                + $"of the same version as Microsoft.ML.OnnxRuntime.Managed. The system said: {Innermost(e).Message}",
+                + $"of the same version as Microsoft.ML.OnnxRuntime.Managed. The system said: {Innermost(e).Message.Split('\n')[0].TrimEnd()}",
                 innerException: e);
         }
     }
