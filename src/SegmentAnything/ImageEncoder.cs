@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using CommunityToolkit.HighPerformance.Buffers;
 using SegmentAnything.Execution;
 using SegmentAnything.Kernels;
+using SegmentAnything.Models;
 
 namespace SegmentAnything;
 

@@ -9,6 +9,7 @@ internal interface IMaskDecoderEngine : IDisposable
     /// <param name="dense">
     /// C values that are added at every position (the no-mask embedding), or C x G x G values (an encoded mask prompt).
     /// </param>
+    /// <param name="cancellationToken">Looked at between pieces of the work.</param>
     IPreparedImage Prepare(ReadOnlySpan<float> imageEmbedding, ReadOnlySpan<float> dense, CancellationToken cancellationToken);
 
     /// <summary>Decodes B prompts of N tokens each against one image.</summary>

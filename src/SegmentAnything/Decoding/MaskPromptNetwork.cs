@@ -9,6 +9,7 @@ internal sealed class MaskPromptNetwork(byte[] graph, int channels, int grid, Ex
 
     /// <summary>Encodes one mask.</summary>
     /// <param name="logits">4G x 4G, row-major, in the model's padded frame.</param>
+    /// <param name="cancellationToken">Stops the run.</param>
     /// <returns>C x G x G values.</returns>
     public float[] Encode(ReadOnlySpan<float> logits, CancellationToken cancellationToken)
     {

@@ -2,7 +2,7 @@ using SegmentAnything.Execution;
 using SegmentAnything.Graphs;
 using SegmentAnything.Graphs.Onnx;
 
-namespace SegmentAnything;
+namespace SegmentAnything.Models;
 
 /// <summary>What an image encoder takes and gives, checked against the variant when it is loaded.</summary>
 /// <param name="InputName">Its only input: (1, 3, S, S), whatever its name.</param>
@@ -15,21 +15,14 @@ internal sealed record EncoderContract(string InputName, string OutputName, floa
     /// <exception cref="ModelContractException">The model is not an encoder of this variant's sizes.</exception>
     public static EncoderContract Of(ModelSession session, ReadOnlyMemory<byte> model, SamVariant variant)
     {
-        if (session.Inputs.Count != 1)
-        {
-            throw new ModelContractException(
-                $"The image encoder of {variant.Name} should have one input, and this model has {session.Inputs.Count}: "
-                + $"{string.Join(", ", session.Inputs.Keys)}. Is this the decoder?");
-        }
-
-        TensorContract input = session.Inputs.Values.Single();
-        Check(input, variant, 3, variant.ImageSize);
-        TensorContract output = session.Outputs.Values.First();
-        Check(output, variant, variant.EmbeddingChannels, variant.EmbeddingGrid);
-        bool normalisesItself = NormalisesItself(OnnxFile.Parse(model.Span, "encoder").Graph, input.Name);
-        return normalisesItself
-            ? new EncoderContract(input.Name, output.Name, [0, 0, 0], [1, 1, 1])
-            : new EncoderContract(input.Name, output.Name, [.. variant.PixelMean], [.. variant.PixelStd]);
+        SessionContract.Check(session, $"the image encoder of {variant.Name}",
+            [TensorContract.Float(null, 1, 3, variant.ImageSize, variant.ImageSize)],
+            [TensorContract.Float(null, 1, variant.EmbeddingChannels, variant.EmbeddingGrid, variant.EmbeddingGrid)]);
+        string input = session.Inputs.Keys.Single();
+        string output = session.Outputs.Keys.Single();
+        return NormalisesItself(OnnxFile.Parse(model.Span, session.Source).Graph, input)
+            ? new EncoderContract(input, output, [0, 0, 0], [1, 1, 1])
+            : new EncoderContract(input, output, [.. variant.PixelMean], [.. variant.PixelStd]);
     }
 
     /// <summary>
@@ -48,18 +41,5 @@ internal sealed record EncoderContract(string InputName, string OutputName, floa
         return graph.Node.Any(node => node.OpType is "Sub" or "Div" or "Mul"
             && node.Input.Contains(input)
             && node.Input.Any(name => constants.TryGetValue(name, out TensorProto? t) && t.Dims.Aggregate(1L, (a, b) => a * b) == 3));
-    }
-
-    private static void Check(TensorContract tensor, SamVariant variant, int channels, int side)
-    {
-        ReadOnlySpan<long> expected = [1, channels, side, side];
-        bool fits = tensor.Dimensions.Length == 4;
-        for (int i = 0; fits && i < 4; i++) fits = tensor.Dimensions[i] < 0 || tensor.Dimensions[i] == expected[i];
-        if (!fits)
-        {
-            throw new ModelContractException(
-                $"Tensor '{tensor.Name}' of the image encoder of {variant.Name}: expected {string.Join("x", expected.ToArray())}, "
-                + $"found {string.Join("x", tensor.Dimensions)}. Is this a file of another model?");
-        }
     }
 }
