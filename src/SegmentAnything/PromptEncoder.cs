@@ -144,8 +144,9 @@ public sealed class PromptEncoder : IDisposable
     /// <summary>The positional encoding of a pixel's centre plus the embedding of what it is.</summary>
     private void WriteToken(double x, double y, in LongestSideTransform transform, int label, Span<float> token)
     {
-        (float modelX, float modelY) = transform.ToModel(x, y);
-        PositionalEncoding.Encode(_gaussianMatrix, (modelX + 0.5f) / _modelSize, (modelY + 0.5f) / _modelSize, token);
+        // Scaled in double precision, then single, as the reference does it.
+        (double modelX, double modelY) = transform.ToModel(x, y);
+        PositionalEncoding.Encode(_gaussianMatrix, ((float)modelX + 0.5f) / _modelSize, ((float)modelY + 0.5f) / _modelSize, token);
         ReadOnlySpan<float> embedding = _pointEmbeddings[label];
         for (int i = 0; i < token.Length; i++) token[i] += embedding[i];
     }

@@ -1,13 +1,7 @@
 #pragma warning disable
 using SegmentAnything.Rle;
 // Stands in until the real types land; whoever brings those deletes this file.
-namespace SegmentAnything.Geometry {
-internal readonly struct LongestSideTransform(ImageSize source, int modelSize) {
-  public ImageSize ModelSize { get { double s = modelSize * 1.0 / Math.Max(source.Width, source.Height); return new((int)(source.Width*s+0.5), (int)(source.Height*s+0.5)); } }
-  public (float, float) ToModel(double x, double y) { var m = ModelSize; return ((float)(x * ((double)m.Width/source.Width)), (float)(y * ((double)m.Height/source.Height))); }
-}}
 namespace SegmentAnything.Kernels {
-internal static class ImageKernels { public static void Preprocess(PixelBuffer b, int s, ReadOnlySpan<float> m, ReadOnlySpan<float> d, Span<float> o) { o.Clear(); } }
 internal record struct MaskMeasurement(RleMask Mask, float StabilityScore);
 internal sealed class MaskUpscaler(ImageSize input, ImageSize output, int low, int model) { 
  public MaskMeasurement Measure(ReadOnlySpan<float> l, float c, float o) {
