@@ -8,6 +8,13 @@ internal enum TensorType
     Float32,
     Float16,
     BFloat16,
+    Float64,
+    Int64,
+    Int32,
+    Int16,
+    Int8,
+    UInt8,
+    Bool,
 }
 
 /// <summary>What is known of a tensor before its values are read.</summary>
@@ -31,6 +38,9 @@ internal abstract class StateDict : IDisposable
 
     /// <summary>Where the weights came from, for error messages.</summary>
     public abstract string Source { get; }
+
+    /// <summary>What kind of file that is, for people.</summary>
+    public virtual string Format => "weights in memory";
 
     /// <summary>Reads one tensor's values, row-major, converted to float32.</summary>
     /// <param name="tensor">One of <see cref="Tensors"/>.</param>

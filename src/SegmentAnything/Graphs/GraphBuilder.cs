@@ -1,0 +1,201 @@
+using System.Runtime.InteropServices;
+using Google.Protobuf;
+using SegmentAnything.Graphs.Onnx;
+
+namespace SegmentAnything.Graphs;
+
+/// <summary>One value that flows through a graph under construction.</summary>
+internal readonly record struct Value(string Name);
+
+/// <summary>One dimension of a graph's input or output: a number, or the name of one that is free.</summary>
+internal readonly record struct Dim(long Size, string? Name)
+{
+    public static implicit operator Dim(int size) => new(size, null);
+
+    public static implicit operator Dim(string name) => new(0, name);
+}
+
+/// <summary>
+/// Builds an ONNX graph node by node. Every method adds one node and returns its output, so that a network reads
+/// like its formulas. Constants of equal content are stored once when they are small (shapes, scalars).
+/// </summary>
+internal sealed class GraphBuilder
+{
+    /// <summary>Opset 20 brought Gelu; the runtime has all of it on every provider that matters here.</summary>
+    private const int Opset = 20;
+
+    /// <summary>The IR version that goes with opset 20.</summary>
+    private const int IrVersion = 9;
+
+    private readonly GraphProto _graph;
+    private readonly Dictionary<string, Value> _smallConstants = [];
+    private readonly HashSet<string> _names = [];
+
+    public GraphBuilder(string name) => _graph = new GraphProto { Name = name };
+
+    public Value Input(string name, params ReadOnlySpan<Dim> shape)
+    {
+        _graph.Input.Add(Describe(name, shape));
+        _names.Add(name);
+        return new Value(name);
+    }
+
+    /// <summary>Gives <paramref name="value"/> a public name and makes it an output of the graph.</summary>
+    public void Output(string name, Value value, params ReadOnlySpan<Dim> shape)
+    {
+        Add("Identity", [value.Name], name);
+        _graph.Output.Add(Describe(name, shape));
+    }
+
+    /// <summary>A float32 weight or constant, row-major.</summary>
+    public Value Constant(string name, ReadOnlySpan<float> values, params ReadOnlySpan<int> shape)
+    {
+        TensorProto tensor = NewTensor(name, TensorProto.Types.DataType.Float, shape, values.Length);
+        tensor.RawData = ByteString.CopyFrom(MemoryMarshal.AsBytes(values));
+        _graph.Initializer.Add(tensor);
+        return new Value(tensor.Name);
+    }
+
+    public Value Scalar(float value) => Small($"scalar_{value:R}", () => Constant($"scalar_{value:R}", [value]));
+
+    /// <summary>A shape or a list of axes, as int64.</summary>
+    public Value Integers(params ReadOnlySpan<long> values)
+    {
+        string name = "integers_" + string.Join('_', values.ToArray());
+        long[] copy = values.ToArray();
+        return Small(name, () =>
+        {
+            TensorProto tensor = NewTensor(name, TensorProto.Types.DataType.Int64, [copy.Length], copy.Length);
+            tensor.RawData = ByteString.CopyFrom(MemoryMarshal.AsBytes<long>(copy));
+            _graph.Initializer.Add(tensor);
+            return new Value(tensor.Name);
+        });
+    }
+
+    public Value Node(string op, ReadOnlySpan<Value> inputs, params ReadOnlySpan<(string Name, object Value)> attributes)
+    {
+        string[] names = new string[inputs.Length];
+        for (int i = 0; i < names.Length; i++) names[i] = inputs[i].Name;
+        string output = Unique(op);
+        NodeProto node = Add(op, names, output);
+        foreach ((string name, object value) in attributes) node.Attribute.Add(Attribute(name, value));
+        return new Value(output);
+    }
+
+    public Value Add(Value a, Value b) => Node("Add", [a, b]);
+
+    public Value Multiply(Value a, Value b) => Node("Mul", [a, b]);
+
+    public Value MatMul(Value a, Value b) => Node("MatMul", [a, b]);
+
+    public Value Relu(Value x) => Node("Relu", [x]);
+
+    /// <summary>The exact form, with the error function; the tanh form is off by 2e-2 at the end of the decoder.</summary>
+    public Value Gelu(Value x) => Node("Gelu", [x], ("approximate", "none"));
+
+    public Value Softmax(Value x, int axis = -1) => Node("Softmax", [x], ("axis", (long)axis));
+
+    /// <summary>Normalises over the last axis.</summary>
+    public Value LayerNorm(Value x, Value weight, Value bias, float epsilon) =>
+        Node("LayerNormalization", [x, weight, bias], ("axis", -1L), ("epsilon", epsilon));
+
+    /// <summary>0 keeps a dimension, -1 (once) takes what is left.</summary>
+    public Value Reshape(Value x, params ReadOnlySpan<long> shape) => Node("Reshape", [x, Integers(shape)]);
+
+    public Value ReshapeLike(Value x, Value other) => Node("Reshape", [x, Node("Shape", [other])]);
+
+    public Value Transpose(Value x, params ReadOnlySpan<long> axes) => Node("Transpose", [x], ("perm", axes.ToArray()));
+
+    public Value Concat(int axis, params ReadOnlySpan<Value> values) => Node("Concat", values, ("axis", (long)axis));
+
+    /// <summary>Keeps positions <paramref name="start"/> to <paramref name="end"/> (exclusive) of one axis.</summary>
+    public Value Slice(Value x, int axis, long start, long end) =>
+        Node("Slice", [x, Integers(start), Integers(end), Integers(axis)]);
+
+    /// <summary>x · weightᵀ + bias, for a weight as PyTorch keeps it (out x in).</summary>
+    public Value Linear(Value x, string name, ReadOnlySpan<float> weight, ReadOnlySpan<float> bias)
+    {
+        int outputs = bias.Length;
+        int inputs = weight.Length / outputs;
+        Value w = Constant(name + ".weight", Matrices.Transpose(weight, outputs, inputs), inputs, outputs);
+        return Add(MatMul(x, w), Constant(name + ".bias", bias, outputs));
+    }
+
+    public ModelProto Build() => new()
+    {
+        IrVersion = IrVersion,
+        ProducerName = "SegmentAnything",
+        OpsetImport = { new OperatorSetIdProto { Version = Opset } },
+        Graph = _graph,
+    };
+
+    public byte[] ToBytes() => Build().ToByteArray();
+
+    private static ValueInfoProto Describe(string name, ReadOnlySpan<Dim> shape)
+    {
+        TensorShapeProto dims = new();
+        foreach (Dim dim in shape)
+        {
+            dims.Dim.Add(dim.Name is null
+                ? new TensorShapeProto.Types.Dimension { DimValue = dim.Size }
+                : new TensorShapeProto.Types.Dimension { DimParam = dim.Name });
+        }
+
+        return new ValueInfoProto
+        {
+            Name = name,
+            Type = new TypeProto
+            {
+                TensorType = new TypeProto.Types.Tensor { ElemType = (int)TensorProto.Types.DataType.Float, Shape = dims },
+            },
+        };
+    }
+
+    private static AttributeProto Attribute(string name, object value) => value switch
+    {
+        long i => new AttributeProto { Name = name, Type = AttributeProto.Types.AttributeType.Int, I = i },
+        float f => new AttributeProto { Name = name, Type = AttributeProto.Types.AttributeType.Float, F = f },
+        string s => new AttributeProto
+        {
+            Name = name, Type = AttributeProto.Types.AttributeType.String, S = ByteString.CopyFromUtf8(s),
+        },
+        long[] list => new AttributeProto { Name = name, Type = AttributeProto.Types.AttributeType.Ints, Ints = { list } },
+        _ => throw new ArgumentException($"Attribute {name} is a {value.GetType()}: expected long, float, string or long[]."),
+    };
+
+    private NodeProto Add(string op, ReadOnlySpan<string> inputs, string output)
+    {
+        NodeProto node = new() { OpType = op, Name = output, Output = { output } };
+        foreach (string input in inputs) node.Input.Add(input);
+        _graph.Node.Add(node);
+        return node;
+    }
+
+    private TensorProto NewTensor(string name, TensorProto.Types.DataType type, ReadOnlySpan<int> shape, int length)
+    {
+        long count = 1;
+        TensorProto tensor = new() { Name = Unique(name), DataType = (int)type };
+        foreach (int size in shape)
+        {
+            tensor.Dims.Add(size);
+            count *= size;
+        }
+
+        return count == length
+            ? tensor
+            : throw new ArgumentException($"{name}: {length} values do not fill the shape [{string.Join(", ", shape.ToArray())}].");
+    }
+
+    private Value Small(string key, Func<Value> create)
+    {
+        if (!_smallConstants.TryGetValue(key, out Value value)) _smallConstants[key] = value = create();
+        return value;
+    }
+
+    private string Unique(string name)
+    {
+        string candidate = name;
+        for (int i = 1; !_names.Add(candidate); i++) candidate = $"{name}_{i}";
+        return candidate;
+    }
+}

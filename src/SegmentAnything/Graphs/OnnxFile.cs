@@ -1,0 +1,68 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using Google.Protobuf;
+using SegmentAnything.Graphs.Onnx;
+
+namespace SegmentAnything.Graphs;
+
+/// <summary>Reads ONNX files and the tensors in them.</summary>
+internal static class OnnxFile
+{
+    /// <summary>Parses a model.</summary>
+    /// <param name="bytes">The whole file.</param>
+    /// <param name="source">Its name, for the error message.</param>
+    /// <exception cref="CheckpointException">The bytes are not an ONNX model, or are damaged.</exception>
+    public static ModelProto Parse(ReadOnlySpan<byte> bytes, string source)
+    {
+        ModelProto model;
+        try
+        {
+            model = ModelProto.Parser.ParseFrom(bytes);
+        }
+        catch (InvalidProtocolBufferException e)
+        {
+            throw new CheckpointException($"{source}: not an ONNX model, or truncated ({bytes.Length} bytes): {e.Message}", e);
+        }
+
+        return model.Graph is { Node.Count: > 0 }
+            ? model
+            : throw new CheckpointException($"{source}: not an ONNX model: no graph was found in its {bytes.Length} bytes.");
+    }
+
+    /// <summary>The float32 values of a tensor, or null when it holds another type or keeps its data in another file.</summary>
+    /// <exception cref="CheckpointException">The tensor's data does not fill its shape.</exception>
+    public static float[]? ReadFloats(TensorProto tensor, string source)
+    {
+        if (tensor.DataType != (int)TensorProto.Types.DataType.Float
+            || tensor.DataLocation == TensorProto.Types.DataLocation.External)
+        {
+            return null;
+        }
+
+        float[] values;
+        if (tensor.FloatData.Count > 0)
+        {
+            values = [.. tensor.FloatData];
+        }
+        else
+        {
+            ReadOnlySpan<byte> raw = tensor.RawData.Span;
+            values = new float[raw.Length / sizeof(float)];
+            if (BitConverter.IsLittleEndian)
+            {
+                raw[..(values.Length * sizeof(float))].CopyTo(MemoryMarshal.AsBytes(values.AsSpan()));
+            }
+            else
+            {
+                for (int i = 0; i < values.Length; i++)
+                    values[i] = BinaryPrimitives.ReadSingleLittleEndian(raw[(i * sizeof(float))..]);
+            }
+        }
+
+        long expected = tensor.Dims.Aggregate(1L, (product, size) => product * size);
+        return values.Length == expected
+            ? values
+            : throw new CheckpointException(
+                $"{source}: tensor '{tensor.Name}' of shape [{string.Join(", ", tensor.Dims)}] holds {values.Length} values, expected {expected}.");
+    }
+}
