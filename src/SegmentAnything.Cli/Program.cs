@@ -1,1 +1,1 @@
-return 0;
+return await SegmentAnything.Cli.Tool.RunAsync(args, Console.Out, Console.Error);

@@ -2,7 +2,7 @@ using SegmentAnything.Checkpoints;
 
 namespace SegmentAnything.Graphs;
 
-/// <summary>The four graphs that the mask decoder is made of, as bytes of ONNX models.</summary>
+/// <summary>The three graphs that the mask decoder is made of, as bytes of ONNX models.</summary>
 /// <param name="Prepare">
 /// What depends on the image alone. <c>image_embedding</c> (1, C, G, G), <c>dense</c> (1, C, d, d with d = 1 or G)
 /// to <c>keys</c> (P, C), <c>k0</c> (8, c, P), <c>v0</c> (8, P, c), <c>q0</c> (8, P, c).
@@ -14,8 +14,7 @@ namespace SegmentAnything.Graphs;
 /// <param name="Upscale">
 /// <c>image_tokens</c> (B, P, C) and the wanted rows of <c>hyper</c> (B, m, U) to <c>logits</c> (B, m, 4G, 4G).
 /// </param>
-/// <param name="MaskPrompt">A rough mask: <c>mask</c> (B, 1, 4G, 4G) to <c>dense</c> (B, C, G, G).</param>
-internal sealed record DecoderGraphSet(byte[] Prepare, byte[] Transformer, byte[] Upscale, byte[] MaskPrompt);
+internal sealed record DecoderGraphSet(byte[] Prepare, byte[] Transformer, byte[] Upscale);
 
 /// <summary>Builds the decoder's graphs from its weights, with the number of prompts B and of prompt tokens N free.</summary>
 /// <remarks>
@@ -33,8 +32,11 @@ internal static class DecoderGraphs
     public static DecoderGraphSet Build(StateDict weights, int grid)
     {
         Network network = new(weights, DecoderLayout.Of(weights), grid);
-        return new DecoderGraphSet(network.Prepare(), network.Transformer(), network.Upscale(), network.MaskPrompt());
+        return new DecoderGraphSet(network.Prepare(), network.Transformer(), network.Upscale());
     }
+
+    /// <summary>The prompt encoder's network for a rough mask: <c>mask</c> (B, 1, 4G, 4G) to <c>dense</c> (B, C, G, G).</summary>
+    public static byte[] BuildMaskPrompt(StateDict weights, int grid) => new Network(weights, DecoderLayout.Of(weights), grid).MaskPrompt();
 
     private sealed class Network(StateDict weights, DecoderLayout layout, int grid)
     {

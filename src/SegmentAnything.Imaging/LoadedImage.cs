@@ -1,0 +1,40 @@
+namespace SegmentAnything.Imaging;
+
+/// <summary>A decoded picture: red-green-blue bytes in rows from the top, upright, without padding.</summary>
+public sealed class LoadedImage
+{
+    /// <summary>Wraps pixels; nothing is copied.</summary>
+    /// <param name="pixels">Width * height * 3 bytes: red, green, blue of each pixel, rows from the top.</param>
+    /// <param name="width">Columns, at least 1.</param>
+    /// <param name="height">Rows, at least 1.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A side is less than 1.</exception>
+    /// <exception cref="ArgumentException">The number of bytes is not width * height * 3.</exception>
+    public LoadedImage(byte[] pixels, int width, int height)
+    {
+        ArgumentNullException.ThrowIfNull(pixels);
+        ArgumentOutOfRangeException.ThrowIfLessThan(width, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(height, 1);
+        if (pixels.Length != (long)width * height * 3)
+        {
+            throw new ArgumentException(
+                $"A picture of {width}x{height} RGB pixels takes {(long)width * height * 3} bytes; {pixels.Length} were given.",
+                nameof(pixels));
+        }
+
+        Pixels = pixels;
+        Width = width;
+        Height = height;
+    }
+
+    /// <summary>Width * height * 3 bytes: red, green, blue of each pixel, rows from the top.</summary>
+    public byte[] Pixels { get; }
+
+    /// <summary>Columns.</summary>
+    public int Width { get; }
+
+    /// <summary>Rows.</summary>
+    public int Height { get; }
+
+    /// <summary>The same memory as the library's view of an image.</summary>
+    public PixelBuffer ToPixelBuffer() => PixelBuffer.FromRgb24(Pixels, Width, Height);
+}

@@ -1,0 +1,125 @@
+namespace SegmentAnything.Rle;
+
+/// <summary>Keeps the best of overlapping detections.</summary>
+/// <remarks>
+/// Greedy: detections are taken in order of falling score, equal scores in the order given; each one taken suppresses the
+/// later ones that overlap it by more than the threshold.
+/// </remarks>
+public static partial class NonMaximumSuppression
+{
+    /// <summary>Suppresses overlapping boxes.</summary>
+    /// <param name="boxesXyxy">
+    /// Four numbers a box: left, top, right, bottom, in any unit, right and bottom being the coordinates of the far edge
+    /// (the width is right - left).
+    /// </param>
+    /// <param name="scores">One a box; greater is better. NaN counts as greater than every number.</param>
+    /// <param name="iouThreshold">
+    /// A box is suppressed when its intersection over union with a better one is greater than this, 0 to 1.
+    /// </param>
+    /// <returns>The indices of the boxes that are kept, best first.</returns>
+    /// <exception cref="ArgumentException">There are not four times as many coordinates as scores.</exception>
+    /// <remarks>
+    /// The ratio is computed in single precision; that of two boxes without area is NaN and suppresses nothing.
+    /// Source: torchvision, ops/boxes.py (nms).
+    /// </remarks>
+    public static int[] Boxes(ReadOnlySpan<float> boxesXyxy, ReadOnlySpan<float> scores, double iouThreshold)
+    {
+        if (boxesXyxy.Length != 4L * scores.Length)
+        {
+            throw new ArgumentException(
+                $"There are {boxesXyxy.Length} coordinates for {scores.Length} scores; a box has 4.", nameof(boxesXyxy));
+        }
+
+        return SuppressBoxes(boxesXyxy, OrderByScore(scores), RoundDown(iouThreshold));
+    }
+
+    /// <summary>Suppresses overlapping boxes, each category by itself.</summary>
+    /// <param name="boxesXyxy">Four numbers a box: left, top, right, bottom.</param>
+    /// <param name="scores">One a box; greater is better. NaN counts as greater than every number.</param>
+    /// <param name="categories">One a box; boxes suppress only boxes of their own category.</param>
+    /// <param name="iouThreshold">
+    /// A box is suppressed when its intersection over union with a better one is greater than this, 0 to 1.
+    /// </param>
+    /// <returns>The indices of the boxes that are kept, best first over all categories.</returns>
+    /// <exception cref="ArgumentException">The lengths do not fit together.</exception>
+    /// <remarks>
+    /// Source: torchvision, ops/boxes.py (batched_nms), the way it takes for many boxes; for few it moves the categories
+    /// apart by an offset, which rounds the coordinates.
+    /// </remarks>
+    public static int[] Boxes(
+        ReadOnlySpan<float> boxesXyxy, ReadOnlySpan<float> scores, ReadOnlySpan<int> categories, double iouThreshold)
+    {
+        if (boxesXyxy.Length != 4L * scores.Length || categories.Length != scores.Length)
+        {
+            throw new ArgumentException(
+                $"There are {boxesXyxy.Length} coordinates and {categories.Length} categories for {scores.Length} scores; "
+                + "a box has 4 and 1.", nameof(boxesXyxy));
+        }
+
+        int[] order = OrderByScore(scores);
+        float threshold = RoundDown(iouThreshold);
+        int[] keys = categories.ToArray();
+        var byCategory = new Dictionary<int, List<int>>();
+        foreach (int index in order)
+        {
+            if (!byCategory.TryGetValue(keys[index], out List<int>? members)) byCategory.Add(keys[index], members = []);
+            members.Add(index);
+        }
+
+        var keep = new bool[scores.Length];
+        foreach (List<int> members in byCategory.Values)
+            foreach (int index in SuppressBoxes(boxesXyxy, [.. members], threshold))
+                keep[index] = true;
+        return Array.FindAll(order, index => keep[index]);
+    }
+
+    /// <summary>Indices by falling score; equal scores keep their order.</summary>
+    internal static int[] OrderByScore(ReadOnlySpan<float> scores)
+    {
+        // The key of a score grows as the score falls; with the index behind it a plain sort is stable. Adding 0 makes
+        // -0 equal to +0.
+        var keys = new ulong[scores.Length];
+        for (int i = 0; i < keys.Length; i++)
+        {
+            uint bits = float.IsNaN(scores[i]) ? 0x7fffffffu : BitConverter.SingleToUInt32Bits(scores[i] + 0f);
+            uint rising = (bits & 0x80000000u) != 0 ? ~bits : bits | 0x80000000u;
+            keys[i] = ((ulong)~rising << 32) | (uint)i;
+        }
+
+        Array.Sort(keys);
+        return Array.ConvertAll(keys, key => (int)(uint)key);
+    }
+
+    // Ratios are single precision, thresholds double as in torchvision: ratio > threshold is the same as ratio > the
+    // greatest single that is not above the threshold.
+    private static float RoundDown(double threshold)
+    {
+        float single = (float)threshold;
+        return single > threshold ? MathF.BitDecrement(single) : single;
+    }
+
+    // The definition: every box taken against every later one.
+    internal static int[] SuppressBoxes(ReadOnlySpan<float> boxes, int[] order, float threshold)
+    {
+        var suppressed = new bool[order.Length];
+        var kept = new List<int>();
+        for (int i = 0; i < order.Length; i++)
+        {
+            if (suppressed[i]) continue;
+            kept.Add(order[i]);
+            ReadOnlySpan<float> a = boxes.Slice(4 * order[i], 4);
+            float areaA = (a[2] - a[0]) * (a[3] - a[1]);
+            for (int j = i + 1; j < order.Length; j++)
+            {
+                ReadOnlySpan<float> b = boxes.Slice(4 * order[j], 4);
+                float width = MathF.Max(0f, MathF.Min(a[2], b[2]) - MathF.Max(a[0], b[0]));
+                float height = MathF.Max(0f, MathF.Min(a[3], b[3]) - MathF.Max(a[1], b[1]));
+                float intersection = width * height;
+                float areaB = (b[2] - b[0]) * (b[3] - b[1]);
+                if (intersection / (areaA + areaB - intersection) > threshold) suppressed[j] = true;
+            }
+        }
+
+        return [.. kept];
+    }
+}

@@ -1,0 +1,138 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using Microsoft.ML.OnnxRuntime;
+
+namespace SegmentAnything.Execution;
+
+/// <summary>
+/// A model loaded into ONNX Runtime, to be run by any number of threads. Made by <see cref="SessionFactory"/>.
+/// </summary>
+/// <remarks>
+/// Runs are synchronous, on the caller's thread: the C# RunAsync of ONNX Runtime has crashed. Runs are counted, since a
+/// native session must not be released while one is under way: <see cref="Dispose"/> waits for them.
+/// </remarks>
+internal sealed class ModelSession : IDisposable
+{
+    // One for each device that bears one run at a time, for the life of the process: devices do not come and go.
+    private static readonly ConcurrentDictionary<ExecutionProvider, SemaphoreSlim> Devices = new();
+
+    private readonly object _gate = new(); // guards the two below; pulsed when the last run ends
+    private int _runs;
+    private bool _isDisposed;
+    private readonly InferenceSession _session;
+    private readonly SemaphoreSlim? _device;
+
+    internal ModelSession(InferenceSession session, string source, ExecutionProvider provider, ImmutableArray<ExecutionProviderFailure> passedOver)
+    {
+        _session = session;
+        Source = source;
+        Provider = provider;
+        PassedOver = passedOver;
+        _device = provider.RunsOneAtATime ? Devices.GetOrAdd(provider, static _ => new SemaphoreSlim(1, 1)) : null;
+        Inputs = session.InputMetadata.ToDictionary(m => m.Key, m => TensorContract.FromMetadata(m.Key, m.Value));
+        Outputs = session.OutputMetadata.ToDictionary(m => m.Key, m => TensorContract.FromMetadata(m.Key, m.Value));
+    }
+
+    /// <summary>Where the model came from, for messages: a file name, or what the bytes are.</summary>
+    public string Source { get; }
+
+    /// <summary>The provider that was taken. What it cannot do, ONNX Runtime does on the processor.</summary>
+    public ExecutionProvider Provider { get; }
+
+    /// <summary>The providers that were tried before and failed, with their reasons.</summary>
+    public ImmutableArray<ExecutionProviderFailure> PassedOver { get; }
+
+    /// <summary>What the model takes, by name.</summary>
+    public IReadOnlyDictionary<string, TensorContract> Inputs { get; }
+
+    /// <summary>What the model gives, by name.</summary>
+    public IReadOnlyDictionary<string, TensorContract> Outputs { get; }
+
+    /// <summary>Runs the model once. Safe to call from several threads.</summary>
+    /// <param name="inputs">A value for every input, by name.</param>
+    /// <param name="outputs">
+    /// Values over the caller's memory that receive the results, by name, each of exactly the shape that the model gives;
+    /// outputs that are not named are not computed unless others need them.
+    /// </param>
+    /// <param name="cancellationToken">Stops the run after the operator under way.</param>
+    /// <exception cref="OperationCanceledException">The token was cancelled; the outputs' contents are undefined.</exception>
+    /// <exception cref="ObjectDisposedException">The session was disposed.</exception>
+    /// <exception cref="OnnxRuntimeException">A name, type or shape is not the model's, or an operator failed.</exception>
+    public void Run(
+        ReadOnlySpan<(string Name, OrtValue Value)> inputs,
+        ReadOnlySpan<(string Name, OrtValue Value)> outputs,
+        CancellationToken cancellationToken = default)
+    {
+        (string[] inputNames, OrtValue[] inputValues) = Split(inputs);
+        (string[] outputNames, OrtValue[] outputValues) = Split(outputs);
+        cancellationToken.ThrowIfCancellationRequested();
+        Enter();
+        try
+        {
+            _device?.Wait(cancellationToken);
+            try
+            {
+                // One RunOptions for each run, since Terminate stops every run that shares it.
+                using var runOptions = new RunOptions();
+                using CancellationTokenRegistration registration = cancellationToken.UnsafeRegister(
+                    static options => ((RunOptions)options!).Terminate = true, runOptions);
+                _session.Run(runOptions, inputNames, inputValues, outputNames, outputValues);
+            }
+            catch (OnnxRuntimeException e) when (cancellationToken.IsCancellationRequested)
+            {
+                throw new OperationCanceledException($"The run of {Source} was cancelled.", e, cancellationToken);
+            }
+            finally
+            {
+                _device?.Release();
+            }
+        }
+        finally
+        {
+            Exit();
+
+            // Only their native handles were in use: they must not be finalised before the run has ended.
+            GC.KeepAlive(inputValues);
+            GC.KeepAlive(outputValues);
+        }
+    }
+
+    /// <summary>Lets no further run begin, waits for those under way, then releases the model. Safe to call twice.</summary>
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            if (_isDisposed) return;
+            _isDisposed = true;
+            while (_runs > 0) Monitor.Wait(_gate);
+        }
+
+        _session.Dispose();
+    }
+
+    private void Enter()
+    {
+        lock (_gate)
+        {
+            if (_isDisposed)
+                throw new ObjectDisposedException(nameof(ModelSession), $"The model {Source} was disposed; load it again to run it.");
+            _runs++;
+        }
+    }
+
+    private void Exit()
+    {
+        lock (_gate)
+        {
+            if (--_runs == 0) Monitor.PulseAll(_gate);
+        }
+    }
+
+    private static (string[] Names, OrtValue[] Values) Split(ReadOnlySpan<(string Name, OrtValue Value)> tensors)
+    {
+        var names = new string[tensors.Length];
+        var values = new OrtValue[tensors.Length];
+        for (int i = 0; i < tensors.Length; i++) (names[i], values[i]) = tensors[i];
+        return (names, values);
+    }
+}

@@ -1,0 +1,125 @@
+using System.Security.Cryptography;
+using CommunityToolkit.HighPerformance.Buffers;
+using SegmentAnything.Execution;
+using SegmentAnything.Kernels;
+using SegmentAnything.Models;
+
+namespace SegmentAnything;
+
+/// <summary>Turns an image into its embedding: the slow part, done once an image.</summary>
+/// <remarks>Safe to use from several threads. Source: Segment Anything, modeling/image_encoder.py, modeling/sam.py (preprocess).</remarks>
+public sealed class ImageEncoder : IDisposable
+{
+    private readonly ModelSession _session;
+    private readonly SamVariant _variant;
+    private readonly EncoderContract _contract;
+    private bool _disposed;
+
+    /// <summary>Loads the image encoder of a model.</summary>
+    /// <param name="variant">Which model it is.</param>
+    /// <param name="files">Where its files are.</param>
+    /// <param name="options">How to run it; by default on the CPU.</param>
+    /// <exception cref="ModelNotFoundException">The file is missing.</exception>
+    /// <exception cref="ModelContractException">The file is an ONNX model, but not an image encoder of this size.</exception>
+    /// <exception cref="ExecutionProviderException">No execution provider of the list works.</exception>
+    public ImageEncoder(SamVariant variant, ModelFiles files, SamOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(variant);
+        ArgumentNullException.ThrowIfNull(files);
+        _variant = variant;
+        ReadOnlyMemory<byte> model = files.Read(ModelFileRole.Encoder);
+        Fingerprint = Convert.ToHexStringLower(SHA256.HashData(model.Span));
+        _session = SessionFactory.Create(model, $"the image encoder of {variant.Name}", (options ?? SamOptions.Default).Execution);
+        try
+        {
+            _contract = EncoderContract.Of(_session, model, variant);
+        }
+        catch
+        {
+            _session.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The execution provider that runs it.</summary>
+    public ExecutionProvider Provider => _session.Provider;
+
+    /// <summary>The SHA-256 of the encoder's file, in hexadecimal. Embeddings carry it.</summary>
+    public string Fingerprint { get; }
+
+    /// <summary>Computes the embedding of one image, to be prompted any number of times.</summary>
+    /// <param name="image">
+    /// Pixels in rows from the top, 8 bits a channel, any size from 1x1. Channel order is given by
+    /// <see cref="PixelBuffer.Format"/>; alpha is ignored.
+    /// </param>
+    /// <param name="cancellationToken">Stops the work soon.</param>
+    /// <returns>
+    /// An embedding of shape channels x rows x columns (256 x 64 x 64), row-major, in pooled memory that the caller
+    /// disposes. It remembers the source size, in pixels.
+    /// </returns>
+    /// <exception cref="ArgumentException">The image is the default value, without memory.</exception>
+    /// <exception cref="ObjectDisposedException">The encoder was disposed.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <remarks>
+    /// The longer side is resized to the model's size (1024) as Pillow resizes, antialiased, each channel is normalised,
+    /// and the rest is padded with zeros on the right and bottom.
+    /// Source: Segment Anything, utils/transforms.py (ResizeLongestSide), modeling/sam.py (preprocess).
+    /// </remarks>
+    public ImageEmbedding Encode(PixelBuffer image, CancellationToken cancellationToken = default)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (image.Width == 0) throw new ArgumentException("The image is empty: make it with one of PixelBuffer's methods.", nameof(image));
+        cancellationToken.ThrowIfCancellationRequested();
+
+        int size = _variant.ImageSize;
+        using MemoryOwner<float> input = MemoryOwner<float>.Allocate(3 * size * size);
+        ImageKernels.Preprocess(image, size, _contract.Mean, _contract.Std, input.Span);
+        cancellationToken.ThrowIfCancellationRequested();
+
+        int channels = _variant.EmbeddingChannels;
+        int grid = _variant.EmbeddingGrid;
+        MemoryOwner<float> values = MemoryOwner<float>.Allocate(channels * grid * grid);
+        try
+        {
+            using TensorList inputs = new();
+            inputs.Add(_contract.InputName, input.Memory, 1, 3, size, size);
+            using TensorList outputs = new();
+            outputs.Add(_contract.OutputName, values.Memory, 1, channels, grid, grid);
+            _session.Run(inputs.AsSpan(), outputs.AsSpan(), cancellationToken);
+            return new ImageEmbedding(values, channels, grid, size, image.Size, _variant.Name, Fingerprint);
+        }
+        catch
+        {
+            values.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Computes the embedding of an image in unmanaged or stack memory. See the other overload for the rest.</summary>
+    /// <param name="pixels">The bytes; the last row needs no padding.</param>
+    /// <param name="width">Columns.</param>
+    /// <param name="height">Rows.</param>
+    /// <param name="format">The order of the channels.</param>
+    /// <param name="stride">Bytes from the start of one row to the start of the next; 0 where rows touch.</param>
+    /// <param name="cancellationToken">Stops the work soon.</param>
+    /// <exception cref="ArgumentException">The memory is shorter than the image, or a size is out of range.</exception>
+    /// <exception cref="ObjectDisposedException">The encoder was disposed.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public unsafe ImageEmbedding Encode(
+        ReadOnlySpan<byte> pixels, int width, int height, PixelFormat format, int stride = 0, CancellationToken cancellationToken = default)
+    {
+        fixed (byte* start = pixels)
+        {
+            using PointerMemory memory = new(start, pixels.Length);
+            return Encode(new PixelBuffer(memory.Memory, width, height, format, stride), cancellationToken);
+        }
+    }
+
+    /// <summary>Releases the network, after calls that are under way on other threads have ended.</summary>
+    public void Dispose()
+    {
+        if (_disposed) return;
+        _disposed = true;
+        _session.Dispose();
+    }
+}

@@ -1,0 +1,40 @@
+using System.Collections;
+
+namespace SegmentAnything;
+
+/// <summary>The masks for one prompt, the one with the highest predicted IoU first.</summary>
+public sealed class MaskPrediction : IReadOnlyList<PredictedMask>
+{
+    private readonly PredictedMask[] _masks;
+
+    internal MaskPrediction(PredictedMask[] masks)
+    {
+        _masks = masks;
+        // Few items: an insertion sort is short, stable and allocates nothing. NaN goes last.
+        for (int i = 1; i < masks.Length; i++)
+        {
+            PredictedMask mask = masks[i];
+            int j = i;
+            for (; j > 0 && !(masks[j - 1].PredictedIou >= mask.PredictedIou); j--) masks[j] = masks[j - 1];
+            masks[j] = mask;
+        }
+    }
+
+    /// <summary>The mask with the highest predicted IoU.</summary>
+    public PredictedMask Best => _masks[0];
+
+    /// <summary>The logits of <see cref="Best"/>, for <see cref="Prompt.AndMask"/>.</summary>
+    public ReadOnlyMemory<float> LowResLogits => Best.LowResLogits;
+
+    /// <summary>How many masks there are: 1, 3 or 4.</summary>
+    public int Count => _masks.Length;
+
+    /// <summary>One of the masks, by rank.</summary>
+    /// <exception cref="IndexOutOfRangeException">There is none of that rank.</exception>
+    public PredictedMask this[int index] => _masks[index];
+
+    /// <summary>Goes through the masks, best first.</summary>
+    public IEnumerator<PredictedMask> GetEnumerator() => ((IEnumerable<PredictedMask>)_masks).GetEnumerator();
+
+    IEnumerator IEnumerable.GetEnumerator() => _masks.GetEnumerator();
+}

@@ -1,0 +1,37 @@
+using SegmentAnything.Rle;
+
+namespace SegmentAnything;
+
+/// <summary>One mask that the decoder gave for a prompt.</summary>
+public sealed class PredictedMask
+{
+    internal PredictedMask(RleMask mask, float predictedIou, float stabilityScore, ReadOnlyMemory<float> lowResLogits, int maskToken)
+    {
+        Mask = mask;
+        PredictedIou = predictedIou;
+        StabilityScore = stabilityScore;
+        LowResLogits = lowResLogits;
+        MaskToken = maskToken;
+    }
+
+    /// <summary>The mask at the size of the source image: where the resized logits are above 0.</summary>
+    public RleMask Mask { get; }
+
+    /// <summary>The model's own guess of how well the mask fits an object: intersection over union, 0 to about 1.</summary>
+    public float PredictedIou { get; }
+
+    /// <summary>
+    /// Intersection over union of the masks cut at logits +1 and -1: near 1 for masks with a firm edge. NaN where even
+    /// the larger one is empty. Source: Segment Anything, utils/amg.py (calculate_stability_score).
+    /// </summary>
+    public float StabilityScore { get; }
+
+    /// <summary>
+    /// The logits the mask was made from, row-major, four times the embedding's grid on each side (256 x 256), in the
+    /// model's padded frame. To refine: <see cref="Prompt.AndMask"/>.
+    /// </summary>
+    public ReadOnlyMemory<float> LowResLogits { get; }
+
+    /// <summary>The decoder's mask token: 0 the single mask, 1 to 3 the multiple ones.</summary>
+    public int MaskToken { get; }
+}

@@ -1,0 +1,169 @@
+using SegmentAnything.Checkpoints;
+using SegmentAnything.Decoding;
+using SegmentAnything.Execution;
+using SegmentAnything.Geometry;
+using SegmentAnything.Graphs;
+
+namespace SegmentAnything;
+
+/// <summary>Turns points, boxes and rough masks into what the mask decoder reads.</summary>
+/// <remarks>
+/// Points and boxes are plain arithmetic; a mask goes through three small convolutions in ONNX Runtime.
+/// Safe to use from several threads. Source: Segment Anything, modeling/prompt_encoder.py.
+/// </remarks>
+public sealed class PromptEncoder : IDisposable
+{
+    private readonly float[] _gaussianMatrix;
+    private readonly float[][] _pointEmbeddings;
+    private readonly float[] _notAPoint;
+    private readonly float[] _noMask;
+    private readonly Lazy<MaskPromptNetwork> _maskNetwork;
+    private readonly int _channels;
+    private readonly int _grid;
+    private readonly int _modelSize;
+    private bool _disposed;
+
+    /// <summary>Loads the prompt encoder of a model.</summary>
+    /// <param name="variant">Which model it is.</param>
+    /// <param name="files">Where its files are.</param>
+    /// <param name="options">How to run it; by default on the CPU.</param>
+    /// <exception cref="ModelNotFoundException">A file is missing.</exception>
+    /// <exception cref="CheckpointException">The decoder's file is damaged or not of the official layout.</exception>
+    public PromptEncoder(SamVariant variant, ModelFiles files, SamOptions? options = null)
+        : this(variant, DecoderSource.Read(variant, files), options ?? SamOptions.Default)
+    {
+    }
+
+    internal PromptEncoder(SamVariant variant, StateDict weights, SamOptions options)
+    {
+        _channels = DecoderLayout.Of(weights).Channels;
+        _grid = variant.EmbeddingGrid;
+        _modelSize = variant.ImageSize;
+        _gaussianMatrix = weights.ReadAny(PositionalEncoding.MatrixName);
+        _pointEmbeddings = [.. Enumerable.Range(0, 4).Select(i => weights.ReadAny($"prompt_encoder.point_embeddings.{i}.weight"))];
+        _notAPoint = weights.ReadAny("prompt_encoder.not_a_point_embed.weight");
+        _noMask = weights.ReadAny("prompt_encoder.no_mask_embed.weight");
+        // Most prompts have no mask: the session is made when the first one has.
+        byte[] graph = DecoderGraphs.BuildMaskPrompt(weights, _grid);
+        _maskNetwork = new Lazy<MaskPromptNetwork>(() => new MaskPromptNetwork(graph, _channels, _grid, options.Execution));
+    }
+
+    /// <summary>The side of a mask prompt, in pixels: 256.</summary>
+    public int MaskSize => 4 * _grid;
+
+    /// <summary>The values that stand at every image position where there is no mask prompt.</summary>
+    internal float[] NoMaskDense => _noMask;
+
+    internal int Channels => _channels;
+
+    /// <summary>Encodes a prompt for images of a size.</summary>
+    /// <param name="prompt">Points and box in source-image pixels; points may lie on the image's right and bottom edge.</param>
+    /// <param name="sourceSize">The size of the image, in pixels; see <see cref="ImageEmbedding.SourceSize"/>.</param>
+    /// <param name="cancellationToken">Stops the encoding of a mask.</param>
+    /// <returns>
+    /// The tokens in the order of the reference: points, then either the box's two corners or one token of padding.
+    /// </returns>
+    /// <exception cref="ArgumentException">The prompt is empty, or its mask has another size than <see cref="MaskSize"/> squared.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A point or a corner of the box lies outside the image.</exception>
+    /// <exception cref="ObjectDisposedException">The encoder was disposed.</exception>
+    public EncodedPrompt Encode(Prompt prompt, ImageSize sourceSize, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(prompt);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (prompt.IsEmpty) throw new ArgumentException("The prompt is empty: give a point, a box or a mask.", nameof(prompt));
+        CheckInside(prompt, sourceSize);
+
+        int count = TokenCount(prompt);
+        float[] tokens = new float[count * _channels];
+        WriteTokens(prompt, sourceSize, tokens);
+        float[] dense = prompt.MaskLogits.IsEmpty ? _noMask : EncodeMask(prompt.MaskLogits, cancellationToken);
+        return new EncodedPrompt(tokens, count, dense, prompt.IsAmbiguous, sourceSize);
+    }
+
+    /// <summary>Releases the mask network.</summary>
+    public void Dispose()
+    {
+        if (_disposed) return;
+        _disposed = true;
+        if (_maskNetwork.IsValueCreated) _maskNetwork.Value.Dispose();
+    }
+
+    internal static int TokenCount(Prompt prompt) => prompt switch
+    {
+        { BoxInSource: not null } => prompt.Points.Length + 2,
+        { Points.Length: > 0 } => prompt.Points.Length + 1,
+        _ => 0,
+    };
+
+    /// <summary>
+    /// Writes the tokens of one foreground point and its padding, as the automatic generator prompts: 2 x channels.
+    /// </summary>
+    internal void WritePoint(double x, double y, in LongestSideTransform transform, Span<float> tokens)
+    {
+        WriteToken(x, y, transform, (int)PointLabel.Foreground, tokens[.._channels]);
+        _notAPoint.CopyTo(tokens[_channels..]);
+    }
+
+    private static void CheckInside(Prompt prompt, ImageSize size)
+    {
+        foreach (PointPrompt point in prompt.Points)
+        {
+            if (point.X < 0 || point.Y < 0 || point.X > size.Width || point.Y > size.Height)
+            {
+                throw new ArgumentOutOfRangeException(nameof(prompt),
+                    $"The point ({point.X}, {point.Y}) lies outside the image of {size} pixels: x is 0 to {size.Width}, y is 0 to {size.Height}, in pixels of the source image.");
+            }
+        }
+
+        if (prompt.BoxInSource is { } box && (box.X0 < 0 || box.Y0 < 0 || box.X1 > size.Width || box.Y1 > size.Height))
+        {
+            throw new ArgumentOutOfRangeException(nameof(prompt),
+                $"The box ({box.X0}, {box.Y0})-({box.X1}, {box.Y1}) does not lie within the image of {size} pixels: clip it to (0, 0)-({size.Width}, {size.Height}).");
+        }
+    }
+
+    private void WriteTokens(Prompt prompt, ImageSize sourceSize, Span<float> tokens)
+    {
+        LongestSideTransform transform = new(sourceSize, _modelSize);
+        int next = 0;
+        foreach (PointPrompt point in prompt.Points)
+            WriteToken(point.X, point.Y, transform, (int)point.Label, tokens.Slice(_channels * next++, _channels));
+
+        if (prompt.BoxInSource is { } box)
+        {
+            WriteToken(box.X0, box.Y0, transform, 2, tokens.Slice(_channels * next++, _channels));
+            WriteToken(box.X1, box.Y1, transform, 3, tokens.Slice(_channels * next, _channels));
+        }
+        else if (next > 0)
+        {
+            // The reference pads points without a box by one "not a point", which has no positional part.
+            _notAPoint.CopyTo(tokens.Slice(_channels * next, _channels));
+        }
+    }
+
+    /// <summary>The positional encoding of a pixel's centre plus the embedding of what it is.</summary>
+    private void WriteToken(double x, double y, in LongestSideTransform transform, int label, Span<float> token)
+    {
+        (float modelX, float modelY) = transform.ToModel(x, y);
+        PositionalEncoding.Encode(_gaussianMatrix, (modelX + 0.5f) / _modelSize, (modelY + 0.5f) / _modelSize, token);
+        ReadOnlySpan<float> embedding = _pointEmbeddings[label];
+        for (int i = 0; i < token.Length; i++) token[i] += embedding[i];
+    }
+
+    private float[] EncodeMask(ReadOnlyMemory<float> logits, CancellationToken cancellationToken)
+    {
+        if (logits.Length != MaskSize * MaskSize)
+        {
+            throw new ArgumentException(
+                $"The mask prompt has {logits.Length} values, expected {MaskSize} x {MaskSize} = {MaskSize * MaskSize} low-resolution logits in the model's padded frame, as a prediction gives them.",
+                nameof(logits));
+        }
+
+        foreach (float logit in logits.Span)
+        {
+            if (!float.IsFinite(logit)) throw new ArgumentException($"The mask prompt holds {logit}: all logits must be finite numbers.", nameof(logits));
+        }
+
+        return _maskNetwork.Value.Encode(logits.Span, cancellationToken);
+    }
+}

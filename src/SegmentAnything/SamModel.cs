@@ -1,0 +1,143 @@
+using SegmentAnything.Checkpoints;
+using SegmentAnything.Decoding;
+
+namespace SegmentAnything;
+
+/// <summary>A loaded Segment Anything model: encode an image once, then prompt it as often as you like.</summary>
+/// <remarks>
+/// Made only of <see cref="ImageEncoder"/>, <see cref="PromptEncoder"/> and <see cref="MaskDecoder"/>, which can be used
+/// on their own. Holds no state of its own: one model serves any number of threads and images.
+/// <code>
+/// using SamModel sam = SamModel.Load(SamModels.MobileSam);
+/// using ImageEmbedding photo = sam.Encode(PixelBuffer.FromRgb24(pixels, width, height));
+/// MaskPrediction masks = sam.Predict(photo, Prompt.Point(500, 375));
+/// </code>
+/// </remarks>
+public sealed class SamModel : IDisposable
+{
+    private SamModel(SamVariant variant, ModelFiles files, SamOptions options)
+    {
+        Variant = variant;
+        StateDict weights = DecoderSource.Read(variant, files);
+        PromptEncoder = new PromptEncoder(variant, weights, options);
+        Decoder = new MaskDecoder(variant, weights, options);
+        try
+        {
+            Encoder = new ImageEncoder(variant, files, options);
+        }
+        catch
+        {
+            Decoder.Dispose();
+            PromptEncoder.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Which model it is.</summary>
+    public SamVariant Variant { get; }
+
+    /// <summary>Pixels to embedding.</summary>
+    public ImageEncoder Encoder { get; }
+
+    /// <summary>Points, boxes and masks to tokens.</summary>
+    public PromptEncoder PromptEncoder { get; }
+
+    /// <summary>Embedding and tokens to masks.</summary>
+    public MaskDecoder Decoder { get; }
+
+    /// <summary>Loads a model whose files are in the model store.</summary>
+    /// <param name="variant">One of <see cref="SamModels"/>.</param>
+    /// <param name="options">How to run it; by default on the CPU.</param>
+    /// <exception cref="ModelNotFoundException">The store lacks a file; the message says where it looked and how to get it.</exception>
+    /// <exception cref="CheckpointException">The decoder's file is damaged or not of the official layout.</exception>
+    /// <exception cref="ModelContractException">The encoder's file belongs to another model.</exception>
+    /// <exception cref="ExecutionProviderException">No execution provider of the list works.</exception>
+    public static SamModel Load(SamVariant variant, SamOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(variant);
+        return Load(variant, ModelStore.Default.Find(variant), options);
+    }
+
+    /// <summary>Loads a model from files that are somewhere else.</summary>
+    /// <param name="variant">What the files are of.</param>
+    /// <param name="files">Where they are: a folder, paths, bytes or streams.</param>
+    /// <param name="options">How to run it; by default on the CPU.</param>
+    /// <exception cref="ModelNotFoundException">A file is missing.</exception>
+    /// <exception cref="CheckpointException">The decoder's file is damaged or not of the official layout.</exception>
+    /// <exception cref="ModelContractException">The encoder's file belongs to another model.</exception>
+    /// <exception cref="ExecutionProviderException">No execution provider of the list works.</exception>
+    public static SamModel Load(SamVariant variant, ModelFiles files, SamOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(variant);
+        ArgumentNullException.ThrowIfNull(files);
+        return new SamModel(variant, files, options ?? SamOptions.Default);
+    }
+
+    /// <summary>Computes the embedding of one image. See <see cref="ImageEncoder.Encode(PixelBuffer, CancellationToken)"/>.</summary>
+    /// <param name="image">Pixels in rows from the top.</param>
+    /// <param name="cancellationToken">Stops the work soon.</param>
+    public ImageEmbedding Encode(PixelBuffer image, CancellationToken cancellationToken = default) =>
+        Encoder.Encode(image, cancellationToken);
+
+    /// <summary>Reads an embedding that was saved, and checks that this model made it.</summary>
+    /// <param name="source">What <see cref="ImageEmbedding.Save"/> wrote.</param>
+    /// <exception cref="InvalidDataException">The stream holds no embedding, or a damaged one.</exception>
+    /// <exception cref="ModelContractException">Another model, or another encoder file, made the embedding.</exception>
+    public ImageEmbedding LoadEmbedding(Stream source)
+    {
+        ImageEmbedding embedding = ImageEmbedding.Load(source);
+        if (embedding.ModelName == Variant.Name && embedding.EncoderFingerprint == Encoder.Fingerprint) return embedding;
+        embedding.Dispose();
+        throw new ModelContractException(
+            $"The saved embedding was made by '{embedding.ModelName}' (encoder {embedding.EncoderFingerprint[..Math.Min(12, embedding.EncoderFingerprint.Length)]}); "
+            + $"this model is '{Variant.Name}' (encoder {Encoder.Fingerprint[..12]}). Encode the image again.");
+    }
+
+    /// <summary>Gives the masks for one prompt.</summary>
+    /// <param name="embedding">The image.</param>
+    /// <param name="prompt">In source-image pixels.</param>
+    /// <param name="selection">Which masks are wanted; by default three for a single point and one for every other prompt.</param>
+    /// <param name="cancellationToken">Stops the work soon.</param>
+    /// <returns>Masks at source size, ranked by predicted IoU.</returns>
+    /// <exception cref="ArgumentException">The prompt is empty, lies outside the image, or its mask has a wrong size.</exception>
+    /// <exception cref="ModelContractException">The embedding was made by another model.</exception>
+    /// <exception cref="ObjectDisposedException">The model or the embedding was disposed.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public MaskPrediction Predict(
+        ImageEmbedding embedding, Prompt prompt, MaskSelection selection = MaskSelection.Auto, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(prompt);
+        return Predict(embedding, [prompt], selection, cancellationToken)[0];
+    }
+
+    /// <summary>Gives the masks for many prompts against one image in one call; each prompt is an object of its own.</summary>
+    /// <param name="embedding">The image.</param>
+    /// <param name="prompts">In source-image pixels.</param>
+    /// <param name="selection">Which masks are wanted of each.</param>
+    /// <param name="cancellationToken">Stops the work soon.</param>
+    /// <returns>One prediction a prompt, in their order.</returns>
+    /// <exception cref="ArgumentException">A prompt is empty, lies outside the image, or its mask has a wrong size.</exception>
+    /// <exception cref="ModelContractException">The embedding was made by another model.</exception>
+    /// <exception cref="ObjectDisposedException">The model or the embedding was disposed.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public MaskPrediction[] Predict(
+        ImageEmbedding embedding,
+        IReadOnlyList<Prompt> prompts,
+        MaskSelection selection = MaskSelection.Auto,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(embedding);
+        ArgumentNullException.ThrowIfNull(prompts);
+        EncodedPrompt[] encoded = new EncodedPrompt[prompts.Count];
+        for (int i = 0; i < encoded.Length; i++) encoded[i] = PromptEncoder.Encode(prompts[i], embedding.SourceSize, cancellationToken);
+        return Decoder.Decode(embedding, encoded, selection, cancellationToken);
+    }
+
+    /// <summary>Releases the networks, after calls that are under way on other threads have ended.</summary>
+    public void Dispose()
+    {
+        Encoder.Dispose();
+        Decoder.Dispose();
+        PromptEncoder.Dispose();
+    }
+}

@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# ./test.sh: sets everything up (see eng/setup.sh), builds the solution with warnings as errors, checks its formatting,
+# and runs every test project; then the tests of the kernels again with fewer and fewer vector instructions allowed.
+# Safe to run again. The last line gives the totals of all runs; the exit status is 0 only when nothing failed.
+set -uo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cd "$root"
+export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
+
+passed=0 failed=0 skipped=0 broken=0
+finish() {
+  if [ $broken != 0 ]; then echo "error: $broken step(s) that are not tests failed, see above" >&2; fi
+  echo "$passed passed, $failed failed, $skipped skipped"
+  [ $failed = 0 ] && [ $broken = 0 ] && [ $passed != 0 ]
+  exit
+}
+
+# Without this one there is nothing to go on with.
+must() { "$@" || { broken=$((broken + 1)); finish; }; }
+may() { "$@" || broken=$((broken + 1)); }
+
+# run_tests PROJECT [filter...]: runs one test project and adds up what its summary says. A run without a summary is a crash.
+run_tests() {
+  local project=$1 log status
+  shift
+  log=$(mktemp)
+  dotnet "artifacts/bin/$project/release/$project.dll" --no-ansi --no-progress "$@" 2>&1 | tee "$log"
+  status=${PIPESTATUS[0]}
+  local count name
+  for name in succeeded failed skipped; do
+    count=$(sed -n "s/^ *$name: \([0-9]*\)$/\1/p" "$log" | tail -n 1)
+    case $name in
+      succeeded) passed=$((passed + ${count:-0})) ;;
+      failed) failed=$((failed + ${count:-0})); [ "${count:-0}" = 0 ] && [ "$status" != 0 ] && broken=$((broken + 1)) ;;
+      skipped) skipped=$((skipped + ${count:-0})) ;;
+    esac
+  done
+  if [ "$status" != 0 ]; then echo "error: $project ended with status $status" >&2; fi
+  rm -f "$log"
+}
+
+# simd_leg NAME SETTING...: the kernels' tests with some instruction sets switched off. The tests read the leg's name, so
+# that a switch that switched nothing off is red.
+simd_leg() {
+  local name=$1
+  shift
+  echo "== Kernels, $name${*:+ ($*)}"
+  export SEGMENTANYTHING_SIMD_LEG=$name "$@"
+  run_tests SegmentAnything.Rle.Tests
+  run_tests SegmentAnything.Tests --filter-namespace 'SegmentAnything.Tests.Kernels*'
+  unset SEGMENTANYTHING_SIMD_LEG "${@%%=*}"
+}
+
+echo "== Setting up"
+must eng/setup.sh
+
+echo "== Building"
+must dotnet build SegmentAnything.sln -c Release -v quiet --nologo
+
+echo "== Checking the formatting"
+may dotnet format SegmentAnything.sln --verify-no-changes --no-restore
+
+for project in tests/*.Tests tests/*.ModelTests; do
+  project=$(basename "$project")
+  echo "== $project"
+  SEGMENTANYTHING_SIMD_LEG=default run_tests "$project"
+done
+
+simd_leg noavx512 DOTNET_EnableAVX512=0
+simd_leg noavx2 DOTNET_EnableAVX2=0
+simd_leg nointrinsics DOTNET_EnableHWIntrinsic=0
+finish

@@ -1,0 +1,19 @@
+namespace SegmentAnything.ModelTests;
+
+/// <summary>
+/// The real MobileSAM, loaded once for all tests: its files come from the model store, where eng/setup-models.sh puts
+/// them. They are not optional: without them these tests fail and say what to do.
+/// </summary>
+public sealed class MobileSam : IDisposable
+{
+    public SamModel Model { get; } = SamModel.Load(SamModels.MobileSam);
+
+    public void Dispose() => Model.Dispose();
+}
+
+/// <summary>Tests that share the loaded model run one after the other.</summary>
+[CollectionDefinition(Name)]
+public sealed class MobileSamCollection : ICollectionFixture<MobileSam>
+{
+    public const string Name = "MobileSAM";
+}

@@ -1,0 +1,106 @@
+using System.Text;
+using System.Text.Json;
+using SegmentAnything.Rle.Kernels;
+
+namespace SegmentAnything.Rle.Tests;
+
+/// <summary>The COCO API's numbers, exactly.</summary>
+public class CocoGoldenTests
+{
+    [Fact]
+    public void Encode_EveryCase_GivesTheReferenceRunsTextAreaAndBox()
+    {
+        int cases = 0;
+        foreach (JsonElement golden in Golden.Coco("encode.json"))
+        {
+            (int height, int width) = Golden.Size(golden.GetProperty("size"));
+            byte[] bitmap = Golden.Bitmap(golden.GetProperty("rows"));
+            RleMask mask = RleMask.FromBitmap(bitmap, width, height);
+            int[] counts = Golden.Ints(golden.GetProperty("uncompressed"));
+            string text = golden.GetProperty("counts").GetString()!;
+
+            Assert.Equal(counts, mask.Counts.ToArray());
+            Assert.Equal(text, mask.ToCocoString());
+            Assert.Equal(text, Encoding.ASCII.GetString(mask.ToCocoUtf8()));
+            Assert.Equal(golden.GetProperty("area").GetInt64(), mask.Area);
+            AssertBox(golden.GetProperty("bbox"), mask);
+            Assert.Equal(mask, RleMask.FromCocoString(text, width, height));
+            Assert.Equal(mask, RleMask.FromCounts(counts, width, height));
+            Assert.Equal(bitmap, mask.ToBitmap());
+            Assert.Equal(mask, RleMask.FromLogits([.. bitmap.Select(pixel => pixel - 0.5f)], width, height));
+
+            var columns = new byte[bitmap.Length];
+            mask.ToColumnMajor(columns);
+            for (int x = 0; x < width; x++)
+                for (int y = 0; y < height; y++)
+                    Assert.Equal(bitmap[(y * width) + x], columns[(x * height) + y]);
+            Assert.Equal(mask, RleMask.FromColumnMajor(columns, width, height));
+            cases++;
+        }
+
+        Assert.Equal(120, cases);
+    }
+
+    [Fact]
+    public void Large_EveryCase_GivesTheReferenceNumbersThroughABitmapAndBack()
+    {
+        int cases = 0;
+        foreach (JsonElement golden in Golden.Coco("large.json"))
+        {
+            RleMask mask = Golden.Mask(golden.GetProperty("counts"), golden.GetProperty("size"));
+            Assert.Equal(golden.GetProperty("runs").GetInt32(), mask.Counts.Length);
+            Assert.Equal(golden.GetProperty("area").GetInt64(), mask.Area);
+            AssertBox(golden.GetProperty("bbox"), mask);
+            Assert.Equal(golden.GetProperty("counts").GetString(), mask.ToCocoString());
+            Assert.Equal(mask, RleMask.FromBitmap(mask.ToBitmap(), mask.Width, mask.Height));
+            cases++;
+        }
+
+        Assert.Equal(12, cases);
+    }
+
+    [Fact]
+    public void IntersectionOverUnion_EveryPair_EqualsTheReference()
+    {
+        int pairs = 0;
+        foreach (JsonElement golden in Golden.Coco("iou.json"))
+        {
+            RleMask[] detections = Masks(golden, "dt"), truths = Masks(golden, "gt");
+            int[] crowd = Golden.Ints(golden.GetProperty("iscrowd"));
+            for (int d = 0; d < detections.Length; d++)
+            {
+                for (int g = 0; g < truths.Length; g++, pairs++)
+                {
+                    Assert.Equal(
+                        golden.GetProperty("iou")[d][g].GetDouble(),
+                        detections[d].IntersectionOverUnion(truths[g], crowd[g] != 0));
+                }
+            }
+        }
+
+        Assert.True(pairs > 400, $"{pairs} pairs");
+    }
+
+    [Fact]
+    public void Text_OfAnyRuns_EqualsTheReference()
+    {
+        foreach (JsonElement golden in Golden.LowLevel("mask_box_rle.json").GetProperty("string_codec").EnumerateArray())
+        {
+            int[] counts = Golden.Ints(golden.GetProperty("counts"));
+            string text = golden.GetProperty("coco").GetString()!;
+            var written = new byte[counts.Length * RleKernels.MaxGroups];
+            Assert.Equal(text, Encoding.ASCII.GetString(written, 0, RleKernels.WriteText(counts, written)));
+            var read = new int[text.Length];
+            Assert.Equal(counts, read[..RleKernels.ReadText(Encoding.ASCII.GetBytes(text), read)]);
+        }
+    }
+
+    internal static RleMask[] Masks(JsonElement golden, string property) =>
+        [.. golden.GetProperty(property).EnumerateArray().Select(text => Golden.Mask(text, golden.GetProperty("size")))];
+
+    private static void AssertBox(JsonElement expected, RleMask mask)
+    {
+        MaskBox box = mask.BoundingBox;
+        Assert.Equal(Golden.Doubles(expected), new double[] { box.X, box.Y, box.Width, box.Height });
+    }
+}
