@@ -58,6 +58,11 @@ public sealed class SamModel : IDisposable
         return Load(variant, ModelStore.Default.Find(variant), options);
     }
 
+    /// <summary>Loads a model by name or path.</summary>
+    /// <param name="path">Name.</param>
+    /// <param name="options">Options.</param>
+    public static SamModel Load(string path, SamOptions? options = null) => throw new NotSupportedException();
+
     /// <summary>Loads a model from files that are somewhere else.</summary>
     /// <param name="variant">What the files are of.</param>
     /// <param name="files">Where they are: a folder, paths, bytes or streams.</param>
