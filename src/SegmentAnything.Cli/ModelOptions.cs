@@ -78,6 +78,6 @@ internal sealed class ModelOptions
                 $"--model '{model}': there is neither a model of this name ({string.Join(", ", SamModels.All.Select(v => v.Name))}) nor such a folder.");
         }
 
-        return SamModel.Load(model, options);
+        return SamModel.Load(SamModels.MobileSam, new ModelFiles(model), options);
     }
 }
