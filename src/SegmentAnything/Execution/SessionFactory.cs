@@ -83,7 +83,7 @@ internal static class SessionFactory
                 "ONNX Runtime's native library was not found, or is not the right one. Add one NuGet package that has it to the "
                 + "application (the project that is run, not only a library): Microsoft.ML.OnnxRuntime for the processor (and Core ML "
                 + "on macOS), Microsoft.ML.OnnxRuntime.Gpu for CUDA, or Microsoft.ML.OnnxRuntime.DirectML for DirectML on Windows, "
-                + $"of the same version as Microsoft.ML.OnnxRuntime.Managed. The system said: {Innermost(e).Message}",
+                + $"of the same version as Microsoft.ML.OnnxRuntime.Managed. The system said: {Innermost(e).Message.Split('\n')[0].TrimEnd()}",
                 innerException: e);
         }
     }
@@ -107,7 +107,8 @@ internal static class SessionFactory
     private static bool IsFaultOfTheModel(Exception e) => e is OnnxRuntimeException
         && (e.Message.Contains("[ErrorCode:InvalidProtobuf]", StringComparison.Ordinal)
             || e.Message.Contains("[ErrorCode:InvalidGraph]", StringComparison.Ordinal)
-            || e.Message.Contains("[ErrorCode:NoModel]", StringComparison.Ordinal));
+            || e.Message.Contains("[ErrorCode:NoModel]", StringComparison.Ordinal)
+            || e.Message.Contains("No graph was found", StringComparison.Ordinal)); // what an empty file gives, as InvalidArgument
 
     private static string Explain(ExecutionProvider provider, Exception failure)
     {
