@@ -30,7 +30,8 @@ internal sealed class ModelOptions
     }
 
     /// <summary>Loads the model that the command line names.</summary>
-    /// <exception cref="UsageException">There is neither a model of that name nor such a folder, or a provider is malformed.</exception>
+    /// <exception cref="UsageException">A provider is malformed.</exception>
+    /// <exception cref="ModelNotFoundException">There is neither a model of that name nor such a folder, or its files are missing.</exception>
     public SamModel Load(ParseResult parsed, Progress progress)
     {
         SamOptions options = ReadOptions(parsed);

@@ -13,7 +13,8 @@ internal static partial class MaskKernels
     /// <param name="secondWeight">Its weight.</param>
     /// <param name="destination">As many values; may be one of the rows.</param>
     /// <remarks>
-    /// destination[i] = fma(second[i], secondWeight, first[i] * firstWeight): the product is rounded, the sum is fused.
+    /// destination[i] = fma(first[i], firstWeight, second[i] * secondWeight): the second product is rounded, the rest fused,
+    /// as PyTorch's compiled code does it.
     /// Exactness: every path gives the same bits.
     /// </remarks>
     internal static void Blend(
@@ -30,7 +31,7 @@ internal static partial class MaskKernels
         ReadOnlySpan<float> first, float firstWeight, ReadOnlySpan<float> second, float secondWeight, Span<float> destination)
     {
         for (int i = 0; i < first.Length; i++)
-            destination[i] = MathF.FusedMultiplyAdd(second[i], secondWeight, first[i] * firstWeight);
+            destination[i] = MathF.FusedMultiplyAdd(first[i], firstWeight, second[i] * secondWeight);
     }
 
     // Each returns how many values it wrote; the rest, less than a vector, is the caller's.
@@ -45,7 +46,7 @@ internal static partial class MaskKernels
         int i = 0;
         for (; i + Vector128<float>.Count <= first.Length; i += Vector128<float>.Count)
         {
-            Vector128.FusedMultiplyAdd(Vector128.LoadUnsafe(ref b, (nuint)i), weightB, Vector128.LoadUnsafe(ref a, (nuint)i) * weightA)
+            Vector128.FusedMultiplyAdd(Vector128.LoadUnsafe(ref a, (nuint)i), weightA, Vector128.LoadUnsafe(ref b, (nuint)i) * weightB)
                 .StoreUnsafe(ref output, (nuint)i);
         }
 
@@ -63,7 +64,7 @@ internal static partial class MaskKernels
         int i = 0;
         for (; i + Vector256<float>.Count <= first.Length; i += Vector256<float>.Count)
         {
-            Vector256.FusedMultiplyAdd(Vector256.LoadUnsafe(ref b, (nuint)i), weightB, Vector256.LoadUnsafe(ref a, (nuint)i) * weightA)
+            Vector256.FusedMultiplyAdd(Vector256.LoadUnsafe(ref a, (nuint)i), weightA, Vector256.LoadUnsafe(ref b, (nuint)i) * weightB)
                 .StoreUnsafe(ref output, (nuint)i);
         }
 
@@ -81,7 +82,7 @@ internal static partial class MaskKernels
         int i = 0;
         for (; i + Vector512<float>.Count <= first.Length; i += Vector512<float>.Count)
         {
-            Vector512.FusedMultiplyAdd(Vector512.LoadUnsafe(ref b, (nuint)i), weightB, Vector512.LoadUnsafe(ref a, (nuint)i) * weightA)
+            Vector512.FusedMultiplyAdd(Vector512.LoadUnsafe(ref a, (nuint)i), weightA, Vector512.LoadUnsafe(ref b, (nuint)i) * weightB)
                 .StoreUnsafe(ref output, (nuint)i);
         }
 

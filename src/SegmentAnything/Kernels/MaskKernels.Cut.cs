@@ -32,8 +32,8 @@ internal static partial class MaskKernels
         ulong lower = 0, middle = 0, upper = 0;
         for (int i = 0; i < 64; i++)
         {
-            float value = MathF.FusedMultiplyAdd(source[axis.Second[start + i]], axis.SecondWeight[start + i],
-                source[axis.First[start + i]] * axis.FirstWeight[start + i]);
+            float value = MathF.FusedMultiplyAdd(source[axis.First[start + i]], axis.FirstWeight[start + i],
+                source[axis.Second[start + i]] * axis.SecondWeight[start + i]);
             if (value > cutoffs.Lower) lower |= 1UL << i;
             if (value > cutoffs.Middle) middle |= 1UL << i;
             if (value > cutoffs.Upper) upper |= 1UL << i;

@@ -19,7 +19,7 @@ internal static partial class MaskKernels
     /// <param name="count">How many are wanted, a multiple of 16.</param>
     /// <param name="destination">Output i is written to destination[i].</param>
     /// <remarks>
-    /// destination[i] = fma(source[second], secondWeight, source[first] * firstWeight).
+    /// destination[i] = fma(source[first], firstWeight, source[second] * secondWeight), as <see cref="Blend"/>.
     /// Exactness: every path gives the same bits.
     /// </remarks>
     internal static void Interpolate(ReadOnlySpan<float> source, InterpolationAxis axis, int start, int count, Span<float> destination)
@@ -56,7 +56,7 @@ internal static partial class MaskKernels
         for (int i = start; i < start + count; i++)
         {
             destination[i] = MathF.FusedMultiplyAdd(
-                source[axis.Second[i]], axis.SecondWeight[i], source[axis.First[i]] * axis.FirstWeight[i]);
+                source[axis.First[i]], axis.FirstWeight[i], source[axis.Second[i]] * axis.SecondWeight[i]);
         }
     }
 
@@ -74,7 +74,7 @@ internal static partial class MaskKernels
             Unsafe.Add(ref source, Unsafe.Add(ref second, 2)), Unsafe.Add(ref source, Unsafe.Add(ref second, 3)));
         Vector128<float> weightA = Vector128.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(axis.FirstWeight), (nuint)i);
         Vector128<float> weightB = Vector128.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(axis.SecondWeight), (nuint)i);
-        return Vector128.FusedMultiplyAdd(b, weightB, a * weightA);
+        return Vector128.FusedMultiplyAdd(a, weightA, b * weightB);
     }
 
     // Where 8 outputs read at most 8 neighbouring positions (enlarging), these are loaded at once and permuted;
@@ -103,7 +103,7 @@ internal static partial class MaskKernels
             }
         }
 
-        return Vector256.FusedMultiplyAdd(b, weightB, a * weightA);
+        return Vector256.FusedMultiplyAdd(a, weightA, b * weightB);
     }
 
     // 16 outputs read at most 16 neighbouring positions (enlarging: one load), or at most 32 (shrinking to a half: two).
@@ -130,6 +130,6 @@ internal static partial class MaskKernels
             b = Avx512F.PermuteVar16x32x2(window, second - origin, next);
         }
 
-        return Vector512.FusedMultiplyAdd(b, weightB, a * weightA);
+        return Vector512.FusedMultiplyAdd(a, weightA, b * weightB);
     }
 }

@@ -146,11 +146,11 @@ internal sealed class MaskUpscaler
             for (int x = 0; x < axisX.Length; x++)
             {
                 float above = MathF.FusedMultiplyAdd(
-                    upper[axisX.Second[x]], axisX.SecondWeight[x], upper[axisX.First[x]] * axisX.FirstWeight[x]);
+                    upper[axisX.First[x]], axisX.FirstWeight[x], upper[axisX.Second[x]] * axisX.SecondWeight[x]);
                 float below = MathF.FusedMultiplyAdd(
-                    lower[axisX.Second[x]], axisX.SecondWeight[x], lower[axisX.First[x]] * axisX.FirstWeight[x]);
+                    lower[axisX.First[x]], axisX.FirstWeight[x], lower[axisX.Second[x]] * axisX.SecondWeight[x]);
                 destination[(y * axisX.Length) + x] =
-                    MathF.FusedMultiplyAdd(below, axisY.SecondWeight[y], above * axisY.FirstWeight[y]);
+                    MathF.FusedMultiplyAdd(above, axisY.FirstWeight[y], below * axisY.SecondWeight[y]);
             }
         }
     }
