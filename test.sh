@@ -47,7 +47,8 @@ simd_leg() {
   echo "== Kernels, $name${*:+ ($*)}"
   export SEGMENTANYTHING_SIMD_LEG=$name "$@"
   run_tests SegmentAnything.Rle.Tests
-  run_tests SegmentAnything.Tests --filter-namespace 'SegmentAnything.Tests.Kernels*'
+  run_tests SegmentAnything.Tests --filter-namespace \
+    'SegmentAnything.Tests.Kernels*' 'SegmentAnything.Tests.Decoding*' SegmentAnything.TestSupport
   unset SEGMENTANYTHING_SIMD_LEG "${@%%=*}"
 }
 

@@ -1,3 +1,5 @@
+using SegmentAnything.Rle.Kernels;
+
 namespace SegmentAnything.Rle;
 
 /// <summary>Keeps the best of overlapping detections.</summary>
@@ -71,6 +73,47 @@ public static partial class NonMaximumSuppression
             foreach (int index in SuppressBoxes(boxesXyxy, [.. members], threshold))
                 keep[index] = true;
         return Array.FindAll(order, index => keep[index]);
+    }
+
+    /// <summary>Suppresses overlapping masks.</summary>
+    /// <param name="masks">Masks of one size.</param>
+    /// <param name="scores">One a mask; greater is better. NaN counts as greater than every number.</param>
+    /// <param name="iouThreshold">
+    /// A mask is suppressed when its intersection over union with a better one is greater than this, 0 to 1.
+    /// </param>
+    /// <returns>The indices of the masks that are kept, best first.</returns>
+    /// <exception cref="ArgumentNullException">The list or a mask is null.</exception>
+    /// <exception cref="ArgumentException">There are not as many scores as masks.</exception>
+    /// <exception cref="RleFormatException">The sizes of two masks differ; the position is the mask's index.</exception>
+    /// <remarks>Source: COCO API, maskApi.c (rleNms), which expects the masks in order of score.</remarks>
+    public static int[] Masks(IReadOnlyList<RleMask> masks, ReadOnlySpan<float> scores, double iouThreshold)
+    {
+        ArgumentNullException.ThrowIfNull(masks);
+        if (masks.Count != scores.Length)
+            throw new ArgumentException($"There are {scores.Length} scores for {masks.Count} masks.", nameof(scores));
+        RleMask? first = null;
+        IouMatrix.CheckList(masks, nameof(masks), ref first);
+
+        int[] order = OrderByScore(scores);
+        var kept = new List<int>();
+        var keptRuns = new List<IndexedRuns>();
+        foreach (int index in order)
+        {
+            var runs = new IndexedRuns(masks[index]);
+            bool suppressed = false;
+            foreach (IndexedRuns better in keptRuns)
+            {
+                if (!(better.IntersectionOverUnion(runs, otherIsCrowd: false) > iouThreshold)) continue;
+                suppressed = true;
+                break;
+            }
+
+            if (suppressed) continue;
+            kept.Add(index);
+            keptRuns.Add(runs);
+        }
+
+        return [.. kept];
     }
 
     /// <summary>Indices by falling score; equal scores keep their order.</summary>

@@ -1,5 +1,6 @@
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Decoding;
+using SegmentAnything.Models;
 
 namespace SegmentAnything;
 
@@ -58,10 +59,31 @@ public sealed class SamModel : IDisposable
         return Load(variant, ModelStore.Default.Find(variant), options);
     }
 
-    /// <summary>Loads a model by name or path.</summary>
-    /// <param name="path">Name.</param>
-    /// <param name="options">Options.</param>
-    public static SamModel Load(string path, SamOptions? options = null) => throw new NotSupportedException();
+    /// <summary>Loads a model by its name, or from a folder.</summary>
+    /// <param name="nameOrFolder">
+    /// The name of one of <see cref="SamModels"/>, to be found in the model store, such as <c>mobile-sam</c>; or a folder
+    /// that holds <c>encoder.onnx</c> and <c>decoder.onnx</c> of the official export, of any SAM.
+    /// </param>
+    /// <param name="options">How to run it; by default on the CPU.</param>
+    /// <exception cref="ModelNotFoundException">There is neither such a model nor such a folder, or a file is missing.</exception>
+    /// <exception cref="CheckpointException">A file is damaged or not of the official layout.</exception>
+    /// <exception cref="ModelContractException">Encoder and decoder do not belong together.</exception>
+    /// <exception cref="ExecutionProviderException">No execution provider of the list works.</exception>
+    public static SamModel Load(string nameOrFolder, SamOptions? options = null)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(nameOrFolder);
+        if (Directory.Exists(nameOrFolder))
+        {
+            (SamVariant variant, ModelFiles files) = ModelRecognition.OfFolder(nameOrFolder);
+            return Load(variant, files, options);
+        }
+
+        return SamModels.Find(nameOrFolder) is { } published
+            ? Load(published, options)
+            : throw new ModelNotFoundException(
+                $"'{nameOrFolder}' is neither a folder nor the name of a model: the names are {string.Join(", ", SamModels.All.Select(v => v.Name))}.",
+                [nameOrFolder]);
+    }
 
     /// <summary>Loads a model from files that are somewhere else.</summary>
     /// <param name="variant">What the files are of.</param>

@@ -15,6 +15,9 @@ internal static class DemoCommand
         point.Description = "The first click; the middle of the picture where none is given.";
         point.HelpName = "X,Y";
         point.Arity = ArgumentArity.ZeroOrOne;
+        Option<Box[]> box = PromptParser.CreateBoxOption();
+        box.Description = "The box; the one around the best mask of the first click where none is given.";
+        box.Arity = ArgumentArity.ZeroOrOne;
         Option<string> output = new("--output")
         {
             Description = "The folder for the drawings.",
@@ -23,15 +26,15 @@ internal static class DemoCommand
         };
         var model = new ModelOptions();
 
-        var command = new Command("demo", "Shows a point, a box and a refinement on one picture.") { image, point, output };
+        var command = new Command("demo", "Shows a point, a box and a refinement on one picture.") { image, point, box, output };
         model.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.FromResult(Run(
-            parsed.GetValue(image), parsed.GetValue(point), parsed.GetRequiredValue(output), model, parsed, cancellation)));
+            parsed.GetValue(image), parsed.GetValue(point), parsed.GetValue(box), parsed.GetRequiredValue(output), model, parsed, cancellation)));
         return command;
     }
 
     private static int Run(
-        string? path, PointPrompt[]? clicks, string folder, ModelOptions model, ParseResult parsed, CancellationToken cancellation)
+        string? path, PointPrompt[]? clicks, Box[]? boxes, string folder, ModelOptions model, ParseResult parsed, CancellationToken cancellation)
     {
         TextWriter output = parsed.InvocationConfiguration.Output;
         var progress = new Progress(parsed.InvocationConfiguration.Error);
@@ -74,14 +77,17 @@ internal static class DemoCommand
         Prompt first = Prompt.Point(x, y);
         MaskPrediction point = Show("point", "A point", first);
 
-        // A box says which: here the one around the largest of the three.
-        PredictedMask whole = point.MaxBy(m => m.Mask.Area)!, part = point.MinBy(m => m.Mask.Area)!;
-        MaskBox around = whole.Mask.BoundingBox;
-        if (!around.IsEmpty) Show("box", "A box", Prompt.Box(around.X, around.Y, around.Right, around.Bottom));
+        // A box says which.
+        MaskBox around = point.Best.Mask.BoundingBox;
+        if (boxes is [Box given]) Show("box", "A box", Prompt.FromBox(given));
+        else if (!around.IsEmpty) Show("box", "A box", Prompt.Box(around.X, around.Y, around.Right, around.Bottom));
 
-        // And so does a second click: off the part that is not meant, together with the logits of the mask so far.
-        if (InmostPoint(whole.Mask, part.Mask) is { } off)
-            Show("refined", "Refined by a second click", first.AndPoint(off.X, off.Y, foreground: false).AndMask(whole.LowResLogits));
+        // And so does a second click. Say that the likeliest mask but the largest is meant: the click goes where only the
+        // largest is, and the logits of the mask so far go along.
+        PredictedMask whole = point.MaxBy(m => m.Mask.Area)!;
+        PredictedMask meant = point.FirstOrDefault(m => m.Mask.Area < whole.Mask.Area) ?? point.Best;
+        if (InmostPoint(whole.Mask, meant.Mask) is { } off)
+            Show("refined", "Refined by a second click", first.AndPoint(off.X, off.Y, foreground: false).AndMask(meant.LowResLogits));
 
         output.WriteLine("Drawings:");
         foreach (string file in files) output.WriteLine($"  {file}");

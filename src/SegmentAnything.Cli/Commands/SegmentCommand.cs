@@ -53,6 +53,7 @@ internal static class SegmentCommand
         Prompt[] prompts = PromptParser.Combine(points, boxes);
         LoadedImage picture = ImageFile.Load(path);
         using SamModel sam = model.Load(parsed, progress);
+        foreach (Prompt prompt in prompts) CheckInside(sam, prompt, picture);
         using ImageEmbedding embedding = progress.Run(
             $"Encoding {picture.Width}x{picture.Height} pixels", () => sam.Encode(picture.ToPixelBuffer(), cancellation));
         MaskPrediction[] predictions = progress.Run(
@@ -74,4 +75,8 @@ internal static class SegmentCommand
 
         return Tool.Success;
     }
+
+    // Before the picture is encoded, which takes most of the time.
+    private static void CheckInside(SamModel sam, Prompt prompt, LoadedImage picture) =>
+        sam.PromptEncoder.Encode(prompt, new ImageSize(picture.Width, picture.Height));
 }

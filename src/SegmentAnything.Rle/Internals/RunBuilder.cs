@@ -57,6 +57,9 @@ internal ref struct RunBuilder
     /// <summary>Takes over runs written to <see cref="GetSpan"/>.</summary>
     public void Advance(int count) => _length += count;
 
+    /// <summary>Forgets the runs so far.</summary>
+    public void Clear() => _length = 0;
+
     /// <summary>The runs so far.</summary>
     public readonly Span<int> Runs => _buffer.AsSpan(0, _length);
 

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using Google.Protobuf;
 using SegmentAnything.Graphs.Onnx;
@@ -30,8 +31,18 @@ internal sealed class GraphBuilder
     private readonly GraphProto _graph;
     private readonly Dictionary<string, Value> _smallConstants = [];
     private readonly HashSet<string> _names = [];
+    private readonly WeightOptions _weights;
 
-    public GraphBuilder(string name) => _graph = new GraphProto { Name = name };
+    /// <param name="name">The graph's name.</param>
+    /// <param name="weights">How <see cref="Weight"/> stores; by default float32 inside the model.</param>
+    public GraphBuilder(string name, WeightOptions? weights = null)
+    {
+        _graph = new GraphProto { Name = name };
+        _weights = weights ?? WeightOptions.Default;
+    }
+
+    /// <summary>Remarks that go with the model, by key.</summary>
+    public Dictionary<string, string> Metadata { get; } = [];
 
     public Value Input(string name, params ReadOnlySpan<Dim> shape)
     {
@@ -54,6 +65,28 @@ internal sealed class GraphBuilder
         tensor.RawData = ByteString.CopyFrom(MemoryMarshal.AsBytes(values));
         _graph.Initializer.Add(tensor);
         return new Value(tensor.Name);
+    }
+
+    /// <summary>
+    /// A large float32 weight, row-major, stored as <see cref="WeightOptions"/> say. As float16 it is converted each time
+    /// it is used; <see cref="WeightOptions.KeepHalf"/> keeps ONNX Runtime from doing that once and for all.
+    /// </summary>
+    public Value Weight(string name, ReadOnlySpan<float> values, params ReadOnlySpan<int> shape)
+    {
+        if (!_weights.Half)
+        {
+            TensorProto tensor = NewTensor(name, TensorProto.Types.DataType.Float, shape, values.Length);
+            Store(tensor, MemoryMarshal.AsBytes(values));
+            return new Value(tensor.Name);
+        }
+
+        Half[] halves = new Half[values.Length];
+        TensorPrimitives.ConvertToHalf(values, halves);
+        if (TensorPrimitives.IndexOfMaxMagnitude<Half>(halves) is >= 0 and int largest && !Half.IsFinite(halves[largest]))
+            throw new CheckpointException($"Weight '{name}' has the value {values[largest]}, which is too large for float16. Use float32.");
+        TensorProto half = NewTensor(name, TensorProto.Types.DataType.Float16, shape, values.Length);
+        Store(half, MemoryMarshal.AsBytes<Half>(halves));
+        return Node("Cast", [new Value(half.Name)], ("to", (long)TensorProto.Types.DataType.Float));
     }
 
     public Value Scalar(float value) => Small($"scalar_{value:R}", () => Constant($"scalar_{value:R}", [value]));
@@ -87,6 +120,9 @@ internal sealed class GraphBuilder
     public Value Multiply(Value a, Value b) => Node("Mul", [a, b]);
 
     public Value MatMul(Value a, Value b) => Node("MatMul", [a, b]);
+
+    /// <summary>x · weight + bias on rows, in one node.</summary>
+    public Value Gemm(Value x, Value weight, Value bias) => Node("Gemm", [x, weight, bias]);
 
     public Value Relu(Value x) => Node("Relu", [x]);
 
@@ -127,9 +163,26 @@ internal sealed class GraphBuilder
         ProducerName = "SegmentAnything",
         OpsetImport = { new OperatorSetIdProto { Version = Opset } },
         Graph = _graph,
+        MetadataProps = { Metadata.Select(m => new StringStringEntryProto { Key = m.Key, Value = m.Value }) },
     };
 
     public byte[] ToBytes() => Build().ToByteArray();
+
+    private void Store(TensorProto tensor, ReadOnlySpan<byte> bytes)
+    {
+        if (_weights.External is { } file && bytes.Length >= ExternalWeights.SmallestTensor)
+        {
+            tensor.DataLocation = TensorProto.Types.DataLocation.External;
+            foreach ((string key, string value) in file.Append(bytes))
+                tensor.ExternalData.Add(new StringStringEntryProto { Key = key, Value = value });
+        }
+        else
+        {
+            tensor.RawData = ByteString.CopyFrom(bytes);
+        }
+
+        _graph.Initializer.Add(tensor);
+    }
 
     private static ValueInfoProto Describe(string name, ReadOnlySpan<Dim> shape)
     {

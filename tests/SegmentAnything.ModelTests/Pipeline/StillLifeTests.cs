@@ -1,3 +1,4 @@
+using SegmentAnything.TestSupport;
 using SegmentAnything.Imaging;
 using SegmentAnything.Rle;
 
