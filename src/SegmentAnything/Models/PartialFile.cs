@@ -27,7 +27,11 @@ internal sealed class PartialFile : IDisposable
         _lock = @lock;
         Stream = new FileStream(path, new FileStreamOptions
         {
-            Mode = mode, Access = FileAccess.ReadWrite, Share = FileShare.Read, Options = FileOptions.Asynchronous, BufferSize = 0,
+            Mode = mode,
+            Access = FileAccess.ReadWrite,
+            Share = FileShare.Read,
+            Options = FileOptions.Asynchronous,
+            BufferSize = 0,
         });
     }
 
