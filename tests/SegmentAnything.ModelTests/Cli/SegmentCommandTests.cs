@@ -99,6 +99,19 @@ public sealed class SegmentCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task Json_WhereItCannotBeWritten_IsOneLineThatNamesTheFile()
+    {
+        string taken = Path.Combine(_folder.Path, "taken.json");
+        Directory.CreateDirectory(taken);
+
+        ToolRun run = await ToolRun.Run("segment", _picture, "--point", Click("pear"), "--json", taken);
+
+        Assert.Equal((1, ""), (run.Status, run.Output));
+        Assert.Contains("taken.json: cannot be written", run.ErrorLine, StringComparison.Ordinal);
+        Assert.Equal([_picture, taken], Directory.GetFileSystemEntries(_folder.Path).Order());
+    }
+
+    [Fact]
     public async Task Overlay_Alone_WritesNoJson()
     {
         ToolRun run = await ToolRun.Run("segment", _picture, "--point", Click("pear"), "--overlay", Path.Combine(_folder.Path, "pear.png"));
