@@ -67,6 +67,9 @@ for project in tests/*.Tests tests/*.ModelTests; do
   SEGMENTANYTHING_SIMD_LEG=default run_tests "$project"
 done
 
+echo "== Published ahead of time"
+may eng/test-aot.sh
+
 simd_leg noavx512 DOTNET_EnableAVX512=0
 simd_leg noavx2 DOTNET_EnableAVX2=0
 simd_leg nointrinsics DOTNET_EnableHWIntrinsic=0
