@@ -109,10 +109,10 @@ internal sealed class TinyVitEncoderGraph
         {
             (int from, int top) = Above(stride * start);
             (int to, int bottom) = stride == 1 ? Below(end, grid) : (stride * end, 0);
-            Value strip = planes ? _g.Slice(x, 2, from, to) : ToPlanes(_g.Slice(x, 0, from * grid, to * grid), to - from, grid, channels);
+            Value strip = planes ? _g.Slice(x, 2, from, to) : TokenRows.ToPlanes(_g, _g.Slice(x, 0, from * grid, to * grid), to - from, grid, channels);
             Value inner = _g.Gelu(first.Apply(_g, strip));
             inner = _g.Gelu(around.Apply(_g, inner, stride, top, bottom));
-            return ToRows(last.Apply(_g, inner), end - start, result, next);
+            return TokenRows.ToRows(_g, last.Apply(_g, inner), end - start, result, next);
         }, axis: 0);
         return (rows, result);
     }
@@ -120,8 +120,8 @@ internal sealed class TinyVitEncoderGraph
     private Value TokenBlock(Value x, string name, TinyVitStage stage, int grid)
     {
         x = Attention(x, name + "attn.", stage, grid);
-        Value planes = ToPlanes(x, grid, grid, stage.Channels);
-        x = ToRows(Folded(name + "local_conv", 1, stage.Channels, 3).Apply(_g, planes, stride: 1, top: 1, bottom: 1), grid, grid, stage.Channels);
+        Value planes = TokenRows.ToPlanes(_g, x, grid, grid, stage.Channels);
+        x = TokenRows.ToRows(_g, Folded(name + "local_conv", 1, stage.Channels, 3).Apply(_g, planes, stride: 1, top: 1, bottom: 1), grid, grid, stage.Channels);
         return _rows.Mlp(_g, x, name + "mlp.norm", name + "mlp.fc1", name + "mlp.fc2", grid * grid, stage.Channels, stage.Hidden, TokenNormEpsilon);
     }
 
@@ -135,7 +135,7 @@ internal sealed class TinyVitEncoderGraph
         return _rows.WindowAttention(
             _g, x, sizes, name, (Part(0, 1 / MathF.Sqrt(perHead)), Part(1, 1), Part(2, 1)),
             (_rows.Read(name + "proj.weight", channels, channels), _rows.Read(name + "proj.bias", channels)), TokenNormEpsilon,
-            (g, q, k, v) => g.MatMul(g.Softmax(g.Add(g.MatMul(q, g.Transpose(k, 0, 1, 3, 2)), table)), v));
+            (g, q, k, v, _) => g.MatMul(g.Softmax(g.Add(g.MatMul(q, g.Transpose(k, 0, 1, 3, 2)), table)), v));
 
         (float[] Weight, float[] Bias) Part(int part, float factor)
         {
@@ -177,11 +177,11 @@ internal sealed class TinyVitEncoderGraph
         int inputs = _layout.Stages[^1].Channels, channels = _layout.OutputChannels;
         x = _g.MatMul(x, TokenRows.Matrix(_g, "neck.0", _rows.Read("neck.0.weight", channels, inputs, 1, 1), channels));
         x = _rows.Norm(_g, x, "neck.1", channels, ChannelNormEpsilon);
-        x = ToPlanes(x, grid, grid, channels);
+        x = TokenRows.ToPlanes(_g, x, grid, grid, channels);
         Value kernel = _g.Weight("neck.2.weight", _rows.Read("neck.2.weight", channels, channels, 3, 3), channels, channels, 3, 3);
         x = _g.Node("Conv", [x, kernel], ("pads", new long[] { 1, 1, 1, 1 }));
-        x = _rows.Norm(_g, ToRows(x, grid, grid, channels), "neck.3", channels, ChannelNormEpsilon);
-        return ToPlanes(x, grid, grid, channels);
+        x = _rows.Norm(_g, TokenRows.ToRows(_g, x, grid, grid, channels), "neck.3", channels, ChannelNormEpsilon);
+        return TokenRows.ToPlanes(_g, x, grid, grid, channels);
     }
 
     /// <summary>Builds rows start .. end-1 of the result for each strip, and joins them.</summary>
@@ -192,13 +192,6 @@ internal sealed class TinyVitEncoderGraph
         for (int start = 0; start < rows; start += height) strips.Add(strip(start, Math.Min(rows, start + height)));
         return strips.Count == 1 ? strips[0] : _g.Concat(axis, [.. strips]);
     }
-
-    // In this form, ONNX Runtime joins the transposition with the change to its own layout for convolutions.
-    private Value ToPlanes(Value rows, int height, int width, int channels) =>
-        _g.Transpose(_g.Reshape(rows, 1, height, width, channels), 0, 3, 1, 2);
-
-    private Value ToRows(Value planes, int height, int width, int channels) =>
-        _g.Reshape(_g.Transpose(planes, 0, 2, 3, 1), (long)height * width, channels);
 
     // A kernel of three needs one row more on each side; beyond the picture it is padding.
     private static (int Row, int Padding) Above(int row) => row == 0 ? (0, 1) : (row - 1, 0);
