@@ -160,6 +160,30 @@ public sealed class SamModel : IDisposable
         return Decoder.Decode(embedding, encoded, selection, cancellationToken);
     }
 
+    /// <summary>Finds every object of an image. See <see cref="AutomaticMaskGenerator.Generate(PixelBuffer, IProgress{MaskGenerationProgress}, CancellationToken)"/>.</summary>
+    /// <param name="image">Pixels in rows from the top.</param>
+    /// <param name="options">How to look for objects; by default as the reference does.</param>
+    /// <param name="progress">Told of every batch of points.</param>
+    /// <param name="cancellationToken">Stops the work soon.</param>
+    public GeneratedMasks GenerateMasks(
+        PixelBuffer image,
+        AutomaticMaskOptions? options = null,
+        IProgress<MaskGenerationProgress>? progress = null,
+        CancellationToken cancellationToken = default) =>
+        new AutomaticMaskGenerator(this, options).Generate(image, progress, cancellationToken);
+
+    /// <summary>Finds every object of an image on another thread. See <see cref="AutomaticMaskGenerator.GenerateAsync"/>.</summary>
+    /// <param name="image">Pixels in rows from the top, to stay unchanged until the end.</param>
+    /// <param name="options">How to look for objects; by default as the reference does.</param>
+    /// <param name="progress">Told of every batch of points.</param>
+    /// <param name="cancellationToken">Stops the work soon.</param>
+    public IAsyncEnumerable<GeneratedMask> GenerateMasksAsync(
+        PixelBuffer image,
+        AutomaticMaskOptions? options = null,
+        IProgress<MaskGenerationProgress>? progress = null,
+        CancellationToken cancellationToken = default) =>
+        new AutomaticMaskGenerator(this, options).GenerateAsync(image, progress, cancellationToken);
+
     /// <summary>Releases the networks, after calls that are under way on other threads have ended.</summary>
     public void Dispose()
     {

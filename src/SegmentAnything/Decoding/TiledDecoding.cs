@@ -12,7 +12,10 @@ internal abstract unsafe class TiledDecoding : IDisposable
     public abstract void Prepare(
         TiledPreparedImage image, float* embedding, float* dense, bool denseIsUniform, CancellationToken cancellationToken);
 
-    /// <summary>Decodes prompts; see <see cref="IMaskDecoderEngine.Decode"/>.</summary>
+    /// <summary>Prompts that go through the phases together: each needs 4 MB for its keys.</summary>
+    public const int MostPrompts = 4;
+
+    /// <summary>Decodes up to <see cref="MostPrompts"/> prompts; see <see cref="IMaskDecoderEngine.Decode"/>.</summary>
     public abstract void Decode(
         TiledPreparedImage image, float* tokens, int prompts, int tokensPerPrompt, int firstMask, int masks, float* logits, float* predictedIou, CancellationToken cancellationToken);
 

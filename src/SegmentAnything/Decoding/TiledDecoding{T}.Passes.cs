@@ -148,20 +148,16 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
             worker.Powers, columns, tokens, columns, prompt.Reference + (segment * columns), prompt.Sum + (segment * columns),
             accumulated, Channels, first);
 
-        // Eight channels at a time over all columns: their rows of keys are read once.
-        for (int c = 0; c < Channels; c += DecoderKernels.BlockRows)
+        nint block = DecoderKernels.BlockRows * TileTokens;
+        if (first)
         {
-            float* rows = keys + (c * TileTokens), target = accumulated + (c * (nint)columns);
-            if (first)
-            {
-                DecoderKernels.Product<TSimd, TVector, ChannelsAsRows, FromZero>(
-                    rows, 0, worker.Powers, columns, tokens, null, 0, target, columns, DecoderKernels.BlockRows, columns);
-            }
-            else
-            {
-                DecoderKernels.Product<TSimd, TVector, ChannelsAsRows, FromMatrix>(
-                    rows, 0, worker.Powers, columns, tokens, target, columns, target, columns, DecoderKernels.BlockRows, columns);
-            }
+            DecoderKernels.Product<TSimd, TVector, ChannelsAsRows, FromZero>(
+                keys, block, worker.Powers, columns, tokens, null, 0, accumulated, columns, Channels, columns);
+        }
+        else
+        {
+            DecoderKernels.Product<TSimd, TVector, ChannelsAsRows, FromMatrix>(
+                keys, block, worker.Powers, columns, tokens, accumulated, columns, accumulated, columns, Channels, columns);
         }
     }
 

@@ -6,7 +6,15 @@ namespace SegmentAnything.Decoding;
 /// <content>What is done to the tokens between the passes. Token matrices are row-major, prompt after prompt.</content>
 internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
 {
+    /// <summary>Multiply-adds of a linear layer that are worth waking the other threads for: some ten microseconds.</summary>
+    private const long LeastSplitProduct = 400_000;
+
     private TokenMemory _memoryOfTokens;
+
+    // The linear layer in progress.
+    private PackedLinear _linear;
+    private int _linearRows;
+    private float* _linearResult;
 
     private void PlaceTokens(ref FloatArena arena, int prompts)
     {
@@ -314,14 +322,26 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
     // y = x W' + b. The rows are packed first, so x may be y.
     private void Linear(in PackedLinear layer, float* x, int stride, int rows, float* y)
     {
-        float* panels = _memoryOfTokens.Panels;
-        DecoderKernels.PackPanels(x, stride, rows, layer.Inputs, panels);
-        for (int column = 0; column < layer.PaddedOutputs; column += PackedLinear.BlockColumns)
+        DecoderKernels.PackPanels(x, stride, rows, layer.Inputs, _memoryOfTokens.Panels);
+        _linear = layer;
+        _linearRows = DecoderMath.RoundUp(rows, DecoderKernels.BlockRows);
+        _linearResult = y;
+        int blocks = layer.PaddedOutputs / PackedLinear.BlockColumns;
+        if ((long)_linearRows * layer.Inputs * layer.PaddedOutputs >= LeastSplitProduct)
         {
-            DecoderKernels.Product<TSimd, TVector, PanelLayout, FromColumnBias>(
-                panels, layer.Inputs * DecoderKernels.BlockRows, layer.Weight + (column * (nint)layer.Inputs), PackedLinear.BlockColumns, layer.Inputs,
-                layer.Bias + column, 0, y + column, layer.PaddedOutputs, DecoderMath.RoundUp(rows, DecoderKernels.BlockRows), PackedLinear.BlockColumns);
+            Run(Phase.Linear, blocks);
+            return;
         }
+
+        for (int block = 0; block < blocks; block++) LinearBlock(block);
+    }
+
+    private void LinearBlock(int block)
+    {
+        int column = block * PackedLinear.BlockColumns, inputs = _linear.Inputs;
+        DecoderKernels.Product<TSimd, TVector, PanelLayout, FromColumnBias>(
+            _memoryOfTokens.Panels, inputs * DecoderKernels.BlockRows, _linear.Weight + (column * (nint)inputs), PackedLinear.BlockColumns, inputs,
+            _linear.Bias + column, 0, _linearResult + column, _linear.PaddedOutputs, _linearRows, PackedLinear.BlockColumns);
     }
 
     private void Norm(in PackedNorm norm, float* rows, int count) =>

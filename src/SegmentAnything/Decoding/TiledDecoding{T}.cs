@@ -15,12 +15,9 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
     private const int Heads = TiledDecoderWeights.Heads;
     private const int TileTokens = DecoderKernels.TileTokens;
 
-    /// <summary>Prompts that go through the phases together: each needs 4 MB for its keys.</summary>
-    private const int PromptsPerVisit = 4;
-
     private readonly TiledDecoderWeights _weights;
     private readonly WorkSplitter _splitter;
-    private readonly PromptMemory[] _prompts = new PromptMemory[PromptsPerVisit];
+    private readonly PromptMemory[] _prompts = new PromptMemory[MostPrompts];
     private readonly WorkerMemory[] _workers;
 
     private NativeFloats _memory = new(0);
@@ -54,6 +51,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
         Layer0,
         Layer1,
         Upscale,
+        Linear,
     }
 
     private int Channels => _weights.Channels;
@@ -94,16 +92,17 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
         _firstMask = firstMask;
         _masks = masks;
         _cancellation = cancellationToken;
-        int visits = (prompts + PromptsPerVisit - 1) / PromptsPerVisit;
-        Reserve((prompts + visits - 1) / visits);
-        for (int visit = 0; visit < visits; visit++)
-        {
-            int first = (int)((long)prompts * visit / visits);
-            int count = (int)((long)prompts * (visit + 1) / visits) - first;
-            _logits = logits + (first * (long)masks * 16 * _grid.Tokens);
-            DecodeTogether(tokens + (first * (long)tokensPerPrompt * Channels), count, predictedIou + (first * (long)masks));
-        }
-
+        _logits = logits;
+        Reserve(prompts);
+        int items = prompts * _grid.Segments;
+        BeginTokens(tokens, prompts);
+        Run(Phase.FirstAttention, items);
+        BetweenFirstAttentionAndLayer0(prompts);
+        Run(Phase.Layer0, items);
+        BetweenLayer0AndLayer1(prompts);
+        Run(Phase.Layer1, items);
+        FinishTokens(prompts, predictedIou);
+        Run(Phase.Upscale, items);
         Forget();
     }
 
@@ -115,6 +114,12 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
         {
             _cancellation.ThrowIfCancellationRequested();
             PrepareTile(item, _workers[worker]);
+            return;
+        }
+
+        if (_phase == Phase.Linear)
+        {
+            LinearBlock(item);
             return;
         }
 
@@ -140,19 +145,6 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
                     break;
             }
         }
-    }
-
-    private void DecodeTogether(float* sparse, int prompts, float* predictedIou)
-    {
-        int items = prompts * _grid.Segments;
-        BeginTokens(sparse, prompts);
-        Run(Phase.FirstAttention, items);
-        BetweenFirstAttentionAndLayer0(prompts);
-        Run(Phase.Layer0, items);
-        BetweenLayer0AndLayer1(prompts);
-        Run(Phase.Layer1, items);
-        FinishTokens(prompts, predictedIou);
-        Run(Phase.Upscale, items);
     }
 
     private void Run(Phase phase, int items)

@@ -16,18 +16,22 @@ namespace SegmentAnything.Decoding;
 /// </para>
 /// <para>
 /// Products with weights and with the image are re-associated so that the few tokens, not the many image tokens, are
-/// projected. Safe to call from several threads. In steady state a call allocates no managed memory. A result does not
-/// depend on the number of threads, nor on the batch that its prompt is in.
+/// projected. Safe to call from several threads. In steady state a call allocates no managed memory. A prompt's result does
+/// not depend on the batch that it is in, nor on which thread did what.
 /// </para>
 /// </remarks>
 internal sealed class TiledMaskDecoder : IMaskDecoderEngine
 {
+    /// <summary>Parts of an image that threads can work on at the same time; a few threads need few, which cost least.</summary>
+    private const int FewSegments = 4, ManySegments = 16;
+
     private readonly TiledDecoderWeights _weights;
     private readonly WorkSplitter _splitter;
     private readonly int _vectorWidth;
     private readonly object _lock = new();
     private readonly Dictionary<int, TiledGrid> _grids = [];
     private readonly Stack<TiledDecoding> _idle = new();
+    private readonly Stack<TiledBatch> _idleBatches = new();
     private bool _disposed;
 
     /// <summary>Builds the decoder.</summary>
@@ -120,18 +124,18 @@ internal sealed class TiledMaskDecoder : IMaskDecoderEngine
         Require(predictedIou.Length, (long)promptCount * maskCount, nameof(predictedIou));
         if (promptCount == 0) return;
 
-        TiledDecoding decoding = Rent();
+        TiledBatch batch = RentBatch();
         try
         {
             fixed (float* tokenValues = tokens, logitValues = logits, iouValues = predictedIou)
             {
-                decoding.Decode(
+                batch.Decode(
                     prepared, tokenValues, promptCount, tokensPerPrompt, firstMask, maskCount, logitValues, iouValues, cancellationToken);
             }
         }
         finally
         {
-            Return(decoding);
+            lock (_lock) _idleBatches.Push(batch);
         }
     }
 
@@ -157,14 +161,21 @@ internal sealed class TiledMaskDecoder : IMaskDecoderEngine
 
     private TiledGrid GridOf(int side)
     {
+        int segments = _splitter.Threads <= FewSegments ? FewSegments : ManySegments;
         lock (_lock)
         {
-            if (!_grids.TryGetValue(side, out TiledGrid? grid)) _grids.Add(side, grid = new TiledGrid(side, _weights));
+            if (!_grids.TryGetValue(side, out TiledGrid? grid)) _grids.Add(side, grid = new TiledGrid(side, segments, _weights));
             return grid;
         }
     }
 
-    private TiledDecoding Rent()
+    private TiledBatch RentBatch()
+    {
+        lock (_lock) return _idleBatches.TryPop(out TiledBatch? batch) ? batch : new TiledBatch(this, _splitter, _weights.Channels);
+    }
+
+    /// <summary>An object that can decode, with its memory: an idle one, or a new one.</summary>
+    internal TiledDecoding Rent()
     {
         lock (_lock)
         {
@@ -179,7 +190,7 @@ internal sealed class TiledMaskDecoder : IMaskDecoderEngine
         };
     }
 
-    private void Return(TiledDecoding decoding)
+    internal void Return(TiledDecoding decoding)
     {
         lock (_lock)
         {

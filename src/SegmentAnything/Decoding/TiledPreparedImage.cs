@@ -56,20 +56,14 @@ internal sealed unsafe class TiledPreparedImage : IPreparedImage
 /// <summary>The image tokens of one grid size: how they fall into tiles, and their positional encoding.</summary>
 internal sealed unsafe class TiledGrid : IDisposable
 {
-    /// <summary>
-    /// Parts of the image that are summed on their own. Their number is fixed, so that a prompt's result depends neither on
-    /// the number of threads nor on what else is in the batch.
-    /// </summary>
-    private const int MostSegments = 16;
-
     private readonly NativeFloats _encoding;
 
-    public TiledGrid(int side, TiledDecoderWeights weights)
+    public TiledGrid(int side, int segments, TiledDecoderWeights weights)
     {
         Side = side;
         Tokens = side * side;
         Tiles = (Tokens + DecoderKernels.TileTokens - 1) / DecoderKernels.TileTokens;
-        Segments = Math.Min(MostSegments, Tiles);
+        Segments = Math.Min(segments, Tiles);
         int channels = weights.Channels;
         _encoding = new NativeFloats((long)Tiles * channels * DecoderKernels.TileTokens);
         new Span<float>(_encoding.Pointer, checked((int)_encoding.Length)).Clear();
@@ -94,6 +88,10 @@ internal sealed unsafe class TiledGrid : IDisposable
 
     public int Tiles { get; }
 
+    /// <summary>
+    /// Parts of the image whose softmax is summed on its own. Their number is fixed, so that a prompt's result depends neither
+    /// on which thread did what, nor on the batch that the prompt is in.
+    /// </summary>
     public int Segments { get; }
 
     /// <summary>[tile][channel][TileTokens], 0 beyond the picture.</summary>

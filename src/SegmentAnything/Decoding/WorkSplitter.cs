@@ -16,19 +16,19 @@ internal interface ISplitWork
 /// handing over must take microseconds and allocate nothing.
 /// </summary>
 /// <remarks>
-/// Safe to call from several threads. One call at a time has the threads; another that comes meanwhile does its work alone,
-/// so no call ever waits for another, and none can block another for ever.
+/// Safe to call from several threads. One call at a time has the threads; another that comes meanwhile, also one from
+/// inside of the work, does its items alone: no call ever waits for another, so none can block another for ever.
 /// </remarks>
 internal sealed class WorkSplitter : IDisposable
 {
     /// <summary>How long a thread looks for the next phase before it goes to sleep.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromMicroseconds(100);
 
-    private readonly object _busy = new();
     private readonly object _signal = new();
     private readonly int _helpers;
     private ISplitWork? _work;
     private ExceptionDispatchInfo? _failure;
+    private int _busy;
     private int _items;
     private int _next;
     private int _running;
@@ -55,7 +55,7 @@ internal sealed class WorkSplitter : IDisposable
     /// <exception cref="Exception">The first that an item threw; items not yet begun are then left out.</exception>
     public void Run(ISplitWork work, int items)
     {
-        if (_helpers == 0 || items <= 1 || !Monitor.TryEnter(_busy))
+        if (_helpers == 0 || items <= 1 || Interlocked.CompareExchange(ref _busy, 1, 0) != 0)
         {
             for (int item = 0; item < items; item++) work.Execute(item, 0);
             return;
@@ -83,20 +83,17 @@ internal sealed class WorkSplitter : IDisposable
         }
         finally
         {
-            Monitor.Exit(_busy);
+            Volatile.Write(ref _busy, 0);
         }
     }
 
-    /// <summary>Ends the threads, after the call that has them.</summary>
+    /// <summary>Ends the threads. No call may be in progress.</summary>
     public void Dispose()
     {
-        lock (_busy)
+        lock (_signal)
         {
-            lock (_signal)
-            {
-                _stopped = true;
-                Monitor.PulseAll(_signal);
-            }
+            _stopped = true;
+            Monitor.PulseAll(_signal);
         }
     }
 

@@ -104,15 +104,15 @@ internal sealed class TinyVitEncoderGraph
         Convolution first = Folded(name + "conv1", channels, next, 1);
         Convolution around = Folded(name + "conv2", 1, next, 3);
         Convolution last = Folded(name + "conv3", next, next, 1);
-        if (!planes) x = _g.Reshape(_g.Transpose(x, 1, 0), 1, channels, grid, grid);
         int result = grid / stride;
         Value rows = InStrips(result, stride * next * grid, (start, end) =>
         {
             (int from, int top) = Above(stride * start);
             (int to, int bottom) = stride == 1 ? Below(end, grid) : (stride * end, 0);
-            Value inner = _g.Gelu(first.Apply(_g, _g.Slice(x, 2, from, to)));
+            Value strip = planes ? _g.Slice(x, 2, from, to) : TokenRows.ToPlanes(_g, _g.Slice(x, 0, from * grid, to * grid), to - from, grid, channels);
+            Value inner = _g.Gelu(first.Apply(_g, strip));
             inner = _g.Gelu(around.Apply(_g, inner, stride, top, bottom));
-            return _g.Transpose(_g.Reshape(last.Apply(_g, inner), next, (long)(end - start) * result), 1, 0);
+            return TokenRows.ToRows(_g, last.Apply(_g, inner), end - start, result, next);
         }, axis: 0);
         return (rows, result);
     }
@@ -120,9 +120,8 @@ internal sealed class TinyVitEncoderGraph
     private Value TokenBlock(Value x, string name, TinyVitStage stage, int grid)
     {
         x = Attention(x, name + "attn.", stage, grid);
-        Value planes = _g.Reshape(_g.Transpose(x, 1, 0), 1, stage.Channels, grid, grid);
-        planes = Folded(name + "local_conv", 1, stage.Channels, 3).Apply(_g, planes, stride: 1, top: 1, bottom: 1);
-        x = _g.Transpose(_g.Reshape(planes, stage.Channels, (long)grid * grid), 1, 0);
+        Value planes = TokenRows.ToPlanes(_g, x, grid, grid, stage.Channels);
+        x = TokenRows.ToRows(_g, Folded(name + "local_conv", 1, stage.Channels, 3).Apply(_g, planes, stride: 1, top: 1, bottom: 1), grid, grid, stage.Channels);
         return _rows.Mlp(_g, x, name + "mlp.norm", name + "mlp.fc1", name + "mlp.fc2", grid * grid, stage.Channels, stage.Hidden, TokenNormEpsilon);
     }
 
@@ -136,7 +135,7 @@ internal sealed class TinyVitEncoderGraph
         return _rows.WindowAttention(
             _g, x, sizes, name, (Part(0, 1 / MathF.Sqrt(perHead)), Part(1, 1), Part(2, 1)),
             (_rows.Read(name + "proj.weight", channels, channels), _rows.Read(name + "proj.bias", channels)), TokenNormEpsilon,
-            (g, q, k, v) => g.MatMul(g.Softmax(g.Add(g.MatMul(q, g.Transpose(k, 0, 1, 3, 2)), table)), v));
+            (g, q, k, v, _) => g.MatMul(g.Softmax(g.Add(g.MatMul(q, g.Transpose(k, 0, 1, 3, 2)), table)), v));
 
         (float[] Weight, float[] Bias) Part(int part, float factor)
         {
@@ -178,11 +177,11 @@ internal sealed class TinyVitEncoderGraph
         int inputs = _layout.Stages[^1].Channels, channels = _layout.OutputChannels;
         x = _g.MatMul(x, TokenRows.Matrix(_g, "neck.0", _rows.Read("neck.0.weight", channels, inputs, 1, 1), channels));
         x = _rows.Norm(_g, x, "neck.1", channels, ChannelNormEpsilon);
-        x = _g.Reshape(_g.Transpose(x, 1, 0), 1, channels, grid, grid);
+        x = TokenRows.ToPlanes(_g, x, grid, grid, channels);
         Value kernel = _g.Weight("neck.2.weight", _rows.Read("neck.2.weight", channels, channels, 3, 3), channels, channels, 3, 3);
         x = _g.Node("Conv", [x, kernel], ("pads", new long[] { 1, 1, 1, 1 }));
-        x = _rows.Norm(_g, _g.Transpose(_g.Reshape(x, channels, (long)grid * grid), 1, 0), "neck.3", channels, ChannelNormEpsilon);
-        return _g.Reshape(_g.Transpose(x, 1, 0), 1, channels, grid, grid);
+        x = _rows.Norm(_g, TokenRows.ToRows(_g, x, grid, grid, channels), "neck.3", channels, ChannelNormEpsilon);
+        return TokenRows.ToPlanes(_g, x, grid, grid, channels);
     }
 
     /// <summary>Builds rows start .. end-1 of the result for each strip, and joins them.</summary>

@@ -77,6 +77,16 @@ internal sealed class TokenRows(StateDict weights, string prefix, EncoderForm fo
     public static Value Matrix(GraphBuilder g, string name, ReadOnlySpan<float> weight, int outputs) =>
         g.Weight(name + ".weight", Matrices.Transpose(weight, outputs, weight.Length / outputs), weight.Length / outputs, outputs);
 
+    // In this form, ONNX Runtime joins the transposition with the change to its own layout for convolutions.
+
+    /// <summary>Rows of a height x width picture to planes: (1, channels, height, width).</summary>
+    public static Value ToPlanes(GraphBuilder g, Value rows, int height, int width, int channels) =>
+        g.Transpose(g.Reshape(rows, 1, height, width, channels), 0, 3, 1, 2);
+
+    /// <summary>The way back: (height·width, channels).</summary>
+    public static Value ToRows(GraphBuilder g, Value planes, int height, int width, int channels) =>
+        g.Reshape(g.Transpose(planes, 0, 2, 3, 1), (long)height * width, channels);
+
     /// <summary>x + mlp(norm(x)) on rows.</summary>
     public Value Mlp(
         GraphBuilder g, Value x, string norm, string first, string second, int rows, int channels, int hidden, float epsilon)
@@ -132,19 +142,23 @@ internal sealed class TokenRows(StateDict weights, string prefix, EncoderForm fo
     }
 
     /// <summary>
-    /// x + projection(attention(x̂)), within windows, on rows of a Grid x Grid picture. One part is a row of windows.
+    /// Attention within windows on rows of a Grid x Grid picture, with its projection. One part is a row of windows.
     /// </summary>
     /// <param name="g">The graph.</param>
-    /// <param name="x">(Grid², channels).</param>
+    /// <param name="x">(Grid², channels). Padding is zero, here.</param>
     /// <param name="sizes">The windows.</param>
     /// <param name="name">Prefix of the names of weights.</param>
     /// <param name="projections">
-    /// Weights (outputs x inputs) and biases on x̂ of queries (already scaled), keys and values, each by head.
+    /// Weights (outputs x inputs) and biases of queries (already scaled), keys and values, each by head.
     /// </param>
     /// <param name="output">Weight and bias of the projection.</param>
-    /// <param name="epsilon">Of the LayerNorm.</param>
+    /// <param name="epsilon">
+    /// With a value, x is normalised within the parts, without scale and shift, and the result is x + projection(...):
+    /// right where the network pads before it normalises. Null where x is normalised already.
+    /// </param>
     /// <param name="attend">
-    /// Builds softmax(scores)·values from queries, keys and values of shape (windows, heads, tokens, channels of a head).
+    /// Builds softmax(scores)·values from queries, keys and values of shape (windows, heads, tokens, channels of a head),
+    /// given the number of windows; the result may have any shape of the same order.
     /// </param>
     /// <remarks>
     /// The keys' bias adds the same to all scores of a query and drops out of the softmax; the values' bias passes through
@@ -153,8 +167,8 @@ internal sealed class TokenRows(StateDict weights, string prefix, EncoderForm fo
     public Value WindowAttention(
         GraphBuilder g, Value x, WindowSizes sizes, string name,
         ((float[] Weight, float[] Bias) Query, (float[] Weight, float[] Bias) Key, (float[] Weight, float[] Bias) Value) projections,
-        (float[] Weight, float[] Bias) output, float epsilon,
-        Func<GraphBuilder, Value, Value, Value, Value> attend)
+        (float[] Weight, float[] Bias) output, float? epsilon,
+        Func<GraphBuilder, Value, Value, Value, int, Value> attend)
     {
         (int grid, int window, int across, int channels) = (sizes.Grid, sizes.Window, sizes.Across, sizes.Channels);
         float[] outputBias = [.. output.Bias];
@@ -164,10 +178,10 @@ internal sealed class TokenRows(StateDict weights, string prefix, EncoderForm fo
         Value padded = g.Reshape(x, grid, (long)grid * channels);
         if (sizes.Padded > grid) padded = g.Node("Pad", [padded, g.Integers(0, 0, sizes.Padded - grid, 0)], ("mode", "constant"));
         Value result;
-        if (Tiled)
+        if (Tiled && across > 1)
         {
             int rows = window * grid;
-            result = g.ForEachPart(g.Reshape(padded, across, rows, channels), [rows, channels], [rows, channels], (part, part_x) => Body(part, part_x, 1));
+            result = g.ForEachPart(g.Reshape(padded, across, rows, channels), [rows, channels], [rows, channels], (part, windowRow) => Body(part, windowRow, 1));
         }
         else
         {
@@ -179,12 +193,13 @@ internal sealed class TokenRows(StateDict weights, string prefix, EncoderForm fo
 
         Value Body(GraphBuilder b, Value rows, int windowRows)
         {
-            Value normal = Normalize(b, rows, channels, epsilon);
+            Value normal = epsilon is { } value ? Normalize(b, rows, channels, value) : rows;
             Value q = ToWindows(b, Linear(b, normal, name + "q", projections.Query.Weight, projections.Query.Bias), windowRows);
             Value k = ToWindows(b, b.MatMul(normal, Matrix(b, name + "k", projections.Key.Weight, channels)), windowRows);
             Value v = ToWindows(b, b.MatMul(normal, Matrix(b, name + "v", projections.Value.Weight, channels)), windowRows);
-            Value merged = FromWindows(b, attend(b, q, k, v), windowRows);
-            return b.Add(rows, Linear(b, merged, name + "proj", output.Weight, outputBias));
+            Value merged = FromWindows(b, attend(b, q, k, v, windowRows * across), windowRows);
+            Value projected = Linear(b, merged, name + "proj", output.Weight, outputBias);
+            return epsilon is null ? projected : b.Add(rows, projected);
         }
 
         // Rows of whole rows of windows to (windows, heads, tokens, channels of a head), columns padded with zeros.

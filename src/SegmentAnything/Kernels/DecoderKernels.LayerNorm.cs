@@ -21,17 +21,28 @@ internal static unsafe partial class DecoderKernels
         where TSimd : ISimd<TVector>
         where TVector : struct
     {
-        for (int lane = 0; lane < TileTokens; lane += TSimd.Width)
+        nint w = TSimd.Width;
+        for (nint lane = 0; lane < TileTokens; lane += 3 * w)
         {
-            TVector mean = ChannelMean<TSimd, TVector>(source + lane, channels);
-            TVector scale = ChannelScale<TSimd, TVector>(source + lane, channels, mean, epsilon);
+            ChannelStatistics<TSimd, TVector>(
+                source + lane, channels, epsilon,
+                out TVector mean0, out TVector mean1, out TVector mean2, out TVector scale0, out TVector scale1, out TVector scale2);
             for (int c = 0; c < channels; c++)
             {
                 nint at = (c * TileTokens) + lane;
-                TVector centred = TSimd.Multiply(TSimd.Subtract(TSimd.Load(source + at), mean), scale);
-                TVector value = TSimd.MultiplyAdd(centred, TSimd.Create(weight[c]), TSimd.Create(bias[c]));
-                TSimd.Store(value, normalized + at);
-                TSimd.Store(TSimd.Add(value, TSimd.Load(encoding + at)), encoded + at);
+                TVector factor = TSimd.Create(weight[c]), shift = TSimd.Create(bias[c]);
+                TVector x0 = TSimd.Multiply(TSimd.Subtract(TSimd.Load(source + at), mean0), scale0);
+                TVector x1 = TSimd.Multiply(TSimd.Subtract(TSimd.Load(source + at + w), mean1), scale1);
+                TVector x2 = TSimd.Multiply(TSimd.Subtract(TSimd.Load(source + at + (2 * w)), mean2), scale2);
+                x0 = TSimd.MultiplyAdd(x0, factor, shift);
+                x1 = TSimd.MultiplyAdd(x1, factor, shift);
+                x2 = TSimd.MultiplyAdd(x2, factor, shift);
+                TSimd.Store(x0, normalized + at);
+                TSimd.Store(x1, normalized + at + w);
+                TSimd.Store(x2, normalized + at + (2 * w));
+                TSimd.Store(TSimd.Add(x0, TSimd.Load(encoding + at)), encoded + at);
+                TSimd.Store(TSimd.Add(x1, TSimd.Load(encoding + at + w)), encoded + at + w);
+                TSimd.Store(TSimd.Add(x2, TSimd.Load(encoding + at + (2 * w))), encoded + at + (2 * w));
             }
         }
     }
@@ -47,16 +58,22 @@ internal static unsafe partial class DecoderKernels
         where TSimd : ISimd<TVector>
         where TVector : struct
     {
-        for (int lane = 0; lane < TileTokens; lane += TSimd.Width)
+        nint w = TSimd.Width;
+        for (nint lane = 0; lane < TileTokens; lane += 3 * w)
         {
-            TVector mean = ChannelMean<TSimd, TVector>(tile + lane, channels);
-            TVector scale = ChannelScale<TSimd, TVector>(tile + lane, channels, mean, epsilon);
+            ChannelStatistics<TSimd, TVector>(
+                tile + lane, channels, epsilon,
+                out TVector mean0, out TVector mean1, out TVector mean2, out TVector scale0, out TVector scale1, out TVector scale2);
             for (int c = 0; c < channels; c++)
             {
                 float* at = tile + (c * TileTokens) + lane;
-                TVector centred = TSimd.Multiply(TSimd.Subtract(TSimd.Load(at), mean), scale);
-                TVector value = TSimd.MultiplyAdd(centred, TSimd.Create(weight[c]), TSimd.Create(bias[c]));
-                TSimd.Store(Gelu<TSimd, TVector>(value), at);
+                TVector factor = TSimd.Create(weight[c]), shift = TSimd.Create(bias[c]);
+                TVector x0 = TSimd.Multiply(TSimd.Subtract(TSimd.Load(at), mean0), scale0);
+                TVector x1 = TSimd.Multiply(TSimd.Subtract(TSimd.Load(at + w), mean1), scale1);
+                TVector x2 = TSimd.Multiply(TSimd.Subtract(TSimd.Load(at + (2 * w)), mean2), scale2);
+                TSimd.Store(Gelu<TSimd, TVector>(TSimd.MultiplyAdd(x0, factor, shift)), at);
+                TSimd.Store(Gelu<TSimd, TVector>(TSimd.MultiplyAdd(x1, factor, shift)), at + w);
+                TSimd.Store(Gelu<TSimd, TVector>(TSimd.MultiplyAdd(x2, factor, shift)), at + (2 * w));
             }
         }
     }
@@ -92,38 +109,42 @@ internal static unsafe partial class DecoderKernels
         }
     }
 
-    // Two sums at a time (and four in the next), because one would wait for its own additions. Channels are even.
+    // Mean and 1 / standard deviation over the channels, of three vectors beside each other: their rows are read in one go,
+    // and no sum waits for itself alone. The variance comes from differences to the mean, so a large mean cancels nothing.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVector ChannelMean<TSimd, TVector>(float* tile, int channels)
+    private static void ChannelStatistics<TSimd, TVector>(
+        float* tile, int channels, float epsilon,
+        out TVector mean0, out TVector mean1, out TVector mean2, out TVector scale0, out TVector scale1, out TVector scale2)
         where TSimd : ISimd<TVector>
         where TVector : struct
     {
-        TVector even = TSimd.Create(0), odd = TSimd.Create(0);
-        for (int c = 0; c < channels; c += 2, tile += 2 * TileTokens)
+        nint w = TSimd.Width;
+        TVector sum0 = TSimd.Create(0), sum1 = sum0, sum2 = sum0, part = TSimd.Create(1f / channels);
+        float* row = tile;
+        for (int c = 0; c < channels; c++, row += TileTokens)
         {
-            even = TSimd.Add(even, TSimd.Load(tile));
-            odd = TSimd.Add(odd, TSimd.Load(tile + TileTokens));
+            sum0 = TSimd.Add(sum0, TSimd.Load(row));
+            sum1 = TSimd.Add(sum1, TSimd.Load(row + w));
+            sum2 = TSimd.Add(sum2, TSimd.Load(row + (2 * w)));
         }
 
-        return TSimd.Multiply(TSimd.Add(even, odd), TSimd.Create(1f / channels));
-    }
-
-    // 1 / standard deviation, from differences to the mean: no cancellation where the mean is large.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVector ChannelScale<TSimd, TVector>(float* tile, int channels, TVector mean, float epsilon)
-        where TSimd : ISimd<TVector>
-        where TVector : struct
-    {
-        TVector even = TSimd.Create(0), odd = TSimd.Create(0);
-        for (int c = 0; c < channels; c += 2, tile += 2 * TileTokens)
+        TVector m0 = TSimd.Multiply(sum0, part), m1 = TSimd.Multiply(sum1, part), m2 = TSimd.Multiply(sum2, part);
+        TVector squares0 = TSimd.Create(0), squares1 = squares0, squares2 = squares0;
+        row = tile;
+        for (int c = 0; c < channels; c++, row += TileTokens)
         {
-            TVector first = TSimd.Subtract(TSimd.Load(tile), mean);
-            TVector second = TSimd.Subtract(TSimd.Load(tile + TileTokens), mean);
-            even = TSimd.MultiplyAdd(first, first, even);
-            odd = TSimd.MultiplyAdd(second, second, odd);
+            TVector d0 = TSimd.Subtract(TSimd.Load(row), m0);
+            TVector d1 = TSimd.Subtract(TSimd.Load(row + w), m1);
+            TVector d2 = TSimd.Subtract(TSimd.Load(row + (2 * w)), m2);
+            squares0 = TSimd.MultiplyAdd(d0, d0, squares0);
+            squares1 = TSimd.MultiplyAdd(d1, d1, squares1);
+            squares2 = TSimd.MultiplyAdd(d2, d2, squares2);
         }
 
-        TVector variance = TSimd.Multiply(TSimd.Add(even, odd), TSimd.Create(1f / channels));
-        return TSimd.Divide(TSimd.Create(1), TSimd.Sqrt(TSimd.Add(variance, TSimd.Create(epsilon))));
+        TVector one = TSimd.Create(1), floor = TSimd.Create(epsilon);
+        scale0 = TSimd.Divide(one, TSimd.Sqrt(TSimd.MultiplyAdd(squares0, part, floor)));
+        scale1 = TSimd.Divide(one, TSimd.Sqrt(TSimd.MultiplyAdd(squares1, part, floor)));
+        scale2 = TSimd.Divide(one, TSimd.Sqrt(TSimd.MultiplyAdd(squares2, part, floor)));
+        (mean0, mean1, mean2) = (m0, m1, m2);
     }
 }

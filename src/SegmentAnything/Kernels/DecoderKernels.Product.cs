@@ -39,9 +39,13 @@ internal readonly struct ChannelsAsRows : IFactorLayout
 /// <summary>What a product is added to.</summary>
 internal interface IProductStart
 {
-    /// <summary>The address that belongs to a block's first row and column.</summary>
-    static abstract unsafe float* At(float* start, nint stride, nint row, nint column);
+    /// <summary>The address for blocks that begin at a column.</summary>
+    static abstract unsafe float* Column(float* start, nint column);
 
+    /// <summary>The address for a block that begins at a row.</summary>
+    static abstract unsafe float* Row(float* start, nint stride, nint row);
+
+    /// <summary>What one of a block's vectors starts from.</summary>
     static abstract unsafe TVector Load<TSimd, TVector>(float* start, nint stride, int row, int vector)
         where TSimd : ISimd<TVector>
         where TVector : struct;
@@ -50,7 +54,9 @@ internal interface IProductStart
 /// <summary>Nothing: the product alone.</summary>
 internal readonly struct FromZero : IProductStart
 {
-    public static unsafe float* At(float* start, nint stride, nint row, nint column) => start;
+    public static unsafe float* Column(float* start, nint column) => start;
+
+    public static unsafe float* Row(float* start, nint stride, nint row) => start;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static unsafe TVector Load<TSimd, TVector>(float* start, nint stride, int row, int vector)
@@ -61,7 +67,9 @@ internal readonly struct FromZero : IProductStart
 /// <summary>A value a row, the same in every column.</summary>
 internal readonly struct FromRowBias : IProductStart
 {
-    public static unsafe float* At(float* start, nint stride, nint row, nint column) => start + row;
+    public static unsafe float* Column(float* start, nint column) => start;
+
+    public static unsafe float* Row(float* start, nint stride, nint row) => start + row;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static unsafe TVector Load<TSimd, TVector>(float* start, nint stride, int row, int vector)
@@ -72,7 +80,9 @@ internal readonly struct FromRowBias : IProductStart
 /// <summary>A value a column, the same in every row.</summary>
 internal readonly struct FromColumnBias : IProductStart
 {
-    public static unsafe float* At(float* start, nint stride, nint row, nint column) => start + column;
+    public static unsafe float* Column(float* start, nint column) => start + column;
+
+    public static unsafe float* Row(float* start, nint stride, nint row) => start;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static unsafe TVector Load<TSimd, TVector>(float* start, nint stride, int row, int vector)
@@ -83,7 +93,9 @@ internal readonly struct FromColumnBias : IProductStart
 /// <summary>A matrix, which may be the destination itself.</summary>
 internal readonly struct FromMatrix : IProductStart
 {
-    public static unsafe float* At(float* start, nint stride, nint row, nint column) => start + (row * stride) + column;
+    public static unsafe float* Column(float* start, nint column) => start + column;
+
+    public static unsafe float* Row(float* start, nint stride, nint row) => start + (row * stride);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static unsafe TVector Load<TSimd, TVector>(float* start, nint stride, int row, int vector)
@@ -135,346 +147,571 @@ internal static unsafe partial class DecoderKernels
             // Four vectors are two and two: one alone would wait for its own sums.
             int vectors = (columns - column) / TSimd.Width;
             vectors = vectors >= 3 && vectors != 4 ? 3 : Math.Min(vectors, 2);
-            for (int row = 0; row < rows; row += TSimd.BlockRows)
+            float* y = b + column, s = TStart.Column(start, column), target = c + column;
+            if (TSimd.BlockRows == 8)
             {
-                float* aBlock = a + (row / BlockRows * aBlockStride) + (row % BlockRows * TLayout.RowStride);
-                float* startBlock = TStart.At(start, startStride, row, column);
-                float* cBlock = c + (row * cStride) + column;
-                if (TSimd.BlockRows == 8)
-                {
-                    if (vectors == 3)
-                        Block8x3<TSimd, TVector, TLayout, TStart>(aBlock, b + column, bStride, steps, startBlock, startStride, cBlock, cStride);
-                    else if (vectors == 2)
-                        Block8x2<TSimd, TVector, TLayout, TStart>(aBlock, b + column, bStride, steps, startBlock, startStride, cBlock, cStride);
-                    else
-                        Block8x1<TSimd, TVector, TLayout, TStart>(aBlock, b + column, bStride, steps, startBlock, startStride, cBlock, cStride);
-                }
+                if (vectors == 3)
+                    Blocks8x3<TSimd, TVector, TLayout, TStart>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows);
+                else if (vectors == 2)
+                    Blocks8x2<TSimd, TVector, TLayout, TStart>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows);
                 else
-                {
-                    if (vectors == 3)
-                        Block4x3<TSimd, TVector, TLayout, TStart>(aBlock, b + column, bStride, steps, startBlock, startStride, cBlock, cStride);
-                    else if (vectors == 2)
-                        Block4x2<TSimd, TVector, TLayout, TStart>(aBlock, b + column, bStride, steps, startBlock, startStride, cBlock, cStride);
-                    else
-                        Block4x1<TSimd, TVector, TLayout, TStart>(aBlock, b + column, bStride, steps, startBlock, startStride, cBlock, cStride);
-                }
+                    Blocks8x1<TSimd, TVector, TLayout, TStart>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows);
+            }
+            else
+            {
+                if (vectors == 3)
+                    Blocks4x3<TSimd, TVector, TLayout, TStart>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows);
+                else if (vectors == 2)
+                    Blocks4x2<TSimd, TVector, TLayout, TStart>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows);
+                else
+                    Blocks4x1<TSimd, TVector, TLayout, TStart>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows);
             }
 
             column += vectors * TSimd.Width;
         }
     }
 
-    // The blocks: cRV is row R, vector V. Every sum is explicit because only named locals are sure to stay in registers.
+    // cRV is the sum of row R, vector V. Each has a name, because only named locals are sure to stay in registers. Four steps
+    // a turn keep the turns so few that the processor foresees the last one.
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Block8x3<TSimd, TVector, TLayout, TStart>(
-        float* a, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride)
+    private static void Blocks8x3<TSimd, TVector, TLayout, TStart>(
+        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows)
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TLayout : IFactorLayout
         where TStart : IProductStart
     {
-        nint w = TSimd.Width, row = TLayout.RowStride;
-        TVector c00 = TStart.Load<TSimd, TVector>(start, startStride, 0, 0), c01 = TStart.Load<TSimd, TVector>(start, startStride, 0, 1), c02 = TStart.Load<TSimd, TVector>(start, startStride, 0, 2);
-        TVector c10 = TStart.Load<TSimd, TVector>(start, startStride, 1, 0), c11 = TStart.Load<TSimd, TVector>(start, startStride, 1, 1), c12 = TStart.Load<TSimd, TVector>(start, startStride, 1, 2);
-        TVector c20 = TStart.Load<TSimd, TVector>(start, startStride, 2, 0), c21 = TStart.Load<TSimd, TVector>(start, startStride, 2, 1), c22 = TStart.Load<TSimd, TVector>(start, startStride, 2, 2);
-        TVector c30 = TStart.Load<TSimd, TVector>(start, startStride, 3, 0), c31 = TStart.Load<TSimd, TVector>(start, startStride, 3, 1), c32 = TStart.Load<TSimd, TVector>(start, startStride, 3, 2);
-        TVector c40 = TStart.Load<TSimd, TVector>(start, startStride, 4, 0), c41 = TStart.Load<TSimd, TVector>(start, startStride, 4, 1), c42 = TStart.Load<TSimd, TVector>(start, startStride, 4, 2);
-        TVector c50 = TStart.Load<TSimd, TVector>(start, startStride, 5, 0), c51 = TStart.Load<TSimd, TVector>(start, startStride, 5, 1), c52 = TStart.Load<TSimd, TVector>(start, startStride, 5, 2);
-        TVector c60 = TStart.Load<TSimd, TVector>(start, startStride, 6, 0), c61 = TStart.Load<TSimd, TVector>(start, startStride, 6, 1), c62 = TStart.Load<TSimd, TVector>(start, startStride, 6, 2);
-        TVector c70 = TStart.Load<TSimd, TVector>(start, startStride, 7, 0), c71 = TStart.Load<TSimd, TVector>(start, startStride, 7, 1), c72 = TStart.Load<TSimd, TVector>(start, startStride, 7, 2);
-        for (int k = 0; k < steps; k++, a += TLayout.StepStride, b += bStride)
+        nint w = TSimd.Width;
+        for (int row = 0; row < rows; row += 8)
         {
-            TVector b0 = TSimd.Load(b), b1 = TSimd.Load(b + w), b2 = TSimd.Load(b + (2 * w));
-            TVector x;
-            x = TSimd.Create(*a);
-            c00 = TSimd.MultiplyAdd(x, b0, c00); c01 = TSimd.MultiplyAdd(x, b1, c01); c02 = TSimd.MultiplyAdd(x, b2, c02);
-            x = TSimd.Create(*(a + row));
-            c10 = TSimd.MultiplyAdd(x, b0, c10); c11 = TSimd.MultiplyAdd(x, b1, c11); c12 = TSimd.MultiplyAdd(x, b2, c12);
-            x = TSimd.Create(*(a + (2 * row)));
-            c20 = TSimd.MultiplyAdd(x, b0, c20); c21 = TSimd.MultiplyAdd(x, b1, c21); c22 = TSimd.MultiplyAdd(x, b2, c22);
-            x = TSimd.Create(*(a + (3 * row)));
-            c30 = TSimd.MultiplyAdd(x, b0, c30); c31 = TSimd.MultiplyAdd(x, b1, c31); c32 = TSimd.MultiplyAdd(x, b2, c32);
-            x = TSimd.Create(*(a + (4 * row)));
-            c40 = TSimd.MultiplyAdd(x, b0, c40); c41 = TSimd.MultiplyAdd(x, b1, c41); c42 = TSimd.MultiplyAdd(x, b2, c42);
-            x = TSimd.Create(*(a + (5 * row)));
-            c50 = TSimd.MultiplyAdd(x, b0, c50); c51 = TSimd.MultiplyAdd(x, b1, c51); c52 = TSimd.MultiplyAdd(x, b2, c52);
-            x = TSimd.Create(*(a + (6 * row)));
-            c60 = TSimd.MultiplyAdd(x, b0, c60); c61 = TSimd.MultiplyAdd(x, b1, c61); c62 = TSimd.MultiplyAdd(x, b2, c62);
-            x = TSimd.Create(*(a + (7 * row)));
-            c70 = TSimd.MultiplyAdd(x, b0, c70); c71 = TSimd.MultiplyAdd(x, b1, c71); c72 = TSimd.MultiplyAdd(x, b2, c72);
-        }
+            float* x = a + (row / BlockRows * aBlockStride), y = b, s = TStart.Row(start, startStride, row);
+            TVector c00 = TStart.Load<TSimd, TVector>(s, startStride, 0, 0), c01 = TStart.Load<TSimd, TVector>(s, startStride, 0, 1), c02 = TStart.Load<TSimd, TVector>(s, startStride, 0, 2);
+            TVector c10 = TStart.Load<TSimd, TVector>(s, startStride, 1, 0), c11 = TStart.Load<TSimd, TVector>(s, startStride, 1, 1), c12 = TStart.Load<TSimd, TVector>(s, startStride, 1, 2);
+            TVector c20 = TStart.Load<TSimd, TVector>(s, startStride, 2, 0), c21 = TStart.Load<TSimd, TVector>(s, startStride, 2, 1), c22 = TStart.Load<TSimd, TVector>(s, startStride, 2, 2);
+            TVector c30 = TStart.Load<TSimd, TVector>(s, startStride, 3, 0), c31 = TStart.Load<TSimd, TVector>(s, startStride, 3, 1), c32 = TStart.Load<TSimd, TVector>(s, startStride, 3, 2);
+            TVector c40 = TStart.Load<TSimd, TVector>(s, startStride, 4, 0), c41 = TStart.Load<TSimd, TVector>(s, startStride, 4, 1), c42 = TStart.Load<TSimd, TVector>(s, startStride, 4, 2);
+            TVector c50 = TStart.Load<TSimd, TVector>(s, startStride, 5, 0), c51 = TStart.Load<TSimd, TVector>(s, startStride, 5, 1), c52 = TStart.Load<TSimd, TVector>(s, startStride, 5, 2);
+            TVector c60 = TStart.Load<TSimd, TVector>(s, startStride, 6, 0), c61 = TStart.Load<TSimd, TVector>(s, startStride, 6, 1), c62 = TStart.Load<TSimd, TVector>(s, startStride, 6, 2);
+            TVector c70 = TStart.Load<TSimd, TVector>(s, startStride, 7, 0), c71 = TStart.Load<TSimd, TVector>(s, startStride, 7, 1), c72 = TStart.Load<TSimd, TVector>(s, startStride, 7, 2);
+            int left = steps;
+            for (; left >= 4; left -= 4, x += 4 * TLayout.StepStride, y += 4 * bStride)
+            {
+                Step8x3<TSimd, TVector, TLayout>(
+                    x, y,
+                    ref c00, ref c01, ref c02, ref c10, ref c11, ref c12, ref c20, ref c21, ref c22, ref c30, ref c31, ref c32,
+                    ref c40, ref c41, ref c42, ref c50, ref c51, ref c52, ref c60, ref c61, ref c62, ref c70, ref c71, ref c72);
+                Step8x3<TSimd, TVector, TLayout>(
+                    x + TLayout.StepStride, y + bStride,
+                    ref c00, ref c01, ref c02, ref c10, ref c11, ref c12, ref c20, ref c21, ref c22, ref c30, ref c31, ref c32,
+                    ref c40, ref c41, ref c42, ref c50, ref c51, ref c52, ref c60, ref c61, ref c62, ref c70, ref c71, ref c72);
+                Step8x3<TSimd, TVector, TLayout>(
+                    x + (2 * TLayout.StepStride), y + (2 * bStride),
+                    ref c00, ref c01, ref c02, ref c10, ref c11, ref c12, ref c20, ref c21, ref c22, ref c30, ref c31, ref c32,
+                    ref c40, ref c41, ref c42, ref c50, ref c51, ref c52, ref c60, ref c61, ref c62, ref c70, ref c71, ref c72);
+                Step8x3<TSimd, TVector, TLayout>(
+                    x + (3 * TLayout.StepStride), y + (3 * bStride),
+                    ref c00, ref c01, ref c02, ref c10, ref c11, ref c12, ref c20, ref c21, ref c22, ref c30, ref c31, ref c32,
+                    ref c40, ref c41, ref c42, ref c50, ref c51, ref c52, ref c60, ref c61, ref c62, ref c70, ref c71, ref c72);
+            }
 
-        TSimd.Store(c00, c);
-        TSimd.Store(c01, c + w);
-        TSimd.Store(c02, c + (2 * w));
-        c += cStride;
-        TSimd.Store(c10, c);
-        TSimd.Store(c11, c + w);
-        TSimd.Store(c12, c + (2 * w));
-        c += cStride;
-        TSimd.Store(c20, c);
-        TSimd.Store(c21, c + w);
-        TSimd.Store(c22, c + (2 * w));
-        c += cStride;
-        TSimd.Store(c30, c);
-        TSimd.Store(c31, c + w);
-        TSimd.Store(c32, c + (2 * w));
-        c += cStride;
-        TSimd.Store(c40, c);
-        TSimd.Store(c41, c + w);
-        TSimd.Store(c42, c + (2 * w));
-        c += cStride;
-        TSimd.Store(c50, c);
-        TSimd.Store(c51, c + w);
-        TSimd.Store(c52, c + (2 * w));
-        c += cStride;
-        TSimd.Store(c60, c);
-        TSimd.Store(c61, c + w);
-        TSimd.Store(c62, c + (2 * w));
-        c += cStride;
-        TSimd.Store(c70, c);
-        TSimd.Store(c71, c + w);
-        TSimd.Store(c72, c + (2 * w));
+            for (; left > 0; left--, x += TLayout.StepStride, y += bStride)
+            {
+                Step8x3<TSimd, TVector, TLayout>(
+                    x, y,
+                    ref c00, ref c01, ref c02, ref c10, ref c11, ref c12, ref c20, ref c21, ref c22, ref c30, ref c31, ref c32,
+                    ref c40, ref c41, ref c42, ref c50, ref c51, ref c52, ref c60, ref c61, ref c62, ref c70, ref c71, ref c72);
+            }
+
+            float* target = c + (row * cStride);
+            TSimd.Store(c00, target);
+            TSimd.Store(c01, target + w);
+            TSimd.Store(c02, target + (2 * w));
+            target += cStride;
+            TSimd.Store(c10, target);
+            TSimd.Store(c11, target + w);
+            TSimd.Store(c12, target + (2 * w));
+            target += cStride;
+            TSimd.Store(c20, target);
+            TSimd.Store(c21, target + w);
+            TSimd.Store(c22, target + (2 * w));
+            target += cStride;
+            TSimd.Store(c30, target);
+            TSimd.Store(c31, target + w);
+            TSimd.Store(c32, target + (2 * w));
+            target += cStride;
+            TSimd.Store(c40, target);
+            TSimd.Store(c41, target + w);
+            TSimd.Store(c42, target + (2 * w));
+            target += cStride;
+            TSimd.Store(c50, target);
+            TSimd.Store(c51, target + w);
+            TSimd.Store(c52, target + (2 * w));
+            target += cStride;
+            TSimd.Store(c60, target);
+            TSimd.Store(c61, target + w);
+            TSimd.Store(c62, target + (2 * w));
+            target += cStride;
+            TSimd.Store(c70, target);
+            TSimd.Store(c71, target + w);
+            TSimd.Store(c72, target + (2 * w));
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Step8x3<TSimd, TVector, TLayout>(
+        float* a, float* b,
+        ref TVector c00, ref TVector c01, ref TVector c02, ref TVector c10, ref TVector c11, ref TVector c12,
+        ref TVector c20, ref TVector c21, ref TVector c22, ref TVector c30, ref TVector c31, ref TVector c32,
+        ref TVector c40, ref TVector c41, ref TVector c42, ref TVector c50, ref TVector c51, ref TVector c52,
+        ref TVector c60, ref TVector c61, ref TVector c62, ref TVector c70, ref TVector c71, ref TVector c72)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
+        where TLayout : IFactorLayout
+    {
+        nint w = TSimd.Width, row = TLayout.RowStride;
+        TVector b0 = TSimd.Load(b), b1 = TSimd.Load(b + w), b2 = TSimd.Load(b + (2 * w));
+        TVector x = TSimd.Create(*a);
+        c00 = TSimd.MultiplyAdd(x, b0, c00); c01 = TSimd.MultiplyAdd(x, b1, c01); c02 = TSimd.MultiplyAdd(x, b2, c02);
+        x = TSimd.Create(*(a + row));
+        c10 = TSimd.MultiplyAdd(x, b0, c10); c11 = TSimd.MultiplyAdd(x, b1, c11); c12 = TSimd.MultiplyAdd(x, b2, c12);
+        x = TSimd.Create(*(a + (2 * row)));
+        c20 = TSimd.MultiplyAdd(x, b0, c20); c21 = TSimd.MultiplyAdd(x, b1, c21); c22 = TSimd.MultiplyAdd(x, b2, c22);
+        x = TSimd.Create(*(a + (3 * row)));
+        c30 = TSimd.MultiplyAdd(x, b0, c30); c31 = TSimd.MultiplyAdd(x, b1, c31); c32 = TSimd.MultiplyAdd(x, b2, c32);
+        x = TSimd.Create(*(a + (4 * row)));
+        c40 = TSimd.MultiplyAdd(x, b0, c40); c41 = TSimd.MultiplyAdd(x, b1, c41); c42 = TSimd.MultiplyAdd(x, b2, c42);
+        x = TSimd.Create(*(a + (5 * row)));
+        c50 = TSimd.MultiplyAdd(x, b0, c50); c51 = TSimd.MultiplyAdd(x, b1, c51); c52 = TSimd.MultiplyAdd(x, b2, c52);
+        x = TSimd.Create(*(a + (6 * row)));
+        c60 = TSimd.MultiplyAdd(x, b0, c60); c61 = TSimd.MultiplyAdd(x, b1, c61); c62 = TSimd.MultiplyAdd(x, b2, c62);
+        x = TSimd.Create(*(a + (7 * row)));
+        c70 = TSimd.MultiplyAdd(x, b0, c70); c71 = TSimd.MultiplyAdd(x, b1, c71); c72 = TSimd.MultiplyAdd(x, b2, c72);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Block8x2<TSimd, TVector, TLayout, TStart>(
-        float* a, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride)
+    private static void Blocks8x2<TSimd, TVector, TLayout, TStart>(
+        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows)
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TLayout : IFactorLayout
         where TStart : IProductStart
     {
-        nint w = TSimd.Width, row = TLayout.RowStride;
-        TVector c00 = TStart.Load<TSimd, TVector>(start, startStride, 0, 0), c01 = TStart.Load<TSimd, TVector>(start, startStride, 0, 1);
-        TVector c10 = TStart.Load<TSimd, TVector>(start, startStride, 1, 0), c11 = TStart.Load<TSimd, TVector>(start, startStride, 1, 1);
-        TVector c20 = TStart.Load<TSimd, TVector>(start, startStride, 2, 0), c21 = TStart.Load<TSimd, TVector>(start, startStride, 2, 1);
-        TVector c30 = TStart.Load<TSimd, TVector>(start, startStride, 3, 0), c31 = TStart.Load<TSimd, TVector>(start, startStride, 3, 1);
-        TVector c40 = TStart.Load<TSimd, TVector>(start, startStride, 4, 0), c41 = TStart.Load<TSimd, TVector>(start, startStride, 4, 1);
-        TVector c50 = TStart.Load<TSimd, TVector>(start, startStride, 5, 0), c51 = TStart.Load<TSimd, TVector>(start, startStride, 5, 1);
-        TVector c60 = TStart.Load<TSimd, TVector>(start, startStride, 6, 0), c61 = TStart.Load<TSimd, TVector>(start, startStride, 6, 1);
-        TVector c70 = TStart.Load<TSimd, TVector>(start, startStride, 7, 0), c71 = TStart.Load<TSimd, TVector>(start, startStride, 7, 1);
-        for (int k = 0; k < steps; k++, a += TLayout.StepStride, b += bStride)
+        nint w = TSimd.Width;
+        for (int row = 0; row < rows; row += 8)
         {
-            TVector b0 = TSimd.Load(b), b1 = TSimd.Load(b + w);
-            TVector x;
-            x = TSimd.Create(*a);
-            c00 = TSimd.MultiplyAdd(x, b0, c00); c01 = TSimd.MultiplyAdd(x, b1, c01);
-            x = TSimd.Create(*(a + row));
-            c10 = TSimd.MultiplyAdd(x, b0, c10); c11 = TSimd.MultiplyAdd(x, b1, c11);
-            x = TSimd.Create(*(a + (2 * row)));
-            c20 = TSimd.MultiplyAdd(x, b0, c20); c21 = TSimd.MultiplyAdd(x, b1, c21);
-            x = TSimd.Create(*(a + (3 * row)));
-            c30 = TSimd.MultiplyAdd(x, b0, c30); c31 = TSimd.MultiplyAdd(x, b1, c31);
-            x = TSimd.Create(*(a + (4 * row)));
-            c40 = TSimd.MultiplyAdd(x, b0, c40); c41 = TSimd.MultiplyAdd(x, b1, c41);
-            x = TSimd.Create(*(a + (5 * row)));
-            c50 = TSimd.MultiplyAdd(x, b0, c50); c51 = TSimd.MultiplyAdd(x, b1, c51);
-            x = TSimd.Create(*(a + (6 * row)));
-            c60 = TSimd.MultiplyAdd(x, b0, c60); c61 = TSimd.MultiplyAdd(x, b1, c61);
-            x = TSimd.Create(*(a + (7 * row)));
-            c70 = TSimd.MultiplyAdd(x, b0, c70); c71 = TSimd.MultiplyAdd(x, b1, c71);
-        }
+            float* x = a + (row / BlockRows * aBlockStride), y = b, s = TStart.Row(start, startStride, row);
+            TVector c00 = TStart.Load<TSimd, TVector>(s, startStride, 0, 0), c01 = TStart.Load<TSimd, TVector>(s, startStride, 0, 1);
+            TVector c10 = TStart.Load<TSimd, TVector>(s, startStride, 1, 0), c11 = TStart.Load<TSimd, TVector>(s, startStride, 1, 1);
+            TVector c20 = TStart.Load<TSimd, TVector>(s, startStride, 2, 0), c21 = TStart.Load<TSimd, TVector>(s, startStride, 2, 1);
+            TVector c30 = TStart.Load<TSimd, TVector>(s, startStride, 3, 0), c31 = TStart.Load<TSimd, TVector>(s, startStride, 3, 1);
+            TVector c40 = TStart.Load<TSimd, TVector>(s, startStride, 4, 0), c41 = TStart.Load<TSimd, TVector>(s, startStride, 4, 1);
+            TVector c50 = TStart.Load<TSimd, TVector>(s, startStride, 5, 0), c51 = TStart.Load<TSimd, TVector>(s, startStride, 5, 1);
+            TVector c60 = TStart.Load<TSimd, TVector>(s, startStride, 6, 0), c61 = TStart.Load<TSimd, TVector>(s, startStride, 6, 1);
+            TVector c70 = TStart.Load<TSimd, TVector>(s, startStride, 7, 0), c71 = TStart.Load<TSimd, TVector>(s, startStride, 7, 1);
+            int left = steps;
+            for (; left >= 4; left -= 4, x += 4 * TLayout.StepStride, y += 4 * bStride)
+            {
+                Step8x2<TSimd, TVector, TLayout>(
+                    x, y,
+                    ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51,
+                    ref c60, ref c61, ref c70, ref c71);
+                Step8x2<TSimd, TVector, TLayout>(
+                    x + TLayout.StepStride, y + bStride,
+                    ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51,
+                    ref c60, ref c61, ref c70, ref c71);
+                Step8x2<TSimd, TVector, TLayout>(
+                    x + (2 * TLayout.StepStride), y + (2 * bStride),
+                    ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51,
+                    ref c60, ref c61, ref c70, ref c71);
+                Step8x2<TSimd, TVector, TLayout>(
+                    x + (3 * TLayout.StepStride), y + (3 * bStride),
+                    ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51,
+                    ref c60, ref c61, ref c70, ref c71);
+            }
 
-        TSimd.Store(c00, c);
-        TSimd.Store(c01, c + w);
-        c += cStride;
-        TSimd.Store(c10, c);
-        TSimd.Store(c11, c + w);
-        c += cStride;
-        TSimd.Store(c20, c);
-        TSimd.Store(c21, c + w);
-        c += cStride;
-        TSimd.Store(c30, c);
-        TSimd.Store(c31, c + w);
-        c += cStride;
-        TSimd.Store(c40, c);
-        TSimd.Store(c41, c + w);
-        c += cStride;
-        TSimd.Store(c50, c);
-        TSimd.Store(c51, c + w);
-        c += cStride;
-        TSimd.Store(c60, c);
-        TSimd.Store(c61, c + w);
-        c += cStride;
-        TSimd.Store(c70, c);
-        TSimd.Store(c71, c + w);
+            for (; left > 0; left--, x += TLayout.StepStride, y += bStride)
+            {
+                Step8x2<TSimd, TVector, TLayout>(
+                    x, y,
+                    ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51,
+                    ref c60, ref c61, ref c70, ref c71);
+            }
+
+            float* target = c + (row * cStride);
+            TSimd.Store(c00, target);
+            TSimd.Store(c01, target + w);
+            target += cStride;
+            TSimd.Store(c10, target);
+            TSimd.Store(c11, target + w);
+            target += cStride;
+            TSimd.Store(c20, target);
+            TSimd.Store(c21, target + w);
+            target += cStride;
+            TSimd.Store(c30, target);
+            TSimd.Store(c31, target + w);
+            target += cStride;
+            TSimd.Store(c40, target);
+            TSimd.Store(c41, target + w);
+            target += cStride;
+            TSimd.Store(c50, target);
+            TSimd.Store(c51, target + w);
+            target += cStride;
+            TSimd.Store(c60, target);
+            TSimd.Store(c61, target + w);
+            target += cStride;
+            TSimd.Store(c70, target);
+            TSimd.Store(c71, target + w);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Step8x2<TSimd, TVector, TLayout>(
+        float* a, float* b,
+        ref TVector c00, ref TVector c01, ref TVector c10, ref TVector c11, ref TVector c20, ref TVector c21,
+        ref TVector c30, ref TVector c31, ref TVector c40, ref TVector c41, ref TVector c50, ref TVector c51,
+        ref TVector c60, ref TVector c61, ref TVector c70, ref TVector c71)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
+        where TLayout : IFactorLayout
+    {
+        nint w = TSimd.Width, row = TLayout.RowStride;
+        TVector b0 = TSimd.Load(b), b1 = TSimd.Load(b + w);
+        TVector x = TSimd.Create(*a);
+        c00 = TSimd.MultiplyAdd(x, b0, c00); c01 = TSimd.MultiplyAdd(x, b1, c01);
+        x = TSimd.Create(*(a + row));
+        c10 = TSimd.MultiplyAdd(x, b0, c10); c11 = TSimd.MultiplyAdd(x, b1, c11);
+        x = TSimd.Create(*(a + (2 * row)));
+        c20 = TSimd.MultiplyAdd(x, b0, c20); c21 = TSimd.MultiplyAdd(x, b1, c21);
+        x = TSimd.Create(*(a + (3 * row)));
+        c30 = TSimd.MultiplyAdd(x, b0, c30); c31 = TSimd.MultiplyAdd(x, b1, c31);
+        x = TSimd.Create(*(a + (4 * row)));
+        c40 = TSimd.MultiplyAdd(x, b0, c40); c41 = TSimd.MultiplyAdd(x, b1, c41);
+        x = TSimd.Create(*(a + (5 * row)));
+        c50 = TSimd.MultiplyAdd(x, b0, c50); c51 = TSimd.MultiplyAdd(x, b1, c51);
+        x = TSimd.Create(*(a + (6 * row)));
+        c60 = TSimd.MultiplyAdd(x, b0, c60); c61 = TSimd.MultiplyAdd(x, b1, c61);
+        x = TSimd.Create(*(a + (7 * row)));
+        c70 = TSimd.MultiplyAdd(x, b0, c70); c71 = TSimd.MultiplyAdd(x, b1, c71);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Block8x1<TSimd, TVector, TLayout, TStart>(
-        float* a, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride)
+    private static void Blocks8x1<TSimd, TVector, TLayout, TStart>(
+        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows)
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TLayout : IFactorLayout
         where TStart : IProductStart
+    {
+        for (int row = 0; row < rows; row += 8)
+        {
+            float* x = a + (row / BlockRows * aBlockStride), y = b, s = TStart.Row(start, startStride, row);
+            TVector c00 = TStart.Load<TSimd, TVector>(s, startStride, 0, 0);
+            TVector c10 = TStart.Load<TSimd, TVector>(s, startStride, 1, 0);
+            TVector c20 = TStart.Load<TSimd, TVector>(s, startStride, 2, 0);
+            TVector c30 = TStart.Load<TSimd, TVector>(s, startStride, 3, 0);
+            TVector c40 = TStart.Load<TSimd, TVector>(s, startStride, 4, 0);
+            TVector c50 = TStart.Load<TSimd, TVector>(s, startStride, 5, 0);
+            TVector c60 = TStart.Load<TSimd, TVector>(s, startStride, 6, 0);
+            TVector c70 = TStart.Load<TSimd, TVector>(s, startStride, 7, 0);
+            int left = steps;
+            for (; left >= 4; left -= 4, x += 4 * TLayout.StepStride, y += 4 * bStride)
+            {
+                Step8x1<TSimd, TVector, TLayout>(
+                    x, y,
+                    ref c00, ref c10, ref c20, ref c30, ref c40, ref c50, ref c60, ref c70);
+                Step8x1<TSimd, TVector, TLayout>(
+                    x + TLayout.StepStride, y + bStride,
+                    ref c00, ref c10, ref c20, ref c30, ref c40, ref c50, ref c60, ref c70);
+                Step8x1<TSimd, TVector, TLayout>(
+                    x + (2 * TLayout.StepStride), y + (2 * bStride),
+                    ref c00, ref c10, ref c20, ref c30, ref c40, ref c50, ref c60, ref c70);
+                Step8x1<TSimd, TVector, TLayout>(
+                    x + (3 * TLayout.StepStride), y + (3 * bStride),
+                    ref c00, ref c10, ref c20, ref c30, ref c40, ref c50, ref c60, ref c70);
+            }
+
+            for (; left > 0; left--, x += TLayout.StepStride, y += bStride)
+            {
+                Step8x1<TSimd, TVector, TLayout>(
+                    x, y,
+                    ref c00, ref c10, ref c20, ref c30, ref c40, ref c50, ref c60, ref c70);
+            }
+
+            float* target = c + (row * cStride);
+            TSimd.Store(c00, target);
+            target += cStride;
+            TSimd.Store(c10, target);
+            target += cStride;
+            TSimd.Store(c20, target);
+            target += cStride;
+            TSimd.Store(c30, target);
+            target += cStride;
+            TSimd.Store(c40, target);
+            target += cStride;
+            TSimd.Store(c50, target);
+            target += cStride;
+            TSimd.Store(c60, target);
+            target += cStride;
+            TSimd.Store(c70, target);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Step8x1<TSimd, TVector, TLayout>(
+        float* a, float* b,
+        ref TVector c00, ref TVector c10, ref TVector c20, ref TVector c30, ref TVector c40, ref TVector c50,
+        ref TVector c60, ref TVector c70)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
+        where TLayout : IFactorLayout
     {
         nint row = TLayout.RowStride;
-        TVector c00 = TStart.Load<TSimd, TVector>(start, startStride, 0, 0);
-        TVector c10 = TStart.Load<TSimd, TVector>(start, startStride, 1, 0);
-        TVector c20 = TStart.Load<TSimd, TVector>(start, startStride, 2, 0);
-        TVector c30 = TStart.Load<TSimd, TVector>(start, startStride, 3, 0);
-        TVector c40 = TStart.Load<TSimd, TVector>(start, startStride, 4, 0);
-        TVector c50 = TStart.Load<TSimd, TVector>(start, startStride, 5, 0);
-        TVector c60 = TStart.Load<TSimd, TVector>(start, startStride, 6, 0);
-        TVector c70 = TStart.Load<TSimd, TVector>(start, startStride, 7, 0);
-        for (int k = 0; k < steps; k++, a += TLayout.StepStride, b += bStride)
-        {
-            TVector b0 = TSimd.Load(b);
-            TVector x;
-            x = TSimd.Create(*a);
-            c00 = TSimd.MultiplyAdd(x, b0, c00);
-            x = TSimd.Create(*(a + row));
-            c10 = TSimd.MultiplyAdd(x, b0, c10);
-            x = TSimd.Create(*(a + (2 * row)));
-            c20 = TSimd.MultiplyAdd(x, b0, c20);
-            x = TSimd.Create(*(a + (3 * row)));
-            c30 = TSimd.MultiplyAdd(x, b0, c30);
-            x = TSimd.Create(*(a + (4 * row)));
-            c40 = TSimd.MultiplyAdd(x, b0, c40);
-            x = TSimd.Create(*(a + (5 * row)));
-            c50 = TSimd.MultiplyAdd(x, b0, c50);
-            x = TSimd.Create(*(a + (6 * row)));
-            c60 = TSimd.MultiplyAdd(x, b0, c60);
-            x = TSimd.Create(*(a + (7 * row)));
-            c70 = TSimd.MultiplyAdd(x, b0, c70);
-        }
-
-        TSimd.Store(c00, c);
-        c += cStride;
-        TSimd.Store(c10, c);
-        c += cStride;
-        TSimd.Store(c20, c);
-        c += cStride;
-        TSimd.Store(c30, c);
-        c += cStride;
-        TSimd.Store(c40, c);
-        c += cStride;
-        TSimd.Store(c50, c);
-        c += cStride;
-        TSimd.Store(c60, c);
-        c += cStride;
-        TSimd.Store(c70, c);
+        TVector b0 = TSimd.Load(b);
+        TVector x = TSimd.Create(*a);
+        c00 = TSimd.MultiplyAdd(x, b0, c00);
+        x = TSimd.Create(*(a + row));
+        c10 = TSimd.MultiplyAdd(x, b0, c10);
+        x = TSimd.Create(*(a + (2 * row)));
+        c20 = TSimd.MultiplyAdd(x, b0, c20);
+        x = TSimd.Create(*(a + (3 * row)));
+        c30 = TSimd.MultiplyAdd(x, b0, c30);
+        x = TSimd.Create(*(a + (4 * row)));
+        c40 = TSimd.MultiplyAdd(x, b0, c40);
+        x = TSimd.Create(*(a + (5 * row)));
+        c50 = TSimd.MultiplyAdd(x, b0, c50);
+        x = TSimd.Create(*(a + (6 * row)));
+        c60 = TSimd.MultiplyAdd(x, b0, c60);
+        x = TSimd.Create(*(a + (7 * row)));
+        c70 = TSimd.MultiplyAdd(x, b0, c70);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Block4x3<TSimd, TVector, TLayout, TStart>(
-        float* a, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride)
+    private static void Blocks4x3<TSimd, TVector, TLayout, TStart>(
+        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows)
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TLayout : IFactorLayout
         where TStart : IProductStart
     {
-        nint w = TSimd.Width, row = TLayout.RowStride;
-        TVector c00 = TStart.Load<TSimd, TVector>(start, startStride, 0, 0), c01 = TStart.Load<TSimd, TVector>(start, startStride, 0, 1), c02 = TStart.Load<TSimd, TVector>(start, startStride, 0, 2);
-        TVector c10 = TStart.Load<TSimd, TVector>(start, startStride, 1, 0), c11 = TStart.Load<TSimd, TVector>(start, startStride, 1, 1), c12 = TStart.Load<TSimd, TVector>(start, startStride, 1, 2);
-        TVector c20 = TStart.Load<TSimd, TVector>(start, startStride, 2, 0), c21 = TStart.Load<TSimd, TVector>(start, startStride, 2, 1), c22 = TStart.Load<TSimd, TVector>(start, startStride, 2, 2);
-        TVector c30 = TStart.Load<TSimd, TVector>(start, startStride, 3, 0), c31 = TStart.Load<TSimd, TVector>(start, startStride, 3, 1), c32 = TStart.Load<TSimd, TVector>(start, startStride, 3, 2);
-        for (int k = 0; k < steps; k++, a += TLayout.StepStride, b += bStride)
+        nint w = TSimd.Width;
+        for (int row = 0; row < rows; row += 4)
         {
-            TVector b0 = TSimd.Load(b), b1 = TSimd.Load(b + w), b2 = TSimd.Load(b + (2 * w));
-            TVector x;
-            x = TSimd.Create(*a);
-            c00 = TSimd.MultiplyAdd(x, b0, c00); c01 = TSimd.MultiplyAdd(x, b1, c01); c02 = TSimd.MultiplyAdd(x, b2, c02);
-            x = TSimd.Create(*(a + row));
-            c10 = TSimd.MultiplyAdd(x, b0, c10); c11 = TSimd.MultiplyAdd(x, b1, c11); c12 = TSimd.MultiplyAdd(x, b2, c12);
-            x = TSimd.Create(*(a + (2 * row)));
-            c20 = TSimd.MultiplyAdd(x, b0, c20); c21 = TSimd.MultiplyAdd(x, b1, c21); c22 = TSimd.MultiplyAdd(x, b2, c22);
-            x = TSimd.Create(*(a + (3 * row)));
-            c30 = TSimd.MultiplyAdd(x, b0, c30); c31 = TSimd.MultiplyAdd(x, b1, c31); c32 = TSimd.MultiplyAdd(x, b2, c32);
-        }
+            float* x = a + (row / BlockRows * aBlockStride) + (row % BlockRows * TLayout.RowStride);
+            float* y = b, s = TStart.Row(start, startStride, row);
+            TVector c00 = TStart.Load<TSimd, TVector>(s, startStride, 0, 0), c01 = TStart.Load<TSimd, TVector>(s, startStride, 0, 1), c02 = TStart.Load<TSimd, TVector>(s, startStride, 0, 2);
+            TVector c10 = TStart.Load<TSimd, TVector>(s, startStride, 1, 0), c11 = TStart.Load<TSimd, TVector>(s, startStride, 1, 1), c12 = TStart.Load<TSimd, TVector>(s, startStride, 1, 2);
+            TVector c20 = TStart.Load<TSimd, TVector>(s, startStride, 2, 0), c21 = TStart.Load<TSimd, TVector>(s, startStride, 2, 1), c22 = TStart.Load<TSimd, TVector>(s, startStride, 2, 2);
+            TVector c30 = TStart.Load<TSimd, TVector>(s, startStride, 3, 0), c31 = TStart.Load<TSimd, TVector>(s, startStride, 3, 1), c32 = TStart.Load<TSimd, TVector>(s, startStride, 3, 2);
+            int left = steps;
+            for (; left >= 4; left -= 4, x += 4 * TLayout.StepStride, y += 4 * bStride)
+            {
+                Step4x3<TSimd, TVector, TLayout>(
+                    x, y,
+                    ref c00, ref c01, ref c02, ref c10, ref c11, ref c12, ref c20, ref c21, ref c22, ref c30, ref c31, ref c32);
+                Step4x3<TSimd, TVector, TLayout>(
+                    x + TLayout.StepStride, y + bStride,
+                    ref c00, ref c01, ref c02, ref c10, ref c11, ref c12, ref c20, ref c21, ref c22, ref c30, ref c31, ref c32);
+                Step4x3<TSimd, TVector, TLayout>(
+                    x + (2 * TLayout.StepStride), y + (2 * bStride),
+                    ref c00, ref c01, ref c02, ref c10, ref c11, ref c12, ref c20, ref c21, ref c22, ref c30, ref c31, ref c32);
+                Step4x3<TSimd, TVector, TLayout>(
+                    x + (3 * TLayout.StepStride), y + (3 * bStride),
+                    ref c00, ref c01, ref c02, ref c10, ref c11, ref c12, ref c20, ref c21, ref c22, ref c30, ref c31, ref c32);
+            }
 
-        TSimd.Store(c00, c);
-        TSimd.Store(c01, c + w);
-        TSimd.Store(c02, c + (2 * w));
-        c += cStride;
-        TSimd.Store(c10, c);
-        TSimd.Store(c11, c + w);
-        TSimd.Store(c12, c + (2 * w));
-        c += cStride;
-        TSimd.Store(c20, c);
-        TSimd.Store(c21, c + w);
-        TSimd.Store(c22, c + (2 * w));
-        c += cStride;
-        TSimd.Store(c30, c);
-        TSimd.Store(c31, c + w);
-        TSimd.Store(c32, c + (2 * w));
+            for (; left > 0; left--, x += TLayout.StepStride, y += bStride)
+            {
+                Step4x3<TSimd, TVector, TLayout>(
+                    x, y,
+                    ref c00, ref c01, ref c02, ref c10, ref c11, ref c12, ref c20, ref c21, ref c22, ref c30, ref c31, ref c32);
+            }
+
+            float* target = c + (row * cStride);
+            TSimd.Store(c00, target);
+            TSimd.Store(c01, target + w);
+            TSimd.Store(c02, target + (2 * w));
+            target += cStride;
+            TSimd.Store(c10, target);
+            TSimd.Store(c11, target + w);
+            TSimd.Store(c12, target + (2 * w));
+            target += cStride;
+            TSimd.Store(c20, target);
+            TSimd.Store(c21, target + w);
+            TSimd.Store(c22, target + (2 * w));
+            target += cStride;
+            TSimd.Store(c30, target);
+            TSimd.Store(c31, target + w);
+            TSimd.Store(c32, target + (2 * w));
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Step4x3<TSimd, TVector, TLayout>(
+        float* a, float* b,
+        ref TVector c00, ref TVector c01, ref TVector c02, ref TVector c10, ref TVector c11, ref TVector c12,
+        ref TVector c20, ref TVector c21, ref TVector c22, ref TVector c30, ref TVector c31, ref TVector c32)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
+        where TLayout : IFactorLayout
+    {
+        nint w = TSimd.Width, row = TLayout.RowStride;
+        TVector b0 = TSimd.Load(b), b1 = TSimd.Load(b + w), b2 = TSimd.Load(b + (2 * w));
+        TVector x = TSimd.Create(*a);
+        c00 = TSimd.MultiplyAdd(x, b0, c00); c01 = TSimd.MultiplyAdd(x, b1, c01); c02 = TSimd.MultiplyAdd(x, b2, c02);
+        x = TSimd.Create(*(a + row));
+        c10 = TSimd.MultiplyAdd(x, b0, c10); c11 = TSimd.MultiplyAdd(x, b1, c11); c12 = TSimd.MultiplyAdd(x, b2, c12);
+        x = TSimd.Create(*(a + (2 * row)));
+        c20 = TSimd.MultiplyAdd(x, b0, c20); c21 = TSimd.MultiplyAdd(x, b1, c21); c22 = TSimd.MultiplyAdd(x, b2, c22);
+        x = TSimd.Create(*(a + (3 * row)));
+        c30 = TSimd.MultiplyAdd(x, b0, c30); c31 = TSimd.MultiplyAdd(x, b1, c31); c32 = TSimd.MultiplyAdd(x, b2, c32);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Block4x2<TSimd, TVector, TLayout, TStart>(
-        float* a, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride)
+    private static void Blocks4x2<TSimd, TVector, TLayout, TStart>(
+        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows)
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TLayout : IFactorLayout
         where TStart : IProductStart
     {
-        nint w = TSimd.Width, row = TLayout.RowStride;
-        TVector c00 = TStart.Load<TSimd, TVector>(start, startStride, 0, 0), c01 = TStart.Load<TSimd, TVector>(start, startStride, 0, 1);
-        TVector c10 = TStart.Load<TSimd, TVector>(start, startStride, 1, 0), c11 = TStart.Load<TSimd, TVector>(start, startStride, 1, 1);
-        TVector c20 = TStart.Load<TSimd, TVector>(start, startStride, 2, 0), c21 = TStart.Load<TSimd, TVector>(start, startStride, 2, 1);
-        TVector c30 = TStart.Load<TSimd, TVector>(start, startStride, 3, 0), c31 = TStart.Load<TSimd, TVector>(start, startStride, 3, 1);
-        for (int k = 0; k < steps; k++, a += TLayout.StepStride, b += bStride)
+        nint w = TSimd.Width;
+        for (int row = 0; row < rows; row += 4)
         {
-            TVector b0 = TSimd.Load(b), b1 = TSimd.Load(b + w);
-            TVector x;
-            x = TSimd.Create(*a);
-            c00 = TSimd.MultiplyAdd(x, b0, c00); c01 = TSimd.MultiplyAdd(x, b1, c01);
-            x = TSimd.Create(*(a + row));
-            c10 = TSimd.MultiplyAdd(x, b0, c10); c11 = TSimd.MultiplyAdd(x, b1, c11);
-            x = TSimd.Create(*(a + (2 * row)));
-            c20 = TSimd.MultiplyAdd(x, b0, c20); c21 = TSimd.MultiplyAdd(x, b1, c21);
-            x = TSimd.Create(*(a + (3 * row)));
-            c30 = TSimd.MultiplyAdd(x, b0, c30); c31 = TSimd.MultiplyAdd(x, b1, c31);
-        }
+            float* x = a + (row / BlockRows * aBlockStride) + (row % BlockRows * TLayout.RowStride);
+            float* y = b, s = TStart.Row(start, startStride, row);
+            TVector c00 = TStart.Load<TSimd, TVector>(s, startStride, 0, 0), c01 = TStart.Load<TSimd, TVector>(s, startStride, 0, 1);
+            TVector c10 = TStart.Load<TSimd, TVector>(s, startStride, 1, 0), c11 = TStart.Load<TSimd, TVector>(s, startStride, 1, 1);
+            TVector c20 = TStart.Load<TSimd, TVector>(s, startStride, 2, 0), c21 = TStart.Load<TSimd, TVector>(s, startStride, 2, 1);
+            TVector c30 = TStart.Load<TSimd, TVector>(s, startStride, 3, 0), c31 = TStart.Load<TSimd, TVector>(s, startStride, 3, 1);
+            int left = steps;
+            for (; left >= 4; left -= 4, x += 4 * TLayout.StepStride, y += 4 * bStride)
+            {
+                Step4x2<TSimd, TVector, TLayout>(
+                    x, y,
+                    ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31);
+                Step4x2<TSimd, TVector, TLayout>(
+                    x + TLayout.StepStride, y + bStride,
+                    ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31);
+                Step4x2<TSimd, TVector, TLayout>(
+                    x + (2 * TLayout.StepStride), y + (2 * bStride),
+                    ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31);
+                Step4x2<TSimd, TVector, TLayout>(
+                    x + (3 * TLayout.StepStride), y + (3 * bStride),
+                    ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31);
+            }
 
-        TSimd.Store(c00, c);
-        TSimd.Store(c01, c + w);
-        c += cStride;
-        TSimd.Store(c10, c);
-        TSimd.Store(c11, c + w);
-        c += cStride;
-        TSimd.Store(c20, c);
-        TSimd.Store(c21, c + w);
-        c += cStride;
-        TSimd.Store(c30, c);
-        TSimd.Store(c31, c + w);
+            for (; left > 0; left--, x += TLayout.StepStride, y += bStride)
+            {
+                Step4x2<TSimd, TVector, TLayout>(
+                    x, y,
+                    ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31);
+            }
+
+            float* target = c + (row * cStride);
+            TSimd.Store(c00, target);
+            TSimd.Store(c01, target + w);
+            target += cStride;
+            TSimd.Store(c10, target);
+            TSimd.Store(c11, target + w);
+            target += cStride;
+            TSimd.Store(c20, target);
+            TSimd.Store(c21, target + w);
+            target += cStride;
+            TSimd.Store(c30, target);
+            TSimd.Store(c31, target + w);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Step4x2<TSimd, TVector, TLayout>(
+        float* a, float* b,
+        ref TVector c00, ref TVector c01, ref TVector c10, ref TVector c11, ref TVector c20, ref TVector c21,
+        ref TVector c30, ref TVector c31)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
+        where TLayout : IFactorLayout
+    {
+        nint w = TSimd.Width, row = TLayout.RowStride;
+        TVector b0 = TSimd.Load(b), b1 = TSimd.Load(b + w);
+        TVector x = TSimd.Create(*a);
+        c00 = TSimd.MultiplyAdd(x, b0, c00); c01 = TSimd.MultiplyAdd(x, b1, c01);
+        x = TSimd.Create(*(a + row));
+        c10 = TSimd.MultiplyAdd(x, b0, c10); c11 = TSimd.MultiplyAdd(x, b1, c11);
+        x = TSimd.Create(*(a + (2 * row)));
+        c20 = TSimd.MultiplyAdd(x, b0, c20); c21 = TSimd.MultiplyAdd(x, b1, c21);
+        x = TSimd.Create(*(a + (3 * row)));
+        c30 = TSimd.MultiplyAdd(x, b0, c30); c31 = TSimd.MultiplyAdd(x, b1, c31);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Block4x1<TSimd, TVector, TLayout, TStart>(
-        float* a, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride)
+    private static void Blocks4x1<TSimd, TVector, TLayout, TStart>(
+        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows)
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TLayout : IFactorLayout
         where TStart : IProductStart
+    {
+        for (int row = 0; row < rows; row += 4)
+        {
+            float* x = a + (row / BlockRows * aBlockStride) + (row % BlockRows * TLayout.RowStride);
+            float* y = b, s = TStart.Row(start, startStride, row);
+            TVector c00 = TStart.Load<TSimd, TVector>(s, startStride, 0, 0);
+            TVector c10 = TStart.Load<TSimd, TVector>(s, startStride, 1, 0);
+            TVector c20 = TStart.Load<TSimd, TVector>(s, startStride, 2, 0);
+            TVector c30 = TStart.Load<TSimd, TVector>(s, startStride, 3, 0);
+            int left = steps;
+            for (; left >= 4; left -= 4, x += 4 * TLayout.StepStride, y += 4 * bStride)
+            {
+                Step4x1<TSimd, TVector, TLayout>(
+                    x, y,
+                    ref c00, ref c10, ref c20, ref c30);
+                Step4x1<TSimd, TVector, TLayout>(
+                    x + TLayout.StepStride, y + bStride,
+                    ref c00, ref c10, ref c20, ref c30);
+                Step4x1<TSimd, TVector, TLayout>(
+                    x + (2 * TLayout.StepStride), y + (2 * bStride),
+                    ref c00, ref c10, ref c20, ref c30);
+                Step4x1<TSimd, TVector, TLayout>(
+                    x + (3 * TLayout.StepStride), y + (3 * bStride),
+                    ref c00, ref c10, ref c20, ref c30);
+            }
+
+            for (; left > 0; left--, x += TLayout.StepStride, y += bStride)
+            {
+                Step4x1<TSimd, TVector, TLayout>(
+                    x, y,
+                    ref c00, ref c10, ref c20, ref c30);
+            }
+
+            float* target = c + (row * cStride);
+            TSimd.Store(c00, target);
+            target += cStride;
+            TSimd.Store(c10, target);
+            target += cStride;
+            TSimd.Store(c20, target);
+            target += cStride;
+            TSimd.Store(c30, target);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Step4x1<TSimd, TVector, TLayout>(
+        float* a, float* b,
+        ref TVector c00, ref TVector c10, ref TVector c20, ref TVector c30)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
+        where TLayout : IFactorLayout
     {
         nint row = TLayout.RowStride;
-        TVector c00 = TStart.Load<TSimd, TVector>(start, startStride, 0, 0);
-        TVector c10 = TStart.Load<TSimd, TVector>(start, startStride, 1, 0);
-        TVector c20 = TStart.Load<TSimd, TVector>(start, startStride, 2, 0);
-        TVector c30 = TStart.Load<TSimd, TVector>(start, startStride, 3, 0);
-        for (int k = 0; k < steps; k++, a += TLayout.StepStride, b += bStride)
-        {
-            TVector b0 = TSimd.Load(b);
-            TVector x;
-            x = TSimd.Create(*a);
-            c00 = TSimd.MultiplyAdd(x, b0, c00);
-            x = TSimd.Create(*(a + row));
-            c10 = TSimd.MultiplyAdd(x, b0, c10);
-            x = TSimd.Create(*(a + (2 * row)));
-            c20 = TSimd.MultiplyAdd(x, b0, c20);
-            x = TSimd.Create(*(a + (3 * row)));
-            c30 = TSimd.MultiplyAdd(x, b0, c30);
-        }
-
-        TSimd.Store(c00, c);
-        c += cStride;
-        TSimd.Store(c10, c);
-        c += cStride;
-        TSimd.Store(c20, c);
-        c += cStride;
-        TSimd.Store(c30, c);
+        TVector b0 = TSimd.Load(b);
+        TVector x = TSimd.Create(*a);
+        c00 = TSimd.MultiplyAdd(x, b0, c00);
+        x = TSimd.Create(*(a + row));
+        c10 = TSimd.MultiplyAdd(x, b0, c10);
+        x = TSimd.Create(*(a + (2 * row)));
+        c20 = TSimd.MultiplyAdd(x, b0, c20);
+        x = TSimd.Create(*(a + (3 * row)));
+        c30 = TSimd.MultiplyAdd(x, b0, c30);
     }
 }
