@@ -5,6 +5,7 @@
 set -euo pipefail
 if [ $# -gt 1 ]; then echo "usage: ./demo.sh [IMAGE]" >&2; exit 2; fi
 image=
+prompts=()
 if [ $# = 1 ]; then
   [ -f "$1" ] || { echo "error: $1: there is no such file" >&2; exit 1; }
   image=$(realpath "$1")
@@ -21,8 +22,14 @@ dotnet build src/SegmentAnything.Cli -c Release -v quiet --nologo
 
 if [ -z "$image" ]; then
   echo "== Fetching a photograph"
-  if image=$(eng/fetch-photo.sh); then echo "$image"; else image=; fi
+  if image=$(eng/fetch-photo.sh); then
+    echo "$image"
+    prompts=(--point 285,150 --box 325,238,408,328) # on the coffee; around the spoon
+  else
+    image=
+    echo "a still life is drawn instead"
+  fi
 fi
 
 echo "== Segmenting"
-exec dotnet artifacts/bin/SegmentAnything.Cli/release/segment-anything.dll demo ${image:+"$image"} --output artifacts/demo
+exec dotnet artifacts/bin/SegmentAnything.Cli/release/segment-anything.dll demo ${image:+"$image"} ${prompts[@]+"${prompts[@]}"} --output artifacts/demo

@@ -1,3 +1,5 @@
+using SegmentAnything.Rle.Kernels;
+
 namespace SegmentAnything.Rle;
 
 /// <summary>Keeps the best of overlapping detections.</summary>
@@ -73,6 +75,47 @@ public static partial class NonMaximumSuppression
         return Array.FindAll(order, index => keep[index]);
     }
 
+    /// <summary>Suppresses overlapping masks.</summary>
+    /// <param name="masks">Masks of one size.</param>
+    /// <param name="scores">One a mask; greater is better. NaN counts as greater than every number.</param>
+    /// <param name="iouThreshold">
+    /// A mask is suppressed when its intersection over union with a better one is greater than this, 0 to 1.
+    /// </param>
+    /// <returns>The indices of the masks that are kept, best first.</returns>
+    /// <exception cref="ArgumentNullException">The list or a mask is null.</exception>
+    /// <exception cref="ArgumentException">There are not as many scores as masks.</exception>
+    /// <exception cref="RleFormatException">The sizes of two masks differ; the position is the mask's index.</exception>
+    /// <remarks>Source: COCO API, maskApi.c (rleNms), which expects the masks in order of score.</remarks>
+    public static int[] Masks(IReadOnlyList<RleMask> masks, ReadOnlySpan<float> scores, double iouThreshold)
+    {
+        ArgumentNullException.ThrowIfNull(masks);
+        if (masks.Count != scores.Length)
+            throw new ArgumentException($"There are {scores.Length} scores for {masks.Count} masks.", nameof(scores));
+        RleMask? first = null;
+        IouMatrix.CheckList(masks, nameof(masks), ref first);
+
+        int[] order = OrderByScore(scores);
+        var kept = new List<int>();
+        var keptRuns = new List<IndexedRuns>();
+        foreach (int index in order)
+        {
+            var runs = new IndexedRuns(masks[index]);
+            bool suppressed = false;
+            foreach (IndexedRuns better in keptRuns)
+            {
+                if (!(better.IntersectionOverUnion(runs, otherIsCrowd: false) > iouThreshold)) continue;
+                suppressed = true;
+                break;
+            }
+
+            if (suppressed) continue;
+            kept.Add(index);
+            keptRuns.Add(runs);
+        }
+
+        return [.. kept];
+    }
+
     /// <summary>Indices by falling score; equal scores keep their order.</summary>
     internal static int[] OrderByScore(ReadOnlySpan<float> scores)
     {
@@ -98,28 +141,10 @@ public static partial class NonMaximumSuppression
         return single > threshold ? MathF.BitDecrement(single) : single;
     }
 
-    // The definition: every box taken against every later one.
-    internal static int[] SuppressBoxes(ReadOnlySpan<float> boxes, int[] order, float threshold)
+    private static int[] SuppressBoxes(ReadOnlySpan<float> boxes, int[] order, float threshold)
     {
-        var suppressed = new bool[order.Length];
-        var kept = new List<int>();
-        for (int i = 0; i < order.Length; i++)
-        {
-            if (suppressed[i]) continue;
-            kept.Add(order[i]);
-            ReadOnlySpan<float> a = boxes.Slice(4 * order[i], 4);
-            float areaA = (a[2] - a[0]) * (a[3] - a[1]);
-            for (int j = i + 1; j < order.Length; j++)
-            {
-                ReadOnlySpan<float> b = boxes.Slice(4 * order[j], 4);
-                float width = MathF.Max(0f, MathF.Min(a[2], b[2]) - MathF.Max(a[0], b[0]));
-                float height = MathF.Max(0f, MathF.Min(a[3], b[3]) - MathF.Max(a[1], b[1]));
-                float intersection = width * height;
-                float areaB = (b[2] - b[0]) * (b[3] - b[1]);
-                if (intersection / (areaA + areaB - intersection) > threshold) suppressed[j] = true;
-            }
-        }
-
-        return [.. kept];
+        int[] places = BoxKernels.Suppress(boxes, order, threshold);
+        for (int i = 0; i < places.Length; i++) places[i] = order[places[i]];
+        return places;
     }
 }

@@ -92,6 +92,18 @@ public sealed partial class RleMask
         }
     }
 
+    /// <summary>The connected regions of the foreground.</summary>
+    /// <param name="connectivity">Whether pixels that share only a corner belong to one region.</param>
+    /// <returns>
+    /// One mask of this size a region, in the order of their first pixel down the columns from the left; none for an empty
+    /// mask. Their union is this mask.
+    /// </returns>
+    public RleMask[] ConnectedComponents(PixelConnectivity connectivity = PixelConnectivity.Eight)
+    {
+        using RunComponents components = RunComponents.Find(_counts, Height, foreground: true, connectivity);
+        return components.Split(Width);
+    }
+
     // Among the components of the given area, the one whose first block of 2 x 2 pixels comes first in reading order.
     // Two components, being apart even at the corners, never share a block.
     private int FirstInBlockOrder(in RunComponents components, ReadOnlySpan<int> areas, int area)

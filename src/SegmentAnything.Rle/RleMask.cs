@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Json.Serialization;
 using SegmentAnything.Rle.Kernels;
 
 namespace SegmentAnything.Rle;
@@ -16,6 +17,7 @@ namespace SegmentAnything.Rle;
 /// </para>
 /// <para>Source: COCO API, maskApi.c, which is the definition of every operation that it has.</para>
 /// </remarks>
+[JsonConverter(typeof(RleMaskJsonConverter))]
 [DebuggerDisplay("{Width} x {Height}, {_counts.Length} runs, area {Area}")]
 public sealed partial class RleMask : IEquatable<RleMask>
 {

@@ -70,7 +70,7 @@ public sealed class ImageEmbedding : IDisposable
 
     internal LongestSideTransform Transform => new(SourceSize, ModelSize);
 
-    internal MaskUpscaler Upscaler => _upscaler ??= new MaskUpscaler(Transform.ModelSize, SourceSize, 4 * GridSize, ModelSize);
+    internal MaskUpscaler Upscaler => _upscaler ??= new MaskUpscaler(Transform.ResizedSize, SourceSize, 4 * GridSize, ModelSize);
 
     /// <summary>Reads an embedding that <see cref="Save"/> wrote.</summary>
     /// <param name="source">Read from where it stands to the embedding's end.</param>

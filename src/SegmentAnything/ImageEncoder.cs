@@ -13,7 +13,7 @@ public sealed class ImageEncoder : IDisposable
     private readonly ModelSession _session;
     private readonly SamVariant _variant;
     private readonly EncoderContract _contract;
-    private bool _disposed;
+    private readonly UseGate _gate = new();
 
     /// <summary>Loads the image encoder of a model.</summary>
     /// <param name="variant">Which model it is.</param>
@@ -67,7 +67,7 @@ public sealed class ImageEncoder : IDisposable
     /// </remarks>
     public ImageEmbedding Encode(PixelBuffer image, CancellationToken cancellationToken = default)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        using UseGate.Use use = _gate.Enter(this);
         if (image.Width == 0) throw new ArgumentException("The image is empty: make it with one of PixelBuffer's methods.", nameof(image));
         cancellationToken.ThrowIfCancellationRequested();
 
@@ -118,8 +118,6 @@ public sealed class ImageEncoder : IDisposable
     /// <summary>Releases the network, after calls that are under way on other threads have ended.</summary>
     public void Dispose()
     {
-        if (_disposed) return;
-        _disposed = true;
-        _session.Dispose();
+        if (_gate.Close()) _session.Dispose();
     }
 }

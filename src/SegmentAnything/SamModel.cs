@@ -1,5 +1,6 @@
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Decoding;
+using SegmentAnything.Models;
 
 namespace SegmentAnything;
 
@@ -56,6 +57,32 @@ public sealed class SamModel : IDisposable
     {
         ArgumentNullException.ThrowIfNull(variant);
         return Load(variant, ModelStore.Default.Find(variant), options);
+    }
+
+    /// <summary>Loads a model by its name, or from a folder.</summary>
+    /// <param name="nameOrFolder">
+    /// The name of one of <see cref="SamModels"/>, to be found in the model store, such as <c>mobile-sam</c>; or a folder
+    /// that holds <c>encoder.onnx</c> and <c>decoder.onnx</c> of the official export, of any SAM.
+    /// </param>
+    /// <param name="options">How to run it; by default on the CPU.</param>
+    /// <exception cref="ModelNotFoundException">There is neither such a model nor such a folder, or a file is missing.</exception>
+    /// <exception cref="CheckpointException">A file is damaged or not of the official layout.</exception>
+    /// <exception cref="ModelContractException">Encoder and decoder do not belong together.</exception>
+    /// <exception cref="ExecutionProviderException">No execution provider of the list works.</exception>
+    public static SamModel Load(string nameOrFolder, SamOptions? options = null)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(nameOrFolder);
+        if (Directory.Exists(nameOrFolder))
+        {
+            (SamVariant variant, ModelFiles files) = ModelRecognition.OfFolder(nameOrFolder);
+            return Load(variant, files, options);
+        }
+
+        return SamModels.Find(nameOrFolder) is { } published
+            ? Load(published, options)
+            : throw new ModelNotFoundException(
+                $"'{nameOrFolder}' is neither a folder nor the name of a model: the names are {string.Join(", ", SamModels.All.Select(v => v.Name))}.",
+                [nameOrFolder]);
     }
 
     /// <summary>Loads a model from files that are somewhere else.</summary>
@@ -132,6 +159,30 @@ public sealed class SamModel : IDisposable
         for (int i = 0; i < encoded.Length; i++) encoded[i] = PromptEncoder.Encode(prompts[i], embedding.SourceSize, cancellationToken);
         return Decoder.Decode(embedding, encoded, selection, cancellationToken);
     }
+
+    /// <summary>Finds every object of an image. See <see cref="AutomaticMaskGenerator.Generate(PixelBuffer, IProgress{MaskGenerationProgress}, CancellationToken)"/>.</summary>
+    /// <param name="image">Pixels in rows from the top.</param>
+    /// <param name="options">How to look for objects; by default as the reference does.</param>
+    /// <param name="progress">Told of every batch of points.</param>
+    /// <param name="cancellationToken">Stops the work soon.</param>
+    public GeneratedMasks GenerateMasks(
+        PixelBuffer image,
+        AutomaticMaskOptions? options = null,
+        IProgress<MaskGenerationProgress>? progress = null,
+        CancellationToken cancellationToken = default) =>
+        new AutomaticMaskGenerator(this, options).Generate(image, progress, cancellationToken);
+
+    /// <summary>Finds every object of an image on another thread. See <see cref="AutomaticMaskGenerator.GenerateAsync"/>.</summary>
+    /// <param name="image">Pixels in rows from the top, to stay unchanged until the end.</param>
+    /// <param name="options">How to look for objects; by default as the reference does.</param>
+    /// <param name="progress">Told of every batch of points.</param>
+    /// <param name="cancellationToken">Stops the work soon.</param>
+    public IAsyncEnumerable<GeneratedMask> GenerateMasksAsync(
+        PixelBuffer image,
+        AutomaticMaskOptions? options = null,
+        IProgress<MaskGenerationProgress>? progress = null,
+        CancellationToken cancellationToken = default) =>
+        new AutomaticMaskGenerator(this, options).GenerateAsync(image, progress, cancellationToken);
 
     /// <summary>Releases the networks, after calls that are under way on other threads have ended.</summary>
     public void Dispose()

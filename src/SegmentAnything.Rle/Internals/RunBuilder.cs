@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace SegmentAnything.Rle;
 
@@ -54,8 +55,19 @@ internal ref struct RunBuilder
         return _buffer.AsSpan(_length);
     }
 
+    /// <summary>As <see cref="GetSpan"/>, for writing without bounds checks.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public ref int GetReference(int count)
+    {
+        if (_buffer.Length - _length < count) Grow(count);
+        return ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(_buffer), _length);
+    }
+
     /// <summary>Takes over runs written to <see cref="GetSpan"/>.</summary>
     public void Advance(int count) => _length += count;
+
+    /// <summary>Forgets the runs so far.</summary>
+    public void Clear() => _length = 0;
 
     /// <summary>The runs so far.</summary>
     public readonly Span<int> Runs => _buffer.AsSpan(0, _length);

@@ -66,6 +66,44 @@ internal ref struct RunComponents
         for (int i = 0; i < areas.Length; i++) areas[_root[i]] += _end[i] - _start[i];
     }
 
+    /// <summary>One mask a component, in the order of their first pieces.</summary>
+    public readonly RleMask[] Split(int width)
+    {
+        // Where each component's pieces go when they are sorted by component: offsets[k]..offsets[k + 1].
+        int[] number = ArrayPool<int>.Shared.Rent(Count);
+        int[] sorted = ArrayPool<int>.Shared.Rent(Count);
+        int found = 0;
+        for (int i = 0; i < Count; i++)
+            if (_root[i] == i) number[i] = found++;
+        var offsets = new int[found + 1];
+        for (int i = 0; i < Count; i++) offsets[number[_root[i]] + 1]++;
+        for (int k = 0; k < found; k++) offsets[k + 1] += offsets[k];
+        for (int i = 0; i < Count; i++) sorted[offsets[number[_root[i]]]++] = i;
+
+        // The offsets have moved on by one component: component k now ends at offsets[k].
+        var masks = new RleMask[found];
+        int first = 0;
+        for (int k = 0; k < found; k++)
+        {
+            var runs = new RunBuilder((2 * (offsets[k] - first)) + 2);
+            int position = 0;
+            for (; first < offsets[k]; first++)
+            {
+                int piece = sorted[first];
+                runs.AddStretch(_start[piece] - position, foreground: false);
+                runs.AddStretch(_end[piece] - _start[piece], foreground: true);
+                position = _end[piece];
+            }
+
+            runs.AddStretch((width * _height) - position, foreground: false);
+            masks[k] = RleMask.FromOwnedCounts(runs.ToArrayAndFree(), width, _height);
+        }
+
+        ArrayPool<int>.Shared.Return(number);
+        ArrayPool<int>.Shared.Return(sorted);
+        return masks;
+    }
+
     private static int CountPieces(ReadOnlySpan<int> counts, int height, bool foreground)
     {
         // A run that starts in row y and has n pixels touches (y + n - 1) / height more columns.

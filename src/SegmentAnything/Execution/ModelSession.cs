@@ -48,6 +48,15 @@ internal sealed class ModelSession : IDisposable
     /// <summary>What the model gives, by name.</summary>
     public IReadOnlyDictionary<string, TensorContract> Outputs { get; }
 
+    /// <summary>The number of runs that have begun and not ended, those that wait for their device included.</summary>
+    public int RunsUnderWay
+    {
+        get
+        {
+            lock (_gate) return _runs;
+        }
+    }
+
     /// <summary>Runs the model once. Safe to call from several threads.</summary>
     /// <param name="inputs">A value for every input, by name.</param>
     /// <param name="outputs">

@@ -44,7 +44,7 @@ internal static class SessionFactory
         Exception? firstCause = null;
         foreach (ExecutionProvider provider in options.Providers)
         {
-            using SessionOptions sessionOptions = CreateSessionOptions(() => new SessionOptions());
+            using SessionOptions sessionOptions = CreateSessionOptions();
             (tuning ?? SessionTuning.Default).Apply(sessionOptions);
             Exception? failure = Try(() => provider.Configure(sessionOptions));
             if (failure is null)
@@ -70,12 +70,11 @@ internal static class SessionFactory
     }
 
     /// <summary>Touches the native library for the first time, and names the packages if there is none.</summary>
-    /// <param name="create">Makes the options; a parameter so that a test can let it fail.</param>
-    internal static SessionOptions CreateSessionOptions(Func<SessionOptions> create)
+    private static SessionOptions CreateSessionOptions()
     {
         try
         {
-            return create();
+            return new SessionOptions();
         }
         catch (Exception e) when (Innermost(e) is DllNotFoundException or EntryPointNotFoundException or BadImageFormatException)
         {
@@ -83,7 +82,7 @@ internal static class SessionFactory
                 "ONNX Runtime's native library was not found, or is not the right one. Add one NuGet package that has it to the "
                 + "application (the project that is run, not only a library): Microsoft.ML.OnnxRuntime for the processor (and Core ML "
                 + "on macOS), Microsoft.ML.OnnxRuntime.Gpu for CUDA, or Microsoft.ML.OnnxRuntime.DirectML for DirectML on Windows, "
-                + $"of the same version as Microsoft.ML.OnnxRuntime.Managed. The system said: {Innermost(e).Message}",
+                + $"of the same version as Microsoft.ML.OnnxRuntime.Managed. The system said: {Innermost(e).Message.Split('\n')[0].TrimEnd()}",
                 innerException: e);
         }
     }
@@ -107,7 +106,8 @@ internal static class SessionFactory
     private static bool IsFaultOfTheModel(Exception e) => e is OnnxRuntimeException
         && (e.Message.Contains("[ErrorCode:InvalidProtobuf]", StringComparison.Ordinal)
             || e.Message.Contains("[ErrorCode:InvalidGraph]", StringComparison.Ordinal)
-            || e.Message.Contains("[ErrorCode:NoModel]", StringComparison.Ordinal));
+            || e.Message.Contains("[ErrorCode:NoModel]", StringComparison.Ordinal)
+            || e.Message.Contains("No graph was found", StringComparison.Ordinal)); // what an empty file gives, as InvalidArgument
 
     private static string Explain(ExecutionProvider provider, Exception failure)
     {

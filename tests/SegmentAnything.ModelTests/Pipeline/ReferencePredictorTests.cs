@@ -1,3 +1,4 @@
+using SegmentAnything.TestSupport;
 using SegmentAnything.Rle;
 
 namespace SegmentAnything.ModelTests.Pipeline;

@@ -6,9 +6,20 @@ namespace SegmentAnything.ModelTests;
 /// </summary>
 public sealed class MobileSam : IDisposable
 {
+    private readonly Lazy<ImageEmbedding> _stillLife;
+
+    public MobileSam() => _stillLife = new Lazy<ImageEmbedding>(() => Model.Encode(Scene.Pixels));
+
     public SamModel Model { get; } = SamModel.Load(SamModels.MobileSam);
 
-    public void Dispose() => Model.Dispose();
+    /// <summary>The still life, encoded once. Not to be disposed by a test.</summary>
+    public ImageEmbedding StillLife => _stillLife.Value;
+
+    public void Dispose()
+    {
+        if (_stillLife.IsValueCreated) _stillLife.Value.Dispose();
+        Model.Dispose();
+    }
 }
 
 /// <summary>Tests that share the loaded model run one after the other.</summary>

@@ -1,0 +1,71 @@
+using System.CommandLine;
+using System.Globalization;
+
+namespace SegmentAnything.Cli;
+
+/// <summary>The options <c>--model</c> and <c>--provider</c>, alike in every command that runs a model.</summary>
+internal sealed class ModelOptions
+{
+    private readonly Option<string> _model = new("--model")
+    {
+        Description = $"The model: {string.Join(", ", SamModels.All.Select(v => v.Name))}, or a folder that holds the files of one.",
+        HelpName = "NAME|FOLDER",
+        DefaultValueFactory = _ => SamModels.MobileSam.Name,
+    };
+
+    private readonly Option<string[]> _provider = new("--provider")
+    {
+        Description = "What computes: cpu[:THREADS], cuda[:DEVICE], directml[:DEVICE], coreml, or a name that ONNX Runtime knows. "
+            + "Given several times: the first that works.",
+        HelpName = "NAME",
+        Arity = ArgumentArity.OneOrMore,
+        DefaultValueFactory = _ => ["cpu"],
+    };
+
+    /// <summary>Adds both options to a command.</summary>
+    public void AddTo(Command command)
+    {
+        command.Options.Add(_model);
+        command.Options.Add(_provider);
+    }
+
+    /// <summary>Loads the model that the command line names.</summary>
+    /// <exception cref="UsageException">A provider is malformed.</exception>
+    /// <exception cref="ModelNotFoundException">There is neither a model of that name nor such a folder, or its files are missing.</exception>
+    public SamModel Load(ParseResult parsed, Progress progress)
+    {
+        SamOptions options = ReadOptions(parsed);
+        string model = parsed.GetRequiredValue(_model);
+        return progress.Run($"Loading {model}", () => SamModel.Load(model, options));
+    }
+
+    /// <summary>The options for a model, from <c>--provider</c>.</summary>
+    /// <exception cref="UsageException">A provider is malformed.</exception>
+    public SamOptions ReadOptions(ParseResult parsed) => SamOptions.Default with
+    {
+        Execution = ExecutionOptions.For([.. parsed.GetRequiredValue(_provider).Select(ParseProvider)]),
+    };
+
+    internal static ExecutionProvider ParseProvider(string text)
+    {
+        string name = text, setting = "";
+        if (text.IndexOf(':') is >= 0 and var colon) (name, setting) = (text[..colon], text[(colon + 1)..]);
+        return name.ToUpperInvariant() switch
+        {
+            "CPU" => new CpuProvider(Number()),
+            "CUDA" => new CudaProvider(Number()),
+            "DIRECTML" or "DML" => new DirectMLProvider(Number()),
+            "COREML" => setting.Length == 0 ? new CoreMLProvider() : new CoreMLProvider(setting),
+            "" => throw new UsageException($"--provider '{text}': give a name, such as cpu or cuda."),
+            _ => new NamedProvider(name),
+        };
+
+        int Number()
+        {
+            if (setting.Length == 0) return 0;
+            return int.TryParse(setting, NumberStyles.None, CultureInfo.InvariantCulture, out int number)
+                ? number
+                : throw new UsageException($"--provider '{text}': '{setting}' is not a number.");
+        }
+    }
+}

@@ -1,0 +1,384 @@
+using SegmentAnything.Checkpoints;
+using SegmentAnything.Kernels;
+
+namespace SegmentAnything.Decoding;
+
+/// <summary>A linear layer for token rows: its transposed weights in blocks of columns.</summary>
+internal unsafe struct PackedLinear
+{
+    /// <summary>Columns of a block: two vectors of 16.</summary>
+    public const int BlockColumns = 32;
+
+    /// <summary>[block of 32 outputs][input][32 outputs]; outputs that do not exist are zero.</summary>
+    public float* Weight;
+
+    /// <summary>[output], zero where there is none.</summary>
+    public float* Bias;
+
+    public int Inputs;
+
+    public int Outputs;
+
+    /// <summary>Outputs with those that fill the last block: the width of a result row.</summary>
+    public readonly int PaddedOutputs => DecoderMath.RoundUp(Outputs, BlockColumns);
+}
+
+/// <summary>The weight and bias of a layer normalisation.</summary>
+internal unsafe struct PackedNorm
+{
+    public float* Weight;
+    public float* Bias;
+}
+
+/// <summary>A token-to-image attention, re-associated so that keys and values of the image are never projected.</summary>
+internal unsafe struct PackedTokenToImage
+{
+    /// <summary>Queries, scaled by log2(e) / sqrt(head width): scores come to the base 2.</summary>
+    public PackedLinear Query;
+
+    /// <summary>Key weights [inner][channel], as the right factor of queries.</summary>
+    public float* KeyRows;
+
+    /// <summary>Value weights as panels, each head's rows filled up to a multiple of 8: [head][panel][channel][8].</summary>
+    public float* ValuePanels;
+
+    /// <summary>[inner].</summary>
+    public float* ValueBias;
+
+    public PackedLinear Output;
+}
+
+/// <summary>An image-to-token attention, re-associated so that the image's queries and outputs are never projected.</summary>
+internal unsafe struct PackedImageToToken
+{
+    /// <summary>Keys of the tokens, scaled by log2(e) / sqrt(head width).</summary>
+    public PackedLinear Key;
+
+    public PackedLinear Value;
+
+    /// <summary>Query weights [inner][channel], as the right factor of keys.</summary>
+    public float* QueryRows;
+
+    /// <summary>[inner].</summary>
+    public float* QueryBias;
+
+    /// <summary>Output weights [inner][channel], as the right factor of values.</summary>
+    public float* OutputRows;
+
+    /// <summary>[channel].</summary>
+    public float* OutputBias;
+}
+
+/// <summary>One of the two layers.</summary>
+internal unsafe struct PackedLayer
+{
+    /// <summary>Self attention; queries are scaled as above.</summary>
+    public PackedLinear SelfQuery, SelfKey, SelfValue, SelfOutput;
+
+    public PackedTokenToImage TokenToImage;
+    public PackedImageToToken ImageToToken;
+    public PackedLinear Mlp1, Mlp2;
+    public PackedNorm Norm1, Norm2, Norm3, Norm4;
+}
+
+/// <summary>Small arithmetic of the tiled decoder.</summary>
+internal static class DecoderMath
+{
+    public static int RoundUp(int value, int multiple) => (value + multiple - 1) / multiple * multiple;
+}
+
+/// <summary>The decoder's weights in the layouts that the tiled passes read. Immutable once built, so shared by all threads.</summary>
+internal sealed unsafe class TiledDecoderWeights : IDisposable
+{
+    public const int Heads = 8;
+    public const int MaskTokens = 4;
+
+    /// <summary>Output tokens: one for the predicted IoU and one a mask.</summary>
+    public const int OutputTokens = 1 + MaskTokens;
+
+    private const string Decoder = "mask_decoder.";
+    private const string Transformer = Decoder + "transformer.";
+    private const string Final = Transformer + "final_attn_token_to_image.";
+    private const string Upscaling = Decoder + "output_upscaling.";
+    private const string Gaussian = "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix";
+
+    private readonly StateDict _source;
+    private readonly List<NativeFloats> _blocks = [];
+
+    /// <exception cref="CheckpointException">A tensor is missing, or its shape does not fit.</exception>
+    public TiledDecoderWeights(StateDict source)
+    {
+        _source = source;
+        Channels = source.ShapeOf(Decoder + "iou_token.weight")[^1];
+        Inner = source.ShapeOf(Final + "q_proj.weight")[0];
+        SelfInner = source.ShapeOf(Transformer + "layers.0.self_attn.q_proj.weight")[0];
+        MlpWidth = source.ShapeOf(Transformer + "layers.0.mlp.lin1.weight")[0];
+        GaussianMatrix = source.Read(Gaussian, 2, Channels / 2);
+        Layers = [ReadLayer(0), ReadLayer(1)];
+        FinalAttention = ReadTokenToImage(Final);
+        FinalNorm = ReadNorm(Transformer + "norm_final_attn.", Channels);
+        OutputTokenRows = Pack([
+            .. source.Read(Decoder + "iou_token.weight", 1, Channels),
+            .. source.Read(Decoder + "mask_tokens.weight", MaskTokens, Channels)]);
+
+        // Layer 0 sees the same image for every prompt: its keys, values and queries are projected once an image.
+        Key0Panels = PackPanels(source.Read(Transformer + "layers.0.cross_attn_token_to_image.k_proj.weight", Inner, Channels), Inner, Channels);
+        Query0Panels = PackPanels(source.Read(Transformer + "layers.0.cross_attn_image_to_token.q_proj.weight", Inner, Channels), Inner, Channels);
+        Value0Columns = PackValueColumns(source.Read(Transformer + "layers.0.cross_attn_token_to_image.v_proj.weight", Inner, Channels));
+
+        Upscale1Panels = PackTransposedConvolution(source.Read(Upscaling + "0.weight", Channels, Channels / 4, 2, 2), Channels, Channels / 4);
+        Upscale1Bias = RepeatFourTimes(source.Read(Upscaling + "0.bias", Channels / 4));
+        UpscaleNorm = ReadNorm(Upscaling + "1.", Channels / 4);
+        Upscale2Panels = PackTransposedConvolution(source.Read(Upscaling + "3.weight", Channels / 4, Channels / 8, 2, 2), Channels / 4, Channels / 8);
+        Upscale2Bias = RepeatFourTimes(source.Read(Upscaling + "3.bias", Channels / 8));
+
+        Hyper = new PackedLinear[MaskTokens][];
+        for (int mask = 0; mask < MaskTokens; mask++)
+        {
+            string name = $"{Decoder}output_hypernetworks_mlps.{mask}.layers.";
+            Hyper[mask] = [
+                ReadLinear(name + "0.", Channels, Channels),
+                ReadLinear(name + "1.", Channels, Channels),
+                ReadLinear(name + "2.", Channels / 8, Channels)];
+        }
+
+        int depth = IouDepth(source);
+        IouHead = new PackedLinear[depth];
+        for (int layer = 0, inputs = Channels; layer < depth; layer++)
+        {
+            string name = $"{Decoder}iou_prediction_head.layers.{layer}.";
+            int outputs = layer == depth - 1 ? MaskTokens : source.ShapeOf(name + "weight")[0];
+            IouHead[layer] = ReadLinear(name, outputs, inputs);
+            inputs = outputs;
+        }
+    }
+
+    /// <summary>Channels of image and tokens: 256 in every published model.</summary>
+    public int Channels { get; }
+
+    /// <summary>Channels inside of the attentions between tokens and image, all heads together: 128.</summary>
+    public int Inner { get; }
+
+    /// <summary>Channels inside of self attention: 256.</summary>
+    public int SelfInner { get; }
+
+    public int MlpWidth { get; }
+
+    public int HeadWidth => Inner / Heads;
+
+    /// <summary>A head's columns in <see cref="Value0Columns"/>: whole vectors of any width.</summary>
+    public int ValueHeadStride => DecoderMath.RoundUp(HeadWidth, 16);
+
+    public PackedLayer[] Layers { get; }
+
+    public PackedTokenToImage FinalAttention { get; }
+
+    public PackedNorm FinalNorm { get; }
+
+    /// <summary>[5][channel]: the IoU token, then the mask tokens.</summary>
+    public float* OutputTokenRows { get; }
+
+    /// <summary>[panel][channel][8].</summary>
+    public float* Key0Panels { get; }
+
+    /// <summary>[panel][channel][8].</summary>
+    public float* Query0Panels { get; }
+
+    /// <summary>[channel][head][<see cref="ValueHeadStride"/>].</summary>
+    public float* Value0Columns { get; }
+
+    /// <summary>Rows ordered (sy, sx, output channel): [panel][input channel][8].</summary>
+    public float* Upscale1Panels { get; }
+
+    public float* Upscale1Bias { get; }
+
+    public PackedNorm UpscaleNorm { get; }
+
+    /// <summary>Rows ordered (sy, sx, output channel): [panel][input channel][8].</summary>
+    public float* Upscale2Panels { get; }
+
+    public float* Upscale2Bias { get; }
+
+    /// <summary>[mask][layer].</summary>
+    public PackedLinear[][] Hyper { get; }
+
+    public PackedLinear[] IouHead { get; }
+
+    /// <summary>2 x channels/2: the frequencies of the positional encoding, for x and for y.</summary>
+    public float[] GaussianMatrix { get; }
+
+    /// <summary>Can the tiled decoder run these weights? They must be SAM's decoder with channels in whole blocks.</summary>
+    public static bool Supports(StateDict source)
+    {
+        string[] needed = [
+            Decoder + "iou_token.weight", Decoder + "mask_tokens.weight", Gaussian, Final + "q_proj.weight",
+            Transformer + "layers.1.self_attn.q_proj.weight", Upscaling + "0.weight", Upscaling + "3.weight",
+            Decoder + "iou_prediction_head.layers.1.weight", Decoder + "output_hypernetworks_mlps.3.layers.2.weight"];
+        if (!needed.All(source.Contains)) return false;
+        int channels = source.ShapeOf(Decoder + "iou_token.weight")[^1];
+        int inner = source.ShapeOf(Final + "q_proj.weight")[0];
+        return channels > 0 && channels % 32 == 0 && inner % Heads == 0 && inner % DecoderKernels.BlockRows == 0
+            && source.ShapeOf(Transformer + "layers.0.self_attn.q_proj.weight")[0] % Heads == 0
+            && source.ShapeOf(Decoder + "mask_tokens.weight")[0] == MaskTokens
+            && !source.Contains(Transformer + "layers.2.self_attn.q_proj.weight")
+            && !source.Contains(Decoder + "output_hypernetworks_mlps.0.layers.3.weight");
+    }
+
+    public void Dispose()
+    {
+        foreach (NativeFloats block in _blocks) block.Dispose();
+    }
+
+    private static int IouDepth(StateDict source)
+    {
+        int depth = 0;
+        while (source.Contains($"{Decoder}iou_prediction_head.layers.{depth}.weight")) depth++;
+        return depth;
+    }
+
+    private PackedLayer ReadLayer(int index)
+    {
+        string name = $"{Transformer}layers.{index}.";
+        string self = name + "self_attn.";
+        return new PackedLayer
+        {
+            SelfQuery = ReadLinear(self + "q_proj.", SelfInner, Channels, ScoreScale(SelfInner)),
+            SelfKey = ReadLinear(self + "k_proj.", SelfInner, Channels),
+            SelfValue = ReadLinear(self + "v_proj.", SelfInner, Channels),
+            SelfOutput = ReadLinear(self + "out_proj.", Channels, SelfInner),
+            TokenToImage = ReadTokenToImage(name + "cross_attn_token_to_image."),
+            ImageToToken = ReadImageToToken(name + "cross_attn_image_to_token."),
+            Mlp1 = ReadLinear(name + "mlp.lin1.", MlpWidth, Channels),
+            Mlp2 = ReadLinear(name + "mlp.lin2.", Channels, MlpWidth),
+            Norm1 = ReadNorm(name + "norm1.", Channels),
+            Norm2 = ReadNorm(name + "norm2.", Channels),
+            Norm3 = ReadNorm(name + "norm3.", Channels),
+            Norm4 = ReadNorm(name + "norm4.", Channels),
+        };
+    }
+
+    private PackedTokenToImage ReadTokenToImage(string name)
+    {
+        // The key's bias adds the same to every score of a row, so the softmax does not see it.
+        float[] value = _source.Read(name + "v_proj.weight", Inner, Channels);
+        int panelRows = DecoderMath.RoundUp(HeadWidth, DecoderKernels.BlockRows);
+        float* panels = Allocate((long)Heads * panelRows * Channels);
+        fixed (float* rows = value)
+        {
+            for (int head = 0; head < Heads; head++)
+                DecoderKernels.PackPanels(rows + (head * HeadWidth * (nint)Channels), Channels, HeadWidth, Channels, panels + (head * panelRows * (nint)Channels));
+        }
+
+        return new PackedTokenToImage
+        {
+            Query = ReadLinear(name + "q_proj.", Inner, Channels, ScoreScale(Inner)),
+            KeyRows = Pack(_source.Read(name + "k_proj.weight", Inner, Channels)),
+            ValuePanels = panels,
+            ValueBias = Pack(_source.Read(name + "v_proj.bias", Inner)),
+            Output = ReadLinear(name + "out_proj.", Channels, Inner),
+        };
+    }
+
+    private PackedImageToToken ReadImageToToken(string name) => new()
+    {
+        Key = ReadLinear(name + "k_proj.", Inner, Channels, ScoreScale(Inner)),
+        Value = ReadLinear(name + "v_proj.", Inner, Channels),
+        QueryRows = Pack(_source.Read(name + "q_proj.weight", Inner, Channels)),
+        QueryBias = Pack(_source.Read(name + "q_proj.bias", Inner)),
+        OutputRows = Pack(Transpose(_source.Read(name + "out_proj.weight", Channels, Inner), Channels, Inner)),
+        OutputBias = Pack(_source.Read(name + "out_proj.bias", Channels)),
+    };
+
+    private PackedNorm ReadNorm(string name, int width) => new()
+    {
+        Weight = Pack(_source.Read(name + "weight", width)),
+        Bias = Pack(_source.Read(name + "bias", width)),
+    };
+
+    private PackedLinear ReadLinear(string name, int outputs, int inputs, float scale = 1)
+    {
+        float[] weight = _source.Read(name + "weight", outputs, inputs);
+        float[] bias = _source.Read(name + "bias", outputs);
+        PackedLinear linear = new() { Inputs = inputs, Outputs = outputs };
+        linear.Weight = Allocate((long)linear.PaddedOutputs * inputs);
+        linear.Bias = Allocate(linear.PaddedOutputs);
+        float* target = linear.Weight;
+        for (int first = 0; first < linear.PaddedOutputs; first += PackedLinear.BlockColumns)
+        {
+            for (int i = 0; i < inputs; i++)
+            {
+                for (int o = first; o < first + PackedLinear.BlockColumns; o++)
+                    *target++ = o < outputs ? weight[(o * (long)inputs) + i] * scale : 0;
+            }
+        }
+
+        for (int o = 0; o < linear.PaddedOutputs; o++) linear.Bias[o] = o < outputs ? bias[o] * scale : 0;
+        return linear;
+    }
+
+    // log2(e), because the kernels' softmax takes powers of two.
+    private static float ScoreScale(int inner) => (float)(Math.Log2(Math.E) / Math.Sqrt(inner / Heads));
+
+    // inner x channels -> [channel][head][stride].
+    private float* PackValueColumns(float[] weight)
+    {
+        float* result = Allocate((long)Channels * Heads * ValueHeadStride);
+        new Span<float>(result, Channels * Heads * ValueHeadStride).Clear();
+        for (int o = 0; o < Inner; o++)
+        {
+            int column = (o / HeadWidth * ValueHeadStride) + (o % HeadWidth);
+            for (int c = 0; c < Channels; c++) result[(c * Heads * ValueHeadStride) + column] = weight[(o * Channels) + c];
+        }
+
+        return result;
+    }
+
+    // inputs x outputs x 2 x 2 -> panels of rows (sy, sx, output).
+    private float* PackTransposedConvolution(float[] weight, int inputs, int outputs)
+    {
+        float[] rows = new float[4 * outputs * inputs];
+        for (int i = 0; i < inputs; i++)
+        {
+            for (int o = 0; o < outputs; o++)
+            {
+                for (int s = 0; s < 4; s++) rows[(((s * outputs) + o) * inputs) + i] = weight[(((i * outputs) + o) * 4) + s];
+            }
+        }
+
+        return PackPanels(rows, 4 * outputs, inputs);
+    }
+
+    private float* RepeatFourTimes(float[] values) => Pack([.. values, .. values, .. values, .. values]);
+
+    private float* PackPanels(float[] rows, int count, int steps)
+    {
+        float* panels = Allocate((long)DecoderMath.RoundUp(count, DecoderKernels.BlockRows) * steps);
+        fixed (float* source = rows) DecoderKernels.PackPanels(source, steps, count, steps, panels);
+        return panels;
+    }
+
+    private static float[] Transpose(float[] values, int rows, int columns)
+    {
+        float[] result = new float[values.Length];
+        for (int r = 0; r < rows; r++)
+        {
+            for (int c = 0; c < columns; c++) result[(c * rows) + r] = values[(r * columns) + c];
+        }
+
+        return result;
+    }
+
+    private float* Pack(float[] values)
+    {
+        float* result = Allocate(values.Length);
+        values.CopyTo(new Span<float>(result, values.Length));
+        return result;
+    }
+
+    private float* Allocate(long count)
+    {
+        NativeFloats block = new(count);
+        _blocks.Add(block);
+        return block.Pointer;
+    }
+}

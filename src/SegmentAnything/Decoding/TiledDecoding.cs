@@ -1,0 +1,23 @@
+namespace SegmentAnything.Decoding;
+
+/// <summary>One decode in progress, with all the memory it needs: used by one call at a time, and kept for the next.</summary>
+internal abstract unsafe class TiledDecoding : IDisposable
+{
+    /// <summary>Fills an image's keys and the projections that layer 0 makes of them.</summary>
+    /// <param name="image">What to fill.</param>
+    /// <param name="embedding">Channels x grid x grid.</param>
+    /// <param name="dense">One value a channel, or one for every value of the embedding.</param>
+    /// <param name="denseIsUniform">Is it one value a channel?</param>
+    /// <param name="cancellationToken">Ends the work between tiles.</param>
+    public abstract void Prepare(
+        TiledPreparedImage image, float* embedding, float* dense, bool denseIsUniform, CancellationToken cancellationToken);
+
+    /// <summary>Prompts that go through the phases together: each needs 4 MB for its keys.</summary>
+    public const int MostPrompts = 4;
+
+    /// <summary>Decodes up to <see cref="MostPrompts"/> prompts; see <see cref="IMaskDecoderEngine.Decode"/>.</summary>
+    public abstract void Decode(
+        TiledPreparedImage image, float* tokens, int prompts, int tokensPerPrompt, int firstMask, int masks, float* logits, float* predictedIou, CancellationToken cancellationToken);
+
+    public abstract void Dispose();
+}

@@ -1,0 +1,201 @@
+using System.Runtime.Intrinsics;
+using SegmentAnything.Checkpoints;
+using SegmentAnything.Kernels;
+
+namespace SegmentAnything.Decoding;
+
+/// <summary>
+/// SAM's mask decoder on the processor, in our own kernels. It goes over the image in tiles that stay in the cache, four
+/// times a prompt, with only token-sized work between the passes.
+/// </summary>
+/// <remarks>
+/// <para>
+/// Pass 1: tokens attend to the image in layer 0, whose keys and values belong to the image alone.
+/// Pass 2, tile by tile: the image attends to the tokens (layer 0), LayerNorm, and at once the tokens attend to the new
+/// keys (layer 1). Pass 3: the same again, layer 1 and the final attention. Pass 4: upscaling and the masks' products.
+/// </para>
+/// <para>
+/// Products with weights and with the image are re-associated so that the few tokens, not the many image tokens, are
+/// projected. Safe to call from several threads. In steady state a call allocates no managed memory. A prompt's result does
+/// not depend on the batch that it is in, nor on which thread did what.
+/// </para>
+/// </remarks>
+internal sealed class TiledMaskDecoder : IMaskDecoderEngine
+{
+    /// <summary>Parts of an image that threads can work on at the same time; a few threads need few, which cost least.</summary>
+    private const int FewSegments = 4, ManySegments = 16;
+
+    private readonly TiledDecoderWeights _weights;
+    private readonly WorkSplitter _splitter;
+    private readonly int _vectorWidth;
+    private readonly object _lock = new();
+    private readonly Dictionary<int, TiledGrid> _grids = [];
+    private readonly Stack<TiledDecoding> _idle = new();
+    private readonly Stack<TiledBatch> _idleBatches = new();
+    private bool _disposed;
+
+    /// <summary>Builds the decoder.</summary>
+    /// <param name="weights">Weights under their official names; they may be disposed afterwards.</param>
+    /// <param name="threads">Threads to use, at least 1.</param>
+    /// <exception cref="CheckpointException">A tensor is missing, or its shape does not fit.</exception>
+    public TiledMaskDecoder(StateDict weights, int threads)
+        : this(weights, threads, Vector512.IsHardwareAccelerated ? 16 : Vector256.IsHardwareAccelerated ? 8 : 4)
+    {
+    }
+
+    /// <summary>Builds the decoder with vectors of 4, 8 or 16 floats, whether the processor has them or not.</summary>
+    internal TiledMaskDecoder(StateDict weights, int threads, int vectorWidth)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
+        if (vectorWidth is not (4 or 8 or 16))
+            throw new ArgumentOutOfRangeException(nameof(vectorWidth), vectorWidth, "Vectors have 4, 8 or 16 floats.");
+        _weights = new TiledDecoderWeights(weights);
+        _splitter = new WorkSplitter(threads);
+        _vectorWidth = vectorWidth;
+    }
+
+    /// <summary>Can this engine run the decoder with these weights?</summary>
+    public static bool Supports(StateDict weights) => TiledDecoderWeights.Supports(weights);
+
+    /// <inheritdoc/>
+    public unsafe IPreparedImage Prepare(ReadOnlySpan<float> imageEmbedding, ReadOnlySpan<float> dense, CancellationToken cancellationToken)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        int channels = _weights.Channels;
+        int side = (int)Math.Sqrt(imageEmbedding.Length / channels);
+        if (side == 0 || side * side * channels != imageEmbedding.Length)
+        {
+            throw new ArgumentException(
+                $"The image embedding has {imageEmbedding.Length} values, expected {channels} x G x G for some grid size G.", nameof(imageEmbedding));
+        }
+
+        if (dense.Length != channels && dense.Length != imageEmbedding.Length)
+        {
+            throw new ArgumentException(
+                $"The dense prompt has {dense.Length} values, expected {channels} (one a channel) or {imageEmbedding.Length} (one for every value of the embedding).",
+                nameof(dense));
+        }
+
+        TiledPreparedImage image = new(_weights, GridOf(side));
+        TiledDecoding decoding = Rent();
+        try
+        {
+            fixed (float* embeddingValues = imageEmbedding, denseValues = dense)
+                decoding.Prepare(image, embeddingValues, denseValues, dense.Length == channels, cancellationToken);
+            return image;
+        }
+        catch
+        {
+            image.Dispose();
+            throw;
+        }
+        finally
+        {
+            Return(decoding);
+        }
+    }
+
+    /// <inheritdoc/>
+    public unsafe void Decode(
+        IPreparedImage image,
+        ReadOnlySpan<float> tokens,
+        int promptCount,
+        int tokensPerPrompt,
+        int firstMask,
+        int maskCount,
+        Span<float> logits,
+        Span<float> predictedIou,
+        CancellationToken cancellationToken)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (image is not TiledPreparedImage prepared || prepared.Owner != _weights)
+            throw new ArgumentException("The image was not prepared by this decoder.", nameof(image));
+        ObjectDisposedException.ThrowIf(prepared.IsDisposed, image);
+        ArgumentOutOfRangeException.ThrowIfNegative(promptCount);
+        ArgumentOutOfRangeException.ThrowIfNegative(tokensPerPrompt);
+        if (firstMask < 0 || maskCount < 1 || firstMask + maskCount > TiledDecoderWeights.MaskTokens)
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(maskCount), $"Masks {firstMask} to {firstMask + maskCount - 1} were asked for; there are masks 0 to {TiledDecoderWeights.MaskTokens - 1}.");
+        }
+
+        Require(tokens.Length, (long)promptCount * tokensPerPrompt * _weights.Channels, nameof(tokens));
+        Require(logits.Length, (long)promptCount * maskCount * 16 * prepared.Grid.Tokens, nameof(logits));
+        Require(predictedIou.Length, (long)promptCount * maskCount, nameof(predictedIou));
+        if (promptCount == 0) return;
+
+        TiledBatch batch = RentBatch();
+        try
+        {
+            fixed (float* tokenValues = tokens, logitValues = logits, iouValues = predictedIou)
+            {
+                batch.Decode(
+                    prepared, tokenValues, promptCount, tokensPerPrompt, firstMask, maskCount, logitValues, iouValues, cancellationToken);
+            }
+        }
+        finally
+        {
+            lock (_lock) _idleBatches.Push(batch);
+        }
+    }
+
+    /// <summary>Frees the weights and ends the threads. No call may be in progress.</summary>
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            if (_disposed) return;
+            _disposed = true;
+            while (_idle.TryPop(out TiledDecoding? decoding)) decoding.Dispose();
+            foreach (TiledGrid grid in _grids.Values) grid.Dispose();
+        }
+
+        _splitter.Dispose();
+        _weights.Dispose();
+    }
+
+    private static void Require(int found, long expected, string name)
+    {
+        if (found != expected) throw new ArgumentException($"The span has {found} values, expected {expected}.", name);
+    }
+
+    private TiledGrid GridOf(int side)
+    {
+        int segments = _splitter.Threads <= FewSegments ? FewSegments : ManySegments;
+        lock (_lock)
+        {
+            if (!_grids.TryGetValue(side, out TiledGrid? grid)) _grids.Add(side, grid = new TiledGrid(side, segments, _weights));
+            return grid;
+        }
+    }
+
+    private TiledBatch RentBatch()
+    {
+        lock (_lock) return _idleBatches.TryPop(out TiledBatch? batch) ? batch : new TiledBatch(this, _splitter, _weights.Channels);
+    }
+
+    /// <summary>An object that can decode, with its memory: an idle one, or a new one.</summary>
+    internal TiledDecoding Rent()
+    {
+        lock (_lock)
+        {
+            if (_idle.TryPop(out TiledDecoding? decoding)) return decoding;
+        }
+
+        return _vectorWidth switch
+        {
+            16 => new TiledDecoding<Simd512, Vector512<float>>(_weights, _splitter),
+            8 => new TiledDecoding<Simd256, Vector256<float>>(_weights, _splitter),
+            _ => new TiledDecoding<Simd128, Vector128<float>>(_weights, _splitter),
+        };
+    }
+
+    internal void Return(TiledDecoding decoding)
+    {
+        lock (_lock)
+        {
+            if (_disposed) decoding.Dispose();
+            else _idle.Push(decoding);
+        }
+    }
+}

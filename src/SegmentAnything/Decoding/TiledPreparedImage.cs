@@ -1,0 +1,107 @@
+using SegmentAnything.Kernels;
+
+namespace SegmentAnything.Decoding;
+
+/// <summary>What the tiled decoder keeps of an image: its keys, and what layer 0 makes of them for every prompt alike.</summary>
+internal sealed unsafe class TiledPreparedImage : IPreparedImage
+{
+    private readonly NativeFloats _values;
+
+    public TiledPreparedImage(TiledDecoderWeights owner, TiledGrid grid)
+    {
+        Owner = owner;
+        Grid = grid;
+        FloatArena measure = new(null);
+        Place(ref measure);
+        _values = new NativeFloats(measure.Used);
+        FloatArena deal = new(_values.Pointer);
+        Place(ref deal);
+    }
+
+    /// <summary>The weights that it was prepared with.</summary>
+    public TiledDecoderWeights Owner { get; }
+
+    public TiledGrid Grid { get; }
+
+    public bool IsDisposed { get; private set; }
+
+    /// <summary>Image embedding + dense prompt: [tile][channel][TileTokens].</summary>
+    public float* Keys { get; private set; }
+
+    /// <summary>Keys of layer 0's token-to-image attention: [tile][inner][TileTokens].</summary>
+    public float* TokenToImageKeys { get; private set; }
+
+    /// <summary>Its values: [tile][TileTokens][head][value head stride].</summary>
+    public float* TokenToImageValues { get; private set; }
+
+    /// <summary>Queries of layer 0's image-to-token attention: [tile][inner][TileTokens].</summary>
+    public float* ImageToTokenQueries { get; private set; }
+
+    public void Dispose()
+    {
+        IsDisposed = true;
+        _values.Dispose();
+    }
+
+    private void Place(ref FloatArena arena)
+    {
+        long lanes = (long)Grid.Tiles * DecoderKernels.TileTokens;
+        Keys = arena.Take(lanes * Owner.Channels);
+        TokenToImageKeys = arena.Take(lanes * Owner.Inner);
+        TokenToImageValues = arena.Take(lanes * TiledDecoderWeights.Heads * Owner.ValueHeadStride);
+        ImageToTokenQueries = arena.Take(lanes * Owner.Inner);
+    }
+}
+
+/// <summary>The image tokens of one grid size: how they fall into tiles, and their positional encoding.</summary>
+internal sealed unsafe class TiledGrid : IDisposable
+{
+    private readonly NativeFloats _encoding;
+
+    public TiledGrid(int side, int segments, TiledDecoderWeights weights)
+    {
+        Side = side;
+        Tokens = side * side;
+        Tiles = (Tokens + DecoderKernels.TileTokens - 1) / DecoderKernels.TileTokens;
+        Segments = Math.Min(segments, Tiles);
+        int channels = weights.Channels;
+        _encoding = new NativeFloats((long)Tiles * channels * DecoderKernels.TileTokens);
+        new Span<float>(_encoding.Pointer, checked((int)_encoding.Length)).Clear();
+        for (int token = 0; token < Tokens; token++)
+        {
+            float* tile = Encoding + (token / DecoderKernels.TileTokens * (nint)channels * DecoderKernels.TileTokens) + (token % DecoderKernels.TileTokens);
+            double x = (2 * ((token % side) + 0.5) / side) - 1;
+            double y = (2 * ((token / side) + 0.5) / side) - 1;
+            for (int c = 0; c < channels / 2; c++)
+            {
+                double angle = 2 * Math.PI * ((x * weights.GaussianMatrix[c]) + (y * weights.GaussianMatrix[(channels / 2) + c]));
+                tile[c * DecoderKernels.TileTokens] = (float)Math.Sin(angle);
+                tile[((channels / 2) + c) * DecoderKernels.TileTokens] = (float)Math.Cos(angle);
+            }
+        }
+    }
+
+    /// <summary>Image tokens a row and a column.</summary>
+    public int Side { get; }
+
+    public int Tokens { get; }
+
+    public int Tiles { get; }
+
+    /// <summary>
+    /// Parts of the image whose softmax is summed on its own. Their number is fixed, so that a prompt's result depends neither
+    /// on which thread did what, nor on the batch that the prompt is in.
+    /// </summary>
+    public int Segments { get; }
+
+    /// <summary>[tile][channel][TileTokens], 0 beyond the picture.</summary>
+    public float* Encoding => _encoding.Pointer;
+
+    /// <summary>Image tokens in a tile: fewer in the last.</summary>
+    public int TokensIn(int tile) => Math.Min(DecoderKernels.TileTokens, Tokens - (tile * DecoderKernels.TileTokens));
+
+    /// <summary>The first tile of a segment; that of the next ends it.</summary>
+    public int FirstTile(int segment) => segment * Tiles / Segments;
+
+    public void Dispose() => _encoding.Dispose();
+}

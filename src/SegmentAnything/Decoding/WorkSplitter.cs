@@ -1,0 +1,148 @@
+using System.Runtime.ExceptionServices;
+
+namespace SegmentAnything.Decoding;
+
+/// <summary>Work that consists of independent items.</summary>
+internal interface ISplitWork
+{
+    /// <summary>Does one item.</summary>
+    /// <param name="item">Its index.</param>
+    /// <param name="worker">Index of the thread that does it: no two at a time have the same, so it may pick scratch memory.</param>
+    void Execute(int item, int worker);
+}
+
+/// <summary>
+/// Splits work over a few threads that stay: the caller is one of them. The decoder has a dozen short phases a prompt, so
+/// handing over must take microseconds and allocate nothing.
+/// </summary>
+/// <remarks>
+/// Safe to call from several threads. One call at a time has the threads; another that comes meanwhile, also one from
+/// inside of the work, does its items alone: no call ever waits for another, so none can block another for ever.
+/// </remarks>
+internal sealed class WorkSplitter : IDisposable
+{
+    /// <summary>How long a thread looks for the next phase before it goes to sleep.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromMicroseconds(100);
+
+    private readonly object _signal = new();
+    private readonly int _helpers;
+    private ISplitWork? _work;
+    private ExceptionDispatchInfo? _failure;
+    private int _busy;
+    private int _items;
+    private int _next;
+    private int _running;
+    private int _round;
+    private int _sleeping;
+    private bool _stopped;
+
+    /// <summary>Starts the threads.</summary>
+    /// <param name="threads">Threads to work with, the caller's included; at least one.</param>
+    public WorkSplitter(int threads)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
+        _helpers = threads - 1;
+        for (int worker = 1; worker < threads; worker++)
+        {
+            new Thread(Help) { IsBackground = true, Name = $"mask decoder {worker}" }.Start(worker);
+        }
+    }
+
+    /// <summary>Threads there are, the caller's included.</summary>
+    public int Threads => _helpers + 1;
+
+    /// <summary>Does all items and returns when the last is done.</summary>
+    /// <exception cref="Exception">The first that an item threw; items not yet begun are then left out.</exception>
+    public void Run(ISplitWork work, int items)
+    {
+        if (_helpers == 0 || items <= 1 || Interlocked.CompareExchange(ref _busy, 1, 0) != 0)
+        {
+            for (int item = 0; item < items; item++) work.Execute(item, 0);
+            return;
+        }
+
+        try
+        {
+            ObjectDisposedException.ThrowIf(_stopped, this);
+            _work = work;
+            _items = items;
+            _next = 0;
+            _failure = null;
+            _running = _helpers;
+            lock (_signal)
+            {
+                Volatile.Write(ref _round, _round + 1);
+                if (_sleeping > 0) Monitor.PulseAll(_signal);
+            }
+
+            DoItems(work, 0);
+            SpinWait spin = default;
+            while (Volatile.Read(ref _running) > 0) spin.SpinOnce(sleep1Threshold: -1);
+            _work = null;
+            _failure?.Throw();
+        }
+        finally
+        {
+            Volatile.Write(ref _busy, 0);
+        }
+    }
+
+    /// <summary>Ends the threads. No call may be in progress.</summary>
+    public void Dispose()
+    {
+        lock (_signal)
+        {
+            _stopped = true;
+            Monitor.PulseAll(_signal);
+        }
+    }
+
+    private void Help(object? index)
+    {
+        int worker = (int)index!;
+        int round = 0;
+        while (AwaitRound(round))
+        {
+            round++;
+            DoItems(_work!, worker);
+            Interlocked.Decrement(ref _running);
+        }
+    }
+
+    // True when the next round has begun, false at the end.
+    private bool AwaitRound(int seen)
+    {
+        long start = TimeProvider.System.GetTimestamp();
+        while (Volatile.Read(ref _round) == seen)
+        {
+            if (TimeProvider.System.GetElapsedTime(start) < Patience)
+            {
+                Thread.SpinWait(20);
+                continue;
+            }
+
+            lock (_signal)
+            {
+                _sleeping++;
+                while (_round == seen && !_stopped) Monitor.Wait(_signal);
+                _sleeping--;
+                if (_round == seen) return false;
+            }
+        }
+
+        return true;
+    }
+
+    private void DoItems(ISplitWork work, int worker)
+    {
+        try
+        {
+            for (int item; (item = Interlocked.Increment(ref _next) - 1) < _items;) work.Execute(item, worker);
+        }
+        catch (Exception exception)
+        {
+            Interlocked.CompareExchange(ref _failure, ExceptionDispatchInfo.Capture(exception), null);
+            Volatile.Write(ref _next, _items);
+        }
+    }
+}

@@ -1,0 +1,143 @@
+using System.Collections.Immutable;
+using System.Diagnostics.CodeAnalysis;
+using System.Text;
+using SegmentAnything.Models;
+
+namespace SegmentAnything;
+
+/// <summary>Finds the files of models by name in a folder shared by all of them, and downloads what is missing when asked to.</summary>
+/// <remarks>
+/// <code>
+/// &lt;store&gt;/mobile-sam/encoder.onnx        &lt;store&gt;/&lt;name of the model&gt;/&lt;name of the file&gt;
+/// &lt;store&gt;/mobile-sam/decoder.onnx
+/// </code>
+/// Safe to use from several threads, and by several processes on one folder.
+/// </remarks>
+public sealed class ModelStore
+{
+    /// <summary>The environment variable that names the store's folder.</summary>
+    public const string EnvironmentVariable = "SEGMENTANYTHING_MODELS";
+
+    /// <summary>Uses one folder, and no other.</summary>
+    /// <param name="folder">The folder; it need not exist.</param>
+    public ModelStore(string folder)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+        Folders = [Path.GetFullPath(folder)];
+    }
+
+    private ModelStore(ImmutableArray<string> folders) => Folders = folders;
+
+    /// <summary>
+    /// The folder that <see cref="EnvironmentVariable"/> names now, if it does, then the user's cache:
+    /// <c>segment-anything/models</c> in <c>$XDG_CACHE_HOME</c> or <c>~/.cache</c> on Linux, in <c>~/Library/Caches</c> on
+    /// macOS, in the local application data on Windows.
+    /// </summary>
+    public static ModelStore Default => FromEnvironment(Environment.GetEnvironmentVariable);
+
+    /// <summary>The folders that are searched, in order. Downloads go to the first.</summary>
+    public ImmutableArray<string> Folders { get; }
+
+    /// <summary>Finds a model's files; nothing is downloaded.</summary>
+    /// <param name="variant">The model.</param>
+    /// <returns>The files, all in the first folder that has them all.</returns>
+    /// <exception cref="ModelNotFoundException">
+    /// No folder has all files in their full length; the message says which were searched, and how to get the files.
+    /// </exception>
+    public ModelFiles Find(SamVariant variant)
+    {
+        ArgumentNullException.ThrowIfNull(variant);
+        if (TryFind(variant, out ModelFiles? files)) return files;
+
+        ImmutableArray<string> problems = [.. Folders.SelectMany(folder => Problems(folder, variant))];
+        var message = new StringBuilder($"{variant.DisplayName}: its files were not found in the model store.");
+        foreach (string problem in problems) message.Append($"{Environment.NewLine}  {problem}");
+        message.Append($"{Environment.NewLine}Download them with {nameof(ModelStore)}.{nameof(GetAsync)}, or by hand:");
+        foreach (ModelFile file in variant.Files)
+        {
+            string from = file.Downloads.IsEmpty ? $"see {variant.Source}" : file.Downloads[0].ToString();
+            message.Append($"{Environment.NewLine}  {Path.Combine(Folders[0], variant.Name, file.FileName)} from {from}");
+        }
+
+        message.Append($"{Environment.NewLine}To use another folder, set the environment variable {EnvironmentVariable}.");
+        throw new ModelNotFoundException(message.ToString(), problems);
+    }
+
+    /// <summary>Finds a model's files if they are there; nothing is downloaded.</summary>
+    /// <param name="variant">The model.</param>
+    /// <param name="files">The files, all in the first folder that has them all.</param>
+    /// <returns>False if no folder has all files in their full length.</returns>
+    public bool TryFind(SamVariant variant, [NotNullWhen(true)] out ModelFiles? files)
+    {
+        ArgumentNullException.ThrowIfNull(variant);
+        string? folder = Folders.FirstOrDefault(f => !Problems(f, variant).Any());
+        files = folder is null ? null : ModelFiles.FromFolder(Path.Combine(folder, variant.Name), variant);
+        return files is not null;
+    }
+
+    /// <summary>Finds a model's files, and downloads those that are missing into the first of <see cref="Folders"/>.</summary>
+    /// <param name="variant">The model.</param>
+    /// <param name="client">The client to download with, which stays the caller's; null for a plain one.</param>
+    /// <param name="progress">Told how far each file is, from the thread that receives it.</param>
+    /// <param name="cancellationToken">Stops the download; what was received is kept, to go on from another time.</param>
+    /// <returns>The files, complete; those that were downloaded have the SHA-256 that the model gives them.</returns>
+    /// <exception cref="ModelNotFoundException">A file could not be had; the message lists each address with what happened there.</exception>
+    /// <exception cref="IOException">The folder cannot be written, or is full.</exception>
+    /// <exception cref="UnauthorizedAccessException">The folder must not be written.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <remarks>
+    /// A file appears in the store only when it is complete and its hash was checked. A connection that breaks is taken up
+    /// again where it broke. Several processes may do this at once: each has a temporary file of its own, and the last to
+    /// finish wins with the same contents.
+    /// </remarks>
+    public async Task<ModelFiles> GetAsync(
+        SamVariant variant, HttpClient? client = null, IProgress<ModelDownloadProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(variant);
+        if (TryFind(variant, out ModelFiles? files)) return files;
+
+        var downloader = new ModelDownloader(client, progress);
+        string folder = Path.Combine(Folders[0], variant.Name);
+        foreach (ModelFile file in variant.Files)
+        {
+            if (Problem(folder, file) is not null)
+                await downloader.DownloadAsync(variant, file, folder, cancellationToken).ConfigureAwait(false);
+        }
+
+        return ModelFiles.FromFolder(folder, variant);
+    }
+
+    /// <summary>The default store under another environment.</summary>
+    /// <param name="variable">Gives an environment variable, or null.</param>
+    internal static ModelStore FromEnvironment(Func<string, string?> variable)
+    {
+        string cache = Path.Combine(UserCache(variable), "segment-anything", "models");
+        string? named = variable(EnvironmentVariable);
+        return new ModelStore(string.IsNullOrWhiteSpace(named) ? [cache] : [Path.GetFullPath(named), cache]);
+    }
+
+    private static string UserCache(Func<string, string?> variable)
+    {
+        if (OperatingSystem.IsWindows())
+            return Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify);
+
+        // A relative XDG path is to be ignored, says its specification.
+        if (variable("XDG_CACHE_HOME") is { } cache && Path.IsPathRooted(cache)) return cache;
+        string home = variable("HOME") is { Length: > 0 } named ? named : Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
+        return OperatingSystem.IsMacOS() ? Path.Combine(home, "Library", "Caches") : Path.Combine(home, ".cache");
+    }
+
+    private static IEnumerable<string> Problems(string store, SamVariant variant)
+    {
+        string folder = Path.Combine(store, variant.Name);
+        return variant.Files.Select(file => Problem(folder, file)).OfType<string>();
+    }
+
+    // The length is enough to tell a file that was cut short; hashing gigabytes at each start would not do.
+    private static string? Problem(string folder, ModelFile file)
+    {
+        var found = new FileInfo(Path.Combine(folder, file.FileName));
+        if (!found.Exists) return $"{found.FullName}: not there";
+        return file.Bytes is { } bytes && found.Length != bytes ? $"{found.FullName}: {found.Length} bytes, expected {bytes}" : null;
+    }
+}
