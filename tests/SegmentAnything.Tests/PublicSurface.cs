@@ -128,11 +128,12 @@ internal static class PublicSurface
     private static string Name(Type type, NullabilityInfo? nullability = null)
     {
         if (type.IsByRef) return Name(type.GetElementType()!, nullability?.ElementType ?? nullability);
+        if (type.IsGenericParameter) return type.Name; // what it may be is the caller's choice
         string question = !type.IsValueType && nullability is { ReadState: NullabilityState.Nullable } ? "?" : "";
         if (type.IsArray) return $"{Name(type.GetElementType()!, nullability?.ElementType)}[{new string(',', type.GetArrayRank() - 1)}]{question}";
         if (Nullable.GetUnderlyingType(type) is { } underlying) return Name(underlying) + "?";
         if (Keywords.TryGetValue(type, out string? keyword)) return keyword + question;
-        string name = type.IsNested && !type.IsGenericParameter ? $"{Name(type.DeclaringType!)}.{type.Name}" : type.Name;
+        string name = type.IsNested ? $"{Name(type.DeclaringType!)}.{type.Name}" : type.Name;
         if (!type.IsGenericType) return name + question;
         NullabilityInfo[]? inner = nullability?.GenericTypeArguments is { Length: > 0 } infos ? infos : null;
         IEnumerable<string> arguments = type.GetGenericArguments().Select((a, i) => Name(a, inner?[i]));

@@ -18,16 +18,15 @@ internal sealed class TinyVitEncoderGraph
     private const float ChannelNormEpsilon = 1e-6f;
     private const float BatchNormEpsilon = 1e-5f;
 
-    // Values of the widest inner picture of a strip: 4 MB.
-    private const int ValuesInCache = 1 << 20;
-
     private readonly TinyVitLayout _layout;
     private readonly TokenRows _rows;
+    private readonly EncoderForm _form;
     private readonly GraphBuilder _g;
 
     private TinyVitEncoderGraph(StateDict weights, TinyVitLayout layout, WeightOptions options, EncoderForm form)
     {
         _layout = layout;
+        _form = form;
         _rows = new TokenRows(weights, TinyVitLayout.Prefix, form);
         _g = new GraphBuilder("sam_tiny_vit_encoder", options);
     }
@@ -38,9 +37,9 @@ internal sealed class TinyVitEncoderGraph
     /// <param name="imageSize">Side of the picture, in pixels.</param>
     /// <exception cref="CheckpointException">A weight is missing or has an unexpected shape.</exception>
     public static GraphBuilder Build(
-        StateDict weights, WeightOptions? options = null, EncoderForm form = EncoderForm.Tiled, int imageSize = TinyVitLayout.DefaultImageSize)
+        StateDict weights, WeightOptions? options = null, EncoderForm? form = null, int imageSize = TinyVitLayout.DefaultImageSize)
     {
-        var graph = new TinyVitEncoderGraph(weights, TinyVitLayout.Of(weights, imageSize), options ?? WeightOptions.Default, form);
+        var graph = new TinyVitEncoderGraph(weights, TinyVitLayout.Of(weights, imageSize), options ?? WeightOptions.Default, form ?? EncoderForm.Tiled);
         graph.Build();
         return graph._g;
     }
@@ -187,7 +186,7 @@ internal sealed class TinyVitEncoderGraph
     /// <summary>Builds rows start .. end-1 of the result for each strip, and joins them.</summary>
     private Value InStrips(int rows, int valuesOfRow, Func<int, int, Value> strip, int axis = 2)
     {
-        int height = _rows.Tiled ? Math.Clamp(ValuesInCache / valuesOfRow, 1, rows) : rows;
+        int height = _form.IsTiled ? Math.Clamp(_form.ValuesOfStrip / valuesOfRow, 1, rows) : rows;
         List<Value> strips = [];
         for (int start = 0; start < rows; start += height) strips.Add(strip(start, Math.Min(rows, start + height)));
         return strips.Count == 1 ? strips[0] : _g.Concat(axis, [.. strips]);

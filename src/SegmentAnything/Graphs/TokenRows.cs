@@ -14,13 +14,10 @@ namespace SegmentAnything.Graphs;
 /// </remarks>
 internal sealed class TokenRows(StateDict weights, string prefix, EncoderForm form)
 {
-    // Values of the widest matrix within a part: 1.5 MB, so that it stays in the second-level caches of two cores.
-    private const int ValuesInCache = 3 << 17;
-
     public StateDict Weights { get; } = weights;
 
     /// <summary>Builds for processors: part by part.</summary>
-    public bool Tiled => form == EncoderForm.Tiled;
+    public bool Tiled => form.IsTiled;
 
     public float[] Read(string name, params ReadOnlySpan<int> shape) => Weights.Read(prefix + name, shape);
 
@@ -118,9 +115,9 @@ internal sealed class TokenRows(StateDict weights, string prefix, EncoderForm fo
     }
 
     // The fewest equal parts that fit.
-    private static int PartsOf(int rows, int widest)
+    private int PartsOf(int rows, int widest)
     {
-        int parts = Math.Clamp((int)(((long)rows * widest + ValuesInCache - 1) / ValuesInCache), 1, rows);
+        int parts = Math.Clamp((int)(((long)rows * widest + form.ValuesOfPart - 1) / form.ValuesOfPart), 1, rows);
         while (rows % parts != 0) parts++;
         return parts;
     }

@@ -17,37 +17,33 @@ internal sealed class VitEncoderGraph
 {
     private const float NormEpsilon = 1e-6f;
 
-    /// <summary>Scores of one piece of global attention: 2 M values, 8 MB.</summary>
-    public const int ScoresInCache = 1 << 21;
-
     private readonly TokenRows _rows;
     private readonly VitLayout _layout;
     private readonly GraphBuilder _g;
     private readonly Dictionary<int, Value> _oneHot = [];
     private readonly IProgress<float>? _progress;
-    private readonly int _scoresInCache;
+    private readonly EncoderForm _form;
 
-    private VitEncoderGraph(StateDict weights, WeightOptions options, EncoderForm form, IProgress<float>? progress, int scoresInCache)
+    private VitEncoderGraph(StateDict weights, WeightOptions options, EncoderForm form, IProgress<float>? progress)
     {
         _rows = new TokenRows(weights, VitLayout.Prefix, form);
         _layout = VitLayout.Of(weights);
         _g = new GraphBuilder("sam_vit_encoder", options);
         _progress = progress;
-        _scoresInCache = scoresInCache;
+        _form = form;
     }
 
     /// <param name="weights">Under their official names.</param>
     /// <param name="options">How the graph stores them.</param>
     /// <param name="form">What the graph is built for.</param>
     /// <param name="progress">Told the share of blocks that are done.</param>
-    /// <param name="scoresInCache">How many scores of global attention are computed at a time.</param>
     /// <param name="cancellationToken">Stops between blocks.</param>
     /// <exception cref="CheckpointException">A weight is missing or has an unexpected shape.</exception>
     public static GraphBuilder Build(
-        StateDict weights, WeightOptions? options = null, EncoderForm form = EncoderForm.Tiled, IProgress<float>? progress = null,
-        int scoresInCache = ScoresInCache, CancellationToken cancellationToken = default)
+        StateDict weights, WeightOptions? options = null, EncoderForm? form = null, IProgress<float>? progress = null,
+        CancellationToken cancellationToken = default)
     {
-        var graph = new VitEncoderGraph(weights, options ?? WeightOptions.Default, form, progress, scoresInCache);
+        var graph = new VitEncoderGraph(weights, options ?? WeightOptions.Default, form ?? EncoderForm.Tiled, progress);
         graph.Build(cancellationToken);
         return graph._g;
     }
@@ -116,7 +112,7 @@ internal sealed class VitEncoderGraph
             Value positions = g.Node("Expand", [oneHot, g.Integers(batch, tokens, 2 * window)]);
             k = g.Concat(2, g.Reshape(k, batch, tokens, perHead), positions);
             v = g.Reshape(v, batch, tokens, perHead);
-            if (_rows.Tiled && windows == 1 && (long)batch * tokens * tokens > _scoresInCache) return InPieces(q, k, v, tokens);
+            if (_form.IsTiled && windows == 1 && (long)batch * tokens * tokens > _form.ScoresOfPart) return InPieces(q, k, v, tokens);
             return g.MatMul(g.Softmax(g.MatMul(q, g.Transpose(k, 0, 2, 1))), v);
         }
     }
@@ -124,7 +120,7 @@ internal sealed class VitEncoderGraph
     // One head and some rows of queries at a time: (heads, tokens, channels of a head).
     private Value InPieces(Value q, Value k, Value v, int tokens)
     {
-        int rows = Math.Clamp(_scoresInCache / tokens, 1, tokens);
+        int rows = Math.Clamp(_form.ScoresOfPart / tokens, 1, tokens);
         Value[] merged = new Value[_layout.Heads];
         for (int h = 0; h < merged.Length; h++)
         {
