@@ -45,8 +45,10 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         HeadScores(prompt.HeadPanels, keys, Following(tile, _image.TokenToImageKeys, _weights.Inner), worker.Scores);
         DecoderKernels.RunningSoftmaxRows<TSimd, TVector>(
             worker.Scores, rows, _grid.TokensIn(tile), prompt.Reference + (segment * rows), prompt.Sum + (segment * rows), accumulated, valueHead, first);
+        float* next = Following(tile, _image.TokenToImageValues, Heads * valueHead);
         for (int head = 0; head < Heads; head++)
         {
+            if (next != null) DecoderKernels.Prefetch(next + (head * valueHead * TileTokens), valueHead * LinesInRow);
             float* powers = worker.Scores + (head * headRows * TileTokens);
             float* target = accumulated + (head * headRows * valueHead);
             nint block = DecoderKernels.BlockRows * TileTokens;
