@@ -62,6 +62,8 @@ internal static class Tool
     private static RootCommand CreateRoot() => new("Segment Anything: masks of the things in a picture, from points, boxes, or nothing.")
     {
         SegmentCommand.Create(),
+        EverythingCommand.Create(),
+        StatsCommand.Create(),
         DemoCommand.Create(),
     };
 
