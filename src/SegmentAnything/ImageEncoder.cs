@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using CommunityToolkit.HighPerformance.Buffers;
 using SegmentAnything.Execution;
 using SegmentAnything.Kernels;
@@ -27,12 +26,15 @@ public sealed class ImageEncoder : IDisposable
         ArgumentNullException.ThrowIfNull(variant);
         ArgumentNullException.ThrowIfNull(files);
         _variant = variant;
-        ReadOnlyMemory<byte> model = files.Read(ModelFileRole.Encoder);
-        Fingerprint = Convert.ToHexStringLower(SHA256.HashData(model.Span));
-        _session = SessionFactory.Create(model, $"the image encoder of {variant.Name}", (options ?? SamOptions.Default).Execution);
+        ExecutionOptions execution = (options ?? SamOptions.Default).Execution;
+        EncoderSource source = EncoderSource.Of(files, variant, execution);
+        Fingerprint = source.Fingerprint;
+        _session = source.Path is null
+            ? SessionFactory.Create(source.Model, $"the image encoder of {variant.Name}", execution, source.Tuning)
+            : SessionFactory.Create(source.Path, execution, source.Tuning);
         try
         {
-            _contract = EncoderContract.Of(_session, model, variant);
+            _contract = EncoderContract.Of(_session, source.Model, variant);
         }
         catch
         {

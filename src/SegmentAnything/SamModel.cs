@@ -59,30 +59,38 @@ public sealed class SamModel : IDisposable
         return Load(variant, ModelStore.Default.Find(variant), options);
     }
 
-    /// <summary>Loads a model by its name, or from a folder.</summary>
-    /// <param name="nameOrFolder">
+    /// <summary>Loads a model by its name, from a folder, or from a checkpoint.</summary>
+    /// <param name="nameOrPath">
     /// The name of one of <see cref="SamModels"/>, to be found in the model store, such as <c>mobile-sam</c>; or a folder
-    /// that holds <c>encoder.onnx</c> and <c>decoder.onnx</c> of the official export, of any SAM.
+    /// that holds <c>encoder.onnx</c> and <c>decoder.onnx</c> of the official export, of any SAM; or a checkpoint, such as
+    /// <c>sam_vit_b_01ec64.pth</c> (PyTorch, or safetensors of the official code's or Hugging Face's names). From a
+    /// checkpoint the image encoder is built the first time, and kept in the model store.
     /// </param>
     /// <param name="options">How to run it; by default on the CPU.</param>
     /// <exception cref="ModelNotFoundException">There is neither such a model nor such a folder, or a file is missing.</exception>
     /// <exception cref="CheckpointException">A file is damaged or not of the official layout.</exception>
     /// <exception cref="ModelContractException">Encoder and decoder do not belong together.</exception>
     /// <exception cref="ExecutionProviderException">No execution provider of the list works.</exception>
-    public static SamModel Load(string nameOrFolder, SamOptions? options = null)
+    public static SamModel Load(string nameOrPath, SamOptions? options = null)
     {
-        ArgumentException.ThrowIfNullOrWhiteSpace(nameOrFolder);
-        if (Directory.Exists(nameOrFolder))
+        ArgumentException.ThrowIfNullOrWhiteSpace(nameOrPath);
+        if (Directory.Exists(nameOrPath))
         {
-            (SamVariant variant, ModelFiles files) = ModelRecognition.OfFolder(nameOrFolder);
+            (SamVariant variant, ModelFiles files) = ModelRecognition.OfFolder(nameOrPath);
             return Load(variant, files, options);
         }
 
-        return SamModels.Find(nameOrFolder) is { } published
+        if (File.Exists(nameOrPath))
+        {
+            (SamVariant variant, ModelFiles files) = ModelRecognition.OfCheckpoint(nameOrPath);
+            return Load(variant, files, options);
+        }
+
+        return SamModels.Find(nameOrPath) is { } published
             ? Load(published, options)
             : throw new ModelNotFoundException(
-                $"'{nameOrFolder}' is neither a folder nor the name of a model: the names are {string.Join(", ", SamModels.All.Select(v => v.Name))}.",
-                [nameOrFolder]);
+                $"'{nameOrPath}' is neither a folder, nor a checkpoint, nor the name of a model: the names are {string.Join(", ", SamModels.All.Select(v => v.Name))}.",
+                [nameOrPath]);
     }
 
     /// <summary>Loads a model from files that are somewhere else.</summary>

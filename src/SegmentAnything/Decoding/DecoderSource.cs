@@ -1,30 +1,30 @@
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Graphs;
+using SegmentAnything.Models;
 
 namespace SegmentAnything.Decoding;
 
 /// <summary>Gets the weights of prompt encoder and mask decoder out of a model's files.</summary>
 internal static class DecoderSource
 {
-    /// <summary>Reads the decoder's ONNX file, or the decoder's part of a checkpoint, into memory.</summary>
-    /// <exception cref="ModelNotFoundException">Neither file is there.</exception>
+    /// <summary>Reads the decoder's file, ONNX or a checkpoint of it, or what a whole checkpoint has of it.</summary>
     /// <exception cref="CheckpointException">The file is damaged or not of the official layout.</exception>
     public static StateDict Read(SamVariant variant, ModelFiles files)
     {
         ArgumentNullException.ThrowIfNull(variant);
         ArgumentNullException.ThrowIfNull(files);
-        if (files.Roles.Contains(ModelFileRole.Checkpoint) && !files.Roles.Contains(ModelFileRole.Decoder))
-        {
-            using StateDict checkpoint = CheckpointReader.Open(files.Open(ModelFileRole.Checkpoint));
-            return CopyDecoder(checkpoint);
-        }
+        string source = $"the mask decoder of {variant.Name}";
+        ModelFileRole role = files.Roles.Contains(ModelFileRole.Decoder) || !files.Roles.Contains(ModelFileRole.Checkpoint)
+            ? ModelFileRole.Decoder
+            : ModelFileRole.Checkpoint;
+        using ByteSource bytes = files.Open(role);
+        if (role == ModelFileRole.Decoder && CheckpointReader.Recognize(bytes) == CheckpointFormat.Unknown)
+            return OnnxDecoderImport.Read(OnnxFile.Parse(files.Read(role).Span, source), source);
 
-        string source = files.FindPath(ModelFileRole.Decoder) ?? $"the mask decoder of {variant.Name}";
-        return OnnxDecoderImport.Read(OnnxFile.Parse(files.Read(ModelFileRole.Decoder).Span, source), source);
+        // A copy in memory: the file of a whole model need not stay open for these few megabytes.
+        using StateDict checkpoint = CheckpointReader.Open(bytes);
+        InMemoryStateDict weights = checkpoint.CopyOf(CheckpointModel.DecoderPrefixes);
+        _ = DecoderLayout.Of(weights);
+        return weights;
     }
-
-    /// <summary>The decoder is small; a copy of it lets the file be closed.</summary>
-    private static InMemoryStateDict CopyDecoder(StateDict checkpoint) => new(checkpoint.Source, checkpoint.Tensors.Keys
-        .Where(name => name.StartsWith("mask_decoder.", StringComparison.Ordinal) || name.StartsWith("prompt_encoder.", StringComparison.Ordinal))
-        .ToDictionary(name => name, name => (checkpoint.ShapeOf(name).ToArray(), checkpoint.ReadAny(name))));
 }

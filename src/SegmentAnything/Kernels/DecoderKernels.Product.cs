@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace SegmentAnything.Kernels;
 
@@ -119,6 +120,8 @@ internal static unsafe partial class DecoderKernels
     /// <summary>Rows in a panel of a packed left factor. Every row count of the decoder is a multiple of it.</summary>
     public const int BlockRows = 8;
 
+    private const int FloatsInLine = 16;
+
     /// <summary>c = start + a * b.</summary>
     /// <param name="a">Left factor, rows x steps, in blocks of eight rows that lie as <typeparamref name="TLayout"/> says.</param>
     /// <param name="aBlockStride">Floats from one block of eight rows to the next.</param>
@@ -131,12 +134,15 @@ internal static unsafe partial class DecoderKernels
     /// <param name="cStride">Floats from one row of c to the next.</param>
     /// <param name="rows">A multiple of eight.</param>
     /// <param name="columns">A multiple of the vector's width.</param>
+    /// <param name="next">What is needed soon and may be far away in memory: fetched into the cache meanwhile. Or null.</param>
+    /// <param name="nextLines">Lines of 64 bytes to fetch for each row of c.</param>
     /// <remarks>
     /// A block of 8 x 3 vectors of c (4 x 3 where there are 16 registers) stays in registers over the whole sum: each step
     /// loads three vectors of b and one value a row of a. Columns outside, rows inside: the three columns of b stay near.
     /// </remarks>
     public static void Product<TSimd, TVector, TLayout, TStart>(
-        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows, int columns)
+        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows, int columns,
+        float* next = null, int nextLines = 0)
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TLayout : IFactorLayout
@@ -147,28 +153,36 @@ internal static unsafe partial class DecoderKernels
             // Four vectors are two and two: one alone would wait for its own sums.
             int vectors = (columns - column) / TSimd.Width;
             vectors = vectors >= 3 && vectors != 4 ? 3 : Math.Min(vectors, 2);
-            float* y = b + column, s = TStart.Column(start, column), target = c + column;
+            float* y = b + column, s = TStart.Column(start, column), target = c + column, following = column == 0 ? next : null;
             if (TSimd.BlockRows == 8)
             {
                 if (vectors == 3)
-                    Blocks8x3<TSimd, TVector, TLayout, TStart>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows);
+                    Blocks8x3<TSimd, TVector, TLayout, TStart>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows, following, nextLines);
                 else if (vectors == 2)
-                    Blocks8x2<TSimd, TVector, TLayout, TStart>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows);
+                    Blocks8x2<TSimd, TVector, TLayout, TStart>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows, following, nextLines);
                 else
-                    Blocks8x1<TSimd, TVector, TLayout, TStart>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows);
+                    Blocks8x1<TSimd, TVector, TLayout, TStart>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows, following, nextLines);
             }
             else
             {
                 if (vectors == 3)
-                    Blocks4x3<TSimd, TVector, TLayout, TStart>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows);
+                    Blocks4x3<TSimd, TVector, TLayout, TStart>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows, following, nextLines);
                 else if (vectors == 2)
-                    Blocks4x2<TSimd, TVector, TLayout, TStart>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows);
+                    Blocks4x2<TSimd, TVector, TLayout, TStart>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows, following, nextLines);
                 else
-                    Blocks4x1<TSimd, TVector, TLayout, TStart>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows);
+                    Blocks4x1<TSimd, TVector, TLayout, TStart>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows, following, nextLines);
             }
 
             column += vectors * TSimd.Width;
         }
+    }
+
+    /// <summary>Asks for lines that are needed soon, so that arithmetic does not wait for them.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Prefetch(float* address, int lines)
+    {
+        if (!Sse.IsSupported) return;
+        for (int line = 0; line < lines; line++) Sse.Prefetch1(address + (line * FloatsInLine));
     }
 
     // cRV is the sum of row R, vector V. Each has a name, because only named locals are sure to stay in registers. Four steps
@@ -176,7 +190,7 @@ internal static unsafe partial class DecoderKernels
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Blocks8x3<TSimd, TVector, TLayout, TStart>(
-        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows)
+        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows, float* next, int nextLines)
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TLayout : IFactorLayout
@@ -185,6 +199,7 @@ internal static unsafe partial class DecoderKernels
         nint w = TSimd.Width;
         for (int row = 0; row < rows; row += 8)
         {
+            if (next != null) Prefetch(next + (row * nextLines * FloatsInLine), 8 * nextLines);
             float* x = a + (row / BlockRows * aBlockStride), y = b, s = TStart.Row(start, startStride, row);
             TVector c00 = TStart.Load<TSimd, TVector>(s, startStride, 0, 0), c01 = TStart.Load<TSimd, TVector>(s, startStride, 0, 1), c02 = TStart.Load<TSimd, TVector>(s, startStride, 0, 2);
             TVector c10 = TStart.Load<TSimd, TVector>(s, startStride, 1, 0), c11 = TStart.Load<TSimd, TVector>(s, startStride, 1, 1), c12 = TStart.Load<TSimd, TVector>(s, startStride, 1, 2);
@@ -291,7 +306,7 @@ internal static unsafe partial class DecoderKernels
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Blocks8x2<TSimd, TVector, TLayout, TStart>(
-        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows)
+        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows, float* next, int nextLines)
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TLayout : IFactorLayout
@@ -300,6 +315,7 @@ internal static unsafe partial class DecoderKernels
         nint w = TSimd.Width;
         for (int row = 0; row < rows; row += 8)
         {
+            if (next != null) Prefetch(next + (row * nextLines * FloatsInLine), 8 * nextLines);
             float* x = a + (row / BlockRows * aBlockStride), y = b, s = TStart.Row(start, startStride, row);
             TVector c00 = TStart.Load<TSimd, TVector>(s, startStride, 0, 0), c01 = TStart.Load<TSimd, TVector>(s, startStride, 0, 1);
             TVector c10 = TStart.Load<TSimd, TVector>(s, startStride, 1, 0), c11 = TStart.Load<TSimd, TVector>(s, startStride, 1, 1);
@@ -397,7 +413,7 @@ internal static unsafe partial class DecoderKernels
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Blocks8x1<TSimd, TVector, TLayout, TStart>(
-        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows)
+        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows, float* next, int nextLines)
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TLayout : IFactorLayout
@@ -405,6 +421,7 @@ internal static unsafe partial class DecoderKernels
     {
         for (int row = 0; row < rows; row += 8)
         {
+            if (next != null) Prefetch(next + (row * nextLines * FloatsInLine), 8 * nextLines);
             float* x = a + (row / BlockRows * aBlockStride), y = b, s = TStart.Row(start, startStride, row);
             TVector c00 = TStart.Load<TSimd, TVector>(s, startStride, 0, 0);
             TVector c10 = TStart.Load<TSimd, TVector>(s, startStride, 1, 0);
@@ -488,7 +505,7 @@ internal static unsafe partial class DecoderKernels
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Blocks4x3<TSimd, TVector, TLayout, TStart>(
-        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows)
+        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows, float* next, int nextLines)
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TLayout : IFactorLayout
@@ -497,6 +514,7 @@ internal static unsafe partial class DecoderKernels
         nint w = TSimd.Width;
         for (int row = 0; row < rows; row += 4)
         {
+            if (next != null) Prefetch(next + (row * nextLines * FloatsInLine), 4 * nextLines);
             float* x = a + (row / BlockRows * aBlockStride) + (row % BlockRows * TLayout.RowStride);
             float* y = b, s = TStart.Row(start, startStride, row);
             TVector c00 = TStart.Load<TSimd, TVector>(s, startStride, 0, 0), c01 = TStart.Load<TSimd, TVector>(s, startStride, 0, 1), c02 = TStart.Load<TSimd, TVector>(s, startStride, 0, 2);
@@ -569,7 +587,7 @@ internal static unsafe partial class DecoderKernels
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Blocks4x2<TSimd, TVector, TLayout, TStart>(
-        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows)
+        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows, float* next, int nextLines)
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TLayout : IFactorLayout
@@ -578,6 +596,7 @@ internal static unsafe partial class DecoderKernels
         nint w = TSimd.Width;
         for (int row = 0; row < rows; row += 4)
         {
+            if (next != null) Prefetch(next + (row * nextLines * FloatsInLine), 4 * nextLines);
             float* x = a + (row / BlockRows * aBlockStride) + (row % BlockRows * TLayout.RowStride);
             float* y = b, s = TStart.Row(start, startStride, row);
             TVector c00 = TStart.Load<TSimd, TVector>(s, startStride, 0, 0), c01 = TStart.Load<TSimd, TVector>(s, startStride, 0, 1);
@@ -646,7 +665,7 @@ internal static unsafe partial class DecoderKernels
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Blocks4x1<TSimd, TVector, TLayout, TStart>(
-        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows)
+        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows, float* next, int nextLines)
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TLayout : IFactorLayout
@@ -654,6 +673,7 @@ internal static unsafe partial class DecoderKernels
     {
         for (int row = 0; row < rows; row += 4)
         {
+            if (next != null) Prefetch(next + (row * nextLines * FloatsInLine), 4 * nextLines);
             float* x = a + (row / BlockRows * aBlockStride) + (row % BlockRows * TLayout.RowStride);
             float* y = b, s = TStart.Row(start, startStride, row);
             TVector c00 = TStart.Load<TSimd, TVector>(s, startStride, 0, 0);

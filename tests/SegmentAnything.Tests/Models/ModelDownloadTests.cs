@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using SegmentAnything.Models;
+using SegmentAnything.TestSupport;
 using static SegmentAnything.Tests.Models.FaultyServer;
 
 namespace SegmentAnything.Tests.Models;
