@@ -63,6 +63,8 @@ internal static class Tool
     {
         SegmentCommand.Create(),
         DownloadCommand.Create(),
+        EverythingCommand.Create(),
+        StatsCommand.Create(),
         DemoCommand.Create(),
     };
 

@@ -50,6 +50,7 @@ internal sealed class AtomicJsonFile : IDisposable
         }
 
         _completed = true;
+        Json.Reset(Stream.Null); // its disposal flushes what it writes to, which is closed
     }
 
     /// <summary>Deletes what was written, unless it is complete.</summary>
