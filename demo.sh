@@ -24,7 +24,7 @@ if [ -z "$image" ]; then
   echo "== Fetching a photograph"
   if image=$(eng/fetch-photo.sh); then
     echo "$image"
-    prompts=(--point 285,150 --box 172,16,428,292) # on the coffee; around the cup
+    prompts=(--point 285,150 --box 325,238,408,328) # on the coffee; around the spoon
   else
     image=
     echo "a still life is drawn instead"

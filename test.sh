@@ -47,7 +47,8 @@ simd_leg() {
   echo "== Kernels, $name${*:+ ($*)}"
   export SEGMENTANYTHING_SIMD_LEG=$name "$@"
   run_tests SegmentAnything.Rle.Tests
-  run_tests SegmentAnything.Tests --filter-namespace 'SegmentAnything.Tests.Kernels*'
+  run_tests SegmentAnything.Tests --filter-namespace \
+    'SegmentAnything.Tests.Kernels*' 'SegmentAnything.Tests.Decoding*' SegmentAnything.TestSupport
   unset SEGMENTANYTHING_SIMD_LEG "${@%%=*}"
 }
 
@@ -65,6 +66,9 @@ for project in tests/*.Tests tests/*.ModelTests; do
   echo "== $project"
   SEGMENTANYTHING_SIMD_LEG=default run_tests "$project"
 done
+
+echo "== Published ahead of time"
+may eng/test-aot.sh
 
 simd_leg noavx512 DOTNET_EnableAVX512=0
 simd_leg noavx2 DOTNET_EnableAVX2=0

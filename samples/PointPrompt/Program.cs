@@ -19,7 +19,7 @@ MaskPrediction masks = sam.Predict(embedding, click);
 
 // One click may mean the whole, a part, or a part of the part: three masks, the likeliest first.
 foreach (PredictedMask mask in masks)
-    Console.WriteLine($"{mask.Mask.Area} pixels in {mask.Mask.BoundingBox}, predicted IoU {mask.PredictedIou:0.000}");
+    Console.WriteLine($"{mask.Mask.Area} pixels, predicted IoU {mask.PredictedIou:0.000}, stability {mask.StabilityScore:0.000}");
 
 // A mask as a picture: white on black.
 byte[] bitmap = new byte[picture.Width * picture.Height];

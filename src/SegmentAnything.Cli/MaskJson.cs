@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using SegmentAnything.Rle;
 
@@ -7,6 +8,9 @@ namespace SegmentAnything.Cli;
 /// <summary>Writes predicted masks as JSON.</summary>
 internal static class MaskJson
 {
+    // COCO's text is full of characters that only matter inside HTML, which this is not: left as they are.
+    private static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
     /// <summary>An array with one object a mask, one a line.</summary>
     /// <remarks>
     /// <c>{"segmentation":{"size":[h,w],"counts":"…"},"area":…,"bbox":[x,y,w,h],"predicted_iou":…,"stability_score":…,
@@ -29,7 +33,7 @@ internal static class MaskJson
     private static string Write(PredictedMask predicted, Prompt prompt)
     {
         using var stream = new MemoryStream();
-        using (var json = new Utf8JsonWriter(stream))
+        using (var json = new Utf8JsonWriter(stream, Options))
         {
             RleMask mask = predicted.Mask;
             json.WriteStartObject();

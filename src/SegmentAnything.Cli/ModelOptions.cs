@@ -30,12 +30,13 @@ internal sealed class ModelOptions
     }
 
     /// <summary>Loads the model that the command line names.</summary>
-    /// <exception cref="UsageException">There is neither a model of that name nor such a folder, or a provider is malformed.</exception>
+    /// <exception cref="UsageException">A provider is malformed.</exception>
+    /// <exception cref="ModelNotFoundException">There is neither a model of that name nor such a folder, or its files are missing.</exception>
     public SamModel Load(ParseResult parsed, Progress progress)
     {
         SamOptions options = ReadOptions(parsed);
         string model = parsed.GetRequiredValue(_model);
-        return progress.Run($"Loading {model}", () => Load(model, options));
+        return progress.Run($"Loading {model}", () => SamModel.Load(model, options));
     }
 
     /// <summary>The options for a model, from <c>--provider</c>.</summary>
@@ -66,18 +67,5 @@ internal sealed class ModelOptions
                 ? number
                 : throw new UsageException($"--provider '{text}': '{setting}' is not a number.");
         }
-    }
-
-    private static SamModel Load(string model, SamOptions options)
-    {
-        SamVariant? variant = SamModels.All.FirstOrDefault(v => string.Equals(v.Name, model, StringComparison.OrdinalIgnoreCase));
-        if (variant is not null) return SamModel.Load(variant, options);
-        if (!Directory.Exists(model))
-        {
-            throw new UsageException(
-                $"--model '{model}': there is neither a model of this name ({string.Join(", ", SamModels.All.Select(v => v.Name))}) nor such a folder.");
-        }
-
-        return SamModel.Load(SamModels.MobileSam, new ModelFiles(model), options);
     }
 }

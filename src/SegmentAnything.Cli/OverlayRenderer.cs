@@ -125,7 +125,7 @@ internal static class OverlayRenderer
         // Yellow with a dark rim, which shows on any ground.
         private void DrawBox(Box box)
         {
-            float half = _unit * 0.4f, rim = half + Math.Max(0.7f, _unit * 0.25f);
+            float half = _unit * 0.7f, rim = half + Math.Max(0.7f, _unit * 0.25f);
             ForEach(box.X0 - rim, box.Y0 - rim, box.X1 + rim, box.Y1 + rim, (x, y) =>
             {
                 // The distance to the box's outline, from either side.

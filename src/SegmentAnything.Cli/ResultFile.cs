@@ -1,4 +1,5 @@
-using System.Security.Cryptography;
+using System.Text;
+using SegmentAnything.Imaging;
 
 namespace SegmentAnything.Cli;
 
@@ -9,25 +10,10 @@ internal static class ResultFile
     /// <param name="path">A file's path, or <c>-</c>.</param>
     /// <param name="text">What to write.</param>
     /// <param name="output">Standard output.</param>
+    /// <exception cref="IOException">The file cannot be written; the message names it.</exception>
     public static void Write(string path, string text, TextWriter output)
     {
-        if (path == "-")
-        {
-            output.Write(text);
-            return;
-        }
-
-        string target = Path.GetFullPath(path);
-        string temporary = $"{target}.{RandomNumberGenerator.GetHexString(8, lowercase: true)}.part";
-        Directory.CreateDirectory(Path.GetDirectoryName(target)!);
-        try
-        {
-            File.WriteAllText(temporary, text);
-            File.Move(temporary, target, overwrite: true);
-        }
-        finally
-        {
-            File.Delete(temporary); // gone already where all went well
-        }
+        if (path == "-") output.Write(text);
+        else AtomicFile.Write(path, Encoding.UTF8.GetBytes(text));
     }
 }

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Security.Cryptography;
 using SegmentAnything.Imaging.Vips;
 
 namespace SegmentAnything.Imaging;
@@ -97,7 +96,14 @@ public static class ImageFile
             throw new ImageFileException($"{path}: cannot be encoded as PNG: {e.Message}", e);
         }
 
-        WriteAtomically(path, file);
+        try
+        {
+            AtomicFile.Write(path, file);
+        }
+        catch (IOException e)
+        {
+            throw new ImageFileException(e.Message, e);
+        }
     }
 
     private static VipsImage Tag(VipsImage image)
@@ -105,31 +111,6 @@ public static class ImageFile
         using VipsOperation copy = new VipsOperation("copy").Set("in", image)
             .Set("interpretation", image.Bands == 1 ? "b-w" : "srgb");
         return copy.RunForImage();
-    }
-
-    private static void WriteAtomically(string path, byte[] file)
-    {
-        string target = Path.GetFullPath(path);
-        string temporary = $"{target}.{RandomNumberGenerator.GetHexString(8, lowercase: true)}.part";
-        try
-        {
-            Directory.CreateDirectory(Path.GetDirectoryName(target)!);
-            File.WriteAllBytes(temporary, file);
-            File.Move(temporary, target, overwrite: true);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
-        {
-            try
-            {
-                File.Delete(temporary);
-            }
-            catch (Exception again) when (again is IOException or UnauthorizedAccessException)
-            {
-                // The first failure is the one to report.
-            }
-
-            throw new ImageFileException($"{path}: cannot be written: {e.Message}", e);
-        }
     }
 
     private static LoadedImage Decode(ReadOnlyMemory<byte> file, string name)

@@ -21,9 +21,9 @@ public sealed class MaskPolygon
         IsHole = isHole;
     }
 
-    internal MaskPolygon(double[] ownedCoordinates, bool isHole)
+    private MaskPolygon(bool isHole, double[] coordinates)
     {
-        _coordinates = ownedCoordinates;
+        _coordinates = coordinates;
         IsHole = isHole;
     }
 
@@ -38,4 +38,7 @@ public sealed class MaskPolygon
     public double[] ToArray() => [.. _coordinates];
 
     internal double[] OwnedCoordinates => _coordinates;
+
+    /// <summary>Takes over coordinates that are known to be right.</summary>
+    internal static MaskPolygon FromOwnedCoordinates(double[] coordinates, bool isHole) => new(isHole, coordinates);
 }

@@ -141,28 +141,10 @@ public static partial class NonMaximumSuppression
         return single > threshold ? MathF.BitDecrement(single) : single;
     }
 
-    // The definition: every box taken against every later one.
-    internal static int[] SuppressBoxes(ReadOnlySpan<float> boxes, int[] order, float threshold)
+    private static int[] SuppressBoxes(ReadOnlySpan<float> boxes, int[] order, float threshold)
     {
-        var suppressed = new bool[order.Length];
-        var kept = new List<int>();
-        for (int i = 0; i < order.Length; i++)
-        {
-            if (suppressed[i]) continue;
-            kept.Add(order[i]);
-            ReadOnlySpan<float> a = boxes.Slice(4 * order[i], 4);
-            float areaA = (a[2] - a[0]) * (a[3] - a[1]);
-            for (int j = i + 1; j < order.Length; j++)
-            {
-                ReadOnlySpan<float> b = boxes.Slice(4 * order[j], 4);
-                float width = MathF.Max(0f, MathF.Min(a[2], b[2]) - MathF.Max(a[0], b[0]));
-                float height = MathF.Max(0f, MathF.Min(a[3], b[3]) - MathF.Max(a[1], b[1]));
-                float intersection = width * height;
-                float areaB = (b[2] - b[0]) * (b[3] - b[1]);
-                if (intersection / (areaA + areaB - intersection) > threshold) suppressed[j] = true;
-            }
-        }
-
-        return [.. kept];
+        int[] places = BoxKernels.Suppress(boxes, order, threshold);
+        for (int i = 0; i < places.Length; i++) places[i] = order[places[i]];
+        return places;
     }
 }

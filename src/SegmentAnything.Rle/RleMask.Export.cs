@@ -72,5 +72,5 @@ public sealed partial class RleMask
     }
 
     // What WriteText may need. Arrays end near 2^31; a mask of that many runs would have more than 300 million of them.
-    private int MaxCocoLength => checked(_counts.Length * RleKernels.MaxGroups);
+    private int MaxCocoLength => checked((_counts.Length * RleKernels.MaxGroups) + 8);
 }

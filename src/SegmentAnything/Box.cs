@@ -24,4 +24,7 @@ public readonly record struct Box(float X0, float Y0, float X1, float Y1)
 
     /// <summary>A box from its top-left corner, width and height.</summary>
     public static Box FromXywh(float x, float y, float width, float height) => new(x, y, x + width, y + height);
+
+    /// <summary>Gives the two corners.</summary>
+    public override string ToString() => $"({X0}, {Y0})-({X1}, {Y1})";
 }

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using CommunityToolkit.HighPerformance.Buffers;
 using SegmentAnything.Execution;
 using SegmentAnything.Kernels;
@@ -13,7 +12,7 @@ public sealed class ImageEncoder : IDisposable
     private readonly ModelSession _session;
     private readonly SamVariant _variant;
     private readonly EncoderContract _contract;
-    private bool _disposed;
+    private readonly UseGate _gate = new();
 
     /// <summary>Loads the image encoder of a model.</summary>
     /// <param name="variant">Which model it is.</param>
@@ -27,12 +26,15 @@ public sealed class ImageEncoder : IDisposable
         ArgumentNullException.ThrowIfNull(variant);
         ArgumentNullException.ThrowIfNull(files);
         _variant = variant;
-        ReadOnlyMemory<byte> model = files.Read(ModelFileRole.Encoder);
-        Fingerprint = Convert.ToHexStringLower(SHA256.HashData(model.Span));
-        _session = SessionFactory.Create(model, $"the image encoder of {variant.Name}", (options ?? SamOptions.Default).Execution);
+        ExecutionOptions execution = (options ?? SamOptions.Default).Execution;
+        EncoderSource source = EncoderSource.Of(files, variant, execution);
+        Fingerprint = source.Fingerprint;
+        _session = source.Path is null
+            ? SessionFactory.Create(source.Model, $"the image encoder of {variant.Name}", execution, source.Tuning)
+            : SessionFactory.Create(source.Path, execution, source.Tuning);
         try
         {
-            _contract = EncoderContract.Of(_session, model, variant);
+            _contract = EncoderContract.Of(_session, source.Model, variant);
         }
         catch
         {
@@ -67,7 +69,7 @@ public sealed class ImageEncoder : IDisposable
     /// </remarks>
     public ImageEmbedding Encode(PixelBuffer image, CancellationToken cancellationToken = default)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        using UseGate.Use use = _gate.Enter(this);
         if (image.Width == 0) throw new ArgumentException("The image is empty: make it with one of PixelBuffer's methods.", nameof(image));
         cancellationToken.ThrowIfCancellationRequested();
 
@@ -118,8 +120,6 @@ public sealed class ImageEncoder : IDisposable
     /// <summary>Releases the network, after calls that are under way on other threads have ended.</summary>
     public void Dispose()
     {
-        if (_disposed) return;
-        _disposed = true;
-        _session.Dispose();
+        if (_gate.Close()) _session.Dispose();
     }
 }

@@ -23,7 +23,7 @@ public sealed class MaskDecoder : IDisposable
     private readonly float[] _noMaskDense;
     private readonly SamVariant _variant;
     private readonly int _maskTokens;
-    private bool _disposed;
+    private readonly UseGate _gate = new();
 
     /// <summary>Loads the mask decoder of a model.</summary>
     /// <param name="variant">Which model it is.</param>
@@ -87,7 +87,7 @@ public sealed class MaskDecoder : IDisposable
     {
         ArgumentNullException.ThrowIfNull(embedding);
         ArgumentNullException.ThrowIfNull(prompts);
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        using UseGate.Use own = _gate.Enter(this);
         cancellationToken.ThrowIfCancellationRequested();
         Check(embedding);
         foreach (EncodedPrompt prompt in prompts) Check(embedding, prompt);
@@ -107,9 +107,7 @@ public sealed class MaskDecoder : IDisposable
     /// <summary>Releases the network, after calls that are under way on other threads have ended.</summary>
     public void Dispose()
     {
-        if (_disposed) return;
-        _disposed = true;
-        _engine.Dispose();
+        if (_gate.Close()) _engine.Dispose();
     }
 
     /// <summary>
@@ -131,7 +129,7 @@ public sealed class MaskDecoder : IDisposable
         Span<float> predictedIou,
         CancellationToken cancellationToken)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        using UseGate.Use own = _gate.Enter(this);
         Check(embedding);
         (int first, int count) = Masks(selection);
         IPreparedImage image = embedding.PrepareFor(_engine, _noMaskDense, cancellationToken);

@@ -21,7 +21,7 @@ public sealed class PromptEncoder : IDisposable
     private readonly int _channels;
     private readonly int _grid;
     private readonly int _modelSize;
-    private bool _disposed;
+    private readonly UseGate _gate = new();
 
     /// <summary>Loads the prompt encoder of a model.</summary>
     /// <param name="variant">Which model it is.</param>
@@ -69,7 +69,7 @@ public sealed class PromptEncoder : IDisposable
     public EncodedPrompt Encode(Prompt prompt, ImageSize sourceSize, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(prompt);
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        using UseGate.Use use = _gate.Enter(this);
         if (prompt.IsEmpty) throw new ArgumentException("The prompt is empty: give a point, a box or a mask.", nameof(prompt));
         CheckInside(prompt, sourceSize);
 
@@ -83,9 +83,7 @@ public sealed class PromptEncoder : IDisposable
     /// <summary>Releases the mask network.</summary>
     public void Dispose()
     {
-        if (_disposed) return;
-        _disposed = true;
-        if (_maskNetwork.IsValueCreated) _maskNetwork.Value.Dispose();
+        if (_gate.Close() && _maskNetwork.IsValueCreated) _maskNetwork.Value.Dispose();
     }
 
     internal static int TokenCount(Prompt prompt) => prompt switch

@@ -1,5 +1,6 @@
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Decoding;
+using SegmentAnything.Models;
 
 namespace SegmentAnything;
 
@@ -58,10 +59,39 @@ public sealed class SamModel : IDisposable
         return Load(variant, ModelStore.Default.Find(variant), options);
     }
 
-    /// <summary>Loads a model by name or path.</summary>
-    /// <param name="path">Name.</param>
-    /// <param name="options">Options.</param>
-    public static SamModel Load(string path, SamOptions? options = null) => throw new NotSupportedException();
+    /// <summary>Loads a model by its name, from a folder, or from a checkpoint.</summary>
+    /// <param name="nameOrPath">
+    /// The name of one of <see cref="SamModels"/>, to be found in the model store, such as <c>mobile-sam</c>; or a folder
+    /// that holds <c>encoder.onnx</c> and <c>decoder.onnx</c> of the official export, of any SAM; or a checkpoint, such as
+    /// <c>sam_vit_b_01ec64.pth</c> (PyTorch, or safetensors of the official code's or Hugging Face's names). From a
+    /// checkpoint the image encoder is built the first time, and kept in the model store.
+    /// </param>
+    /// <param name="options">How to run it; by default on the CPU.</param>
+    /// <exception cref="ModelNotFoundException">There is neither such a model nor such a folder, or a file is missing.</exception>
+    /// <exception cref="CheckpointException">A file is damaged or not of the official layout.</exception>
+    /// <exception cref="ModelContractException">Encoder and decoder do not belong together.</exception>
+    /// <exception cref="ExecutionProviderException">No execution provider of the list works.</exception>
+    public static SamModel Load(string nameOrPath, SamOptions? options = null)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(nameOrPath);
+        if (Directory.Exists(nameOrPath))
+        {
+            (SamVariant variant, ModelFiles files) = ModelRecognition.OfFolder(nameOrPath);
+            return Load(variant, files, options);
+        }
+
+        if (File.Exists(nameOrPath))
+        {
+            (SamVariant variant, ModelFiles files) = ModelRecognition.OfCheckpoint(nameOrPath);
+            return Load(variant, files, options);
+        }
+
+        return SamModels.Find(nameOrPath) is { } published
+            ? Load(published, options)
+            : throw new ModelNotFoundException(
+                $"'{nameOrPath}' is neither a folder, nor a checkpoint, nor the name of a model: the names are {string.Join(", ", SamModels.All.Select(v => v.Name))}.",
+                [nameOrPath]);
+    }
 
     /// <summary>Loads a model from files that are somewhere else.</summary>
     /// <param name="variant">What the files are of.</param>
@@ -137,6 +167,30 @@ public sealed class SamModel : IDisposable
         for (int i = 0; i < encoded.Length; i++) encoded[i] = PromptEncoder.Encode(prompts[i], embedding.SourceSize, cancellationToken);
         return Decoder.Decode(embedding, encoded, selection, cancellationToken);
     }
+
+    /// <summary>Finds every object of an image. See <see cref="AutomaticMaskGenerator.Generate(PixelBuffer, IProgress{MaskGenerationProgress}, CancellationToken)"/>.</summary>
+    /// <param name="image">Pixels in rows from the top.</param>
+    /// <param name="options">How to look for objects; by default as the reference does.</param>
+    /// <param name="progress">Told of every batch of points.</param>
+    /// <param name="cancellationToken">Stops the work soon.</param>
+    public GeneratedMasks GenerateMasks(
+        PixelBuffer image,
+        AutomaticMaskOptions? options = null,
+        IProgress<MaskGenerationProgress>? progress = null,
+        CancellationToken cancellationToken = default) =>
+        new AutomaticMaskGenerator(this, options).Generate(image, progress, cancellationToken);
+
+    /// <summary>Finds every object of an image on another thread. See <see cref="AutomaticMaskGenerator.GenerateAsync"/>.</summary>
+    /// <param name="image">Pixels in rows from the top, to stay unchanged until the end.</param>
+    /// <param name="options">How to look for objects; by default as the reference does.</param>
+    /// <param name="progress">Told of every batch of points.</param>
+    /// <param name="cancellationToken">Stops the work soon.</param>
+    public IAsyncEnumerable<GeneratedMask> GenerateMasksAsync(
+        PixelBuffer image,
+        AutomaticMaskOptions? options = null,
+        IProgress<MaskGenerationProgress>? progress = null,
+        CancellationToken cancellationToken = default) =>
+        new AutomaticMaskGenerator(this, options).GenerateAsync(image, progress, cancellationToken);
 
     /// <summary>Releases the networks, after calls that are under way on other threads have ended.</summary>
     public void Dispose()

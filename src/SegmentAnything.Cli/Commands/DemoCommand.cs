@@ -82,11 +82,12 @@ internal static class DemoCommand
         if (boxes is [Box given]) Show("box", "A box", Prompt.FromBox(given));
         else if (!around.IsEmpty) Show("box", "A box", Prompt.Box(around.X, around.Y, around.Right, around.Bottom));
 
-        // And so does a second click: off the part that is not meant, together with the logits of the mask so far. Here
-        // the largest of the three masks is cut back.
-        PredictedMask whole = point.MaxBy(m => m.Mask.Area)!, part = point.MinBy(m => m.Mask.Area)!;
-        if (InmostPoint(whole.Mask, part.Mask) is { } off)
-            Show("refined", "Refined by a second click", first.AndPoint(off.X, off.Y, foreground: false).AndMask(whole.LowResLogits));
+        // And so does a second click. Say that the likeliest mask but the largest is meant: the click goes where only the
+        // largest is, and the logits of the mask so far go along.
+        PredictedMask whole = point.MaxBy(m => m.Mask.Area)!;
+        PredictedMask meant = point.FirstOrDefault(m => m.Mask.Area < whole.Mask.Area) ?? point.Best;
+        if (InmostPoint(whole.Mask, meant.Mask) is { } off)
+            Show("refined", "Refined by a second click", first.AndPoint(off.X, off.Y, foreground: false).AndMask(meant.LowResLogits));
 
         output.WriteLine("Drawings:");
         foreach (string file in files) output.WriteLine($"  {file}");

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace SegmentAnything.Rle;
 
@@ -52,6 +53,14 @@ internal ref struct RunBuilder
     {
         if (_buffer.Length - _length < count) Grow(count);
         return _buffer.AsSpan(_length);
+    }
+
+    /// <summary>As <see cref="GetSpan"/>, for writing without bounds checks.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public ref int GetReference(int count)
+    {
+        if (_buffer.Length - _length < count) Grow(count);
+        return ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(_buffer), _length);
     }
 
     /// <summary>Takes over runs written to <see cref="GetSpan"/>.</summary>

@@ -124,7 +124,7 @@ internal static class ContourTracer
 
             // The first edge is the topmost of the contour's first column: the top of a region, or of a hole (which is
             // the bottom of the foreground above it).
-            contours.Add(new MaskPolygon(points.ToArray(), isHole: (start & 1) == 1));
+            contours.Add(MaskPolygon.FromOwnedCoordinates([.. points], isHole: (start & 1) == 1));
         }
 
         return [.. contours];

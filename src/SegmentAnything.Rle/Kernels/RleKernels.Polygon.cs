@@ -1,3 +1,5 @@
+using System.Buffers;
+
 namespace SegmentAnything.Rle.Kernels;
 
 /// <content>Fills polygons.</content>
@@ -154,11 +156,64 @@ internal static partial class RleKernels
 
     private static int CeilingOfFifth(int value) => value >= 0 ? (value + Upsampling - 1) / Upsampling : -(-value / Upsampling);
 
-    // Sorts crossings by counting them per column; a column has few. Frees the builder.
+    // Sorts crossings by counting them per column, since a column has few. Frees the builder.
     private static int[] ParityRuns(ref RunBuilder crossings, int pixels, int height)
     {
-        crossings.Runs.Sort();
-        return RunsBetween(ref crossings, pixels);
+        Span<int> positions = crossings.Runs;
+        int columns = (pixels / height) + 1;
+        if (positions.Length < columns / 8 || positions.Length < 32)
+        {
+            positions.Sort();
+            return RunsBetween(ref crossings, pixels);
+        }
+
+        // A crossing below the last row of a column is at the first place of the next; there is one column more for that.
+        int[] next = ArrayPool<int>.Shared.Rent(columns);
+        int[] columnOf = ArrayPool<int>.Shared.Rent(positions.Length);
+        Span<int> ends = next.AsSpan(0, columns);
+        ends.Clear();
+        for (int i = 0; i < positions.Length; i++)
+        {
+            int column = (int)((uint)positions[i] / (uint)height);
+            columnOf[i] = column;
+            ends[column]++;
+        }
+
+        int sum = 0;
+        for (int column = 0; column < columns; column++)
+        {
+            int count = ends[column];
+            ends[column] = sum;
+            sum += count;
+        }
+
+        var sorted = new RunBuilder(positions.Length);
+        Span<int> destination = sorted.GetSpan(positions.Length);
+        for (int i = 0; i < positions.Length; i++) destination[ends[columnOf[i]]++] = positions[i];
+        sorted.Advance(positions.Length);
+
+        // Each column's crossings now end at its entry.
+        int start = 0;
+        for (int column = 0; column < columns; column++)
+        {
+            int end = ends[column];
+            if (end - start == 2)
+            {
+                if (destination[start] > destination[start + 1])
+                    (destination[start], destination[start + 1]) = (destination[start + 1], destination[start]);
+            }
+            else if (end - start > 2)
+            {
+                destination[start..end].Sort();
+            }
+
+            start = end;
+        }
+
+        ArrayPool<int>.Shared.Return(next);
+        ArrayPool<int>.Shared.Return(columnOf);
+        crossings.Free();
+        return RunsBetween(ref sorted, pixels);
     }
 
     // Runs that change at each of the sorted positions; two at one place cancel out. Frees the builder.

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 
 namespace SegmentAnything.Checkpoints;
 
@@ -179,6 +180,22 @@ internal sealed class FileStateDict : StateDict
         if (destination.IsEmpty) return;
         if (location.IsContiguous()) ReadRun(tensor.Type, start, destination);
         else ReadStrided(location, start, destination);
+    }
+
+    public override string ComputeHash()
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(1 << 20);
+        for (long done = 0; done < _source.Length;)
+        {
+            Span<byte> part = buffer.AsSpan(0, (int)Math.Min(buffer.Length, _source.Length - done));
+            _source.Read(done, part);
+            hash.AppendData(part);
+            done += part.Length;
+        }
+
+        ArrayPool<byte>.Shared.Return(buffer);
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
     public override void Dispose()

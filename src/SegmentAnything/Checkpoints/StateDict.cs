@@ -1,4 +1,7 @@
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
 
 namespace SegmentAnything.Checkpoints;
 
@@ -70,6 +73,24 @@ internal abstract class StateDict : IDisposable
     /// <summary>The shape of a tensor.</summary>
     /// <exception cref="CheckpointException">There is no such tensor.</exception>
     public ImmutableArray<int> ShapeOf(string name) => Find(name).Shape;
+
+    /// <summary>The SHA-256 of all there is, in hexadecimal: of the file, or of names, shapes and values.</summary>
+    public virtual string ComputeHash()
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (TensorInfo tensor in Tensors.Values.OrderBy(t => t.Name, StringComparer.Ordinal))
+        {
+            hash.AppendData(Encoding.UTF8.GetBytes($"{tensor.Name}[{string.Join(',', tensor.Shape)}]\n"));
+            hash.AppendData(MemoryMarshal.AsBytes(Read(tensor).AsSpan()));
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+
+    /// <summary>Reads those tensors into memory whose names begin in one of these ways.</summary>
+    public InMemoryStateDict CopyOf(params IReadOnlyList<string> prefixes) => new(Source, Tensors.Values
+        .Where(t => prefixes.Any(prefix => t.Name.StartsWith(prefix, StringComparison.Ordinal)))
+        .ToDictionary(t => t.Name, t => (t.Shape.ToArray(), Read(t))));
 
     public virtual void Dispose() => GC.SuppressFinalize(this);
 

@@ -1,5 +1,4 @@
 using SegmentAnything.Checkpoints;
-using SegmentAnything.Execution;
 
 namespace SegmentAnything.Decoding;
 
@@ -10,9 +9,18 @@ internal static class MaskDecoderEngines
     /// The graphs, on the first provider that works. On the CPU our own tiled kernels take their place, unless the
     /// options ask for the graphs or the network is of a size the kernels do not cover.
     /// </summary>
+    /// <exception cref="ExecutionProviderException">No provider of the list works.</exception>
     public static (IMaskDecoderEngine Engine, ExecutionProvider Provider) Create(StateDict weights, int grid, SamOptions options)
     {
+        bool kernelsServe = options.Decoder == DecoderBackend.Auto && TiledMaskDecoder.Supports(weights);
+        if (kernelsServe && options.Execution.Providers[0] is CpuProvider first) return (Tiled(weights, first), first);
+
         GraphMaskDecoder graphs = new(weights, grid, options.Execution);
-        return (graphs, graphs.Provider);
+        if (!kernelsServe || graphs.Provider is not CpuProvider taken) return (graphs, graphs.Provider);
+        graphs.Dispose();
+        return (Tiled(weights, taken), taken);
     }
+
+    private static TiledMaskDecoder Tiled(StateDict weights, CpuProvider provider) =>
+        new(weights, provider.Threads > 0 ? provider.Threads : Environment.ProcessorCount);
 }

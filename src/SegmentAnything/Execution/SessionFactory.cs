@@ -44,7 +44,7 @@ internal static class SessionFactory
         Exception? firstCause = null;
         foreach (ExecutionProvider provider in options.Providers)
         {
-            using SessionOptions sessionOptions = CreateSessionOptions(() => new SessionOptions());
+            using SessionOptions sessionOptions = CreateSessionOptions();
             (tuning ?? SessionTuning.Default).Apply(sessionOptions);
             Exception? failure = Try(() => provider.Configure(sessionOptions));
             if (failure is null)
@@ -70,12 +70,11 @@ internal static class SessionFactory
     }
 
     /// <summary>Touches the native library for the first time, and names the packages if there is none.</summary>
-    /// <param name="create">Makes the options; a parameter so that a test can let it fail.</param>
-    internal static SessionOptions CreateSessionOptions(Func<SessionOptions> create)
+    private static SessionOptions CreateSessionOptions()
     {
         try
         {
-            return create();
+            return new SessionOptions();
         }
         catch (Exception e) when (Innermost(e) is DllNotFoundException or EntryPointNotFoundException or BadImageFormatException)
         {

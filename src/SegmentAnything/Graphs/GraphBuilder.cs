@@ -30,8 +30,9 @@ internal sealed class GraphBuilder
 
     private readonly GraphProto _graph;
     private readonly Dictionary<string, Value> _smallConstants = [];
-    private readonly HashSet<string> _names = [];
+    private readonly HashSet<string> _names;
     private readonly WeightOptions _weights;
+    private readonly GraphBuilder? _outer;
 
     /// <param name="name">The graph's name.</param>
     /// <param name="weights">How <see cref="Weight"/> stores; by default float32 inside the model.</param>
@@ -39,6 +40,16 @@ internal sealed class GraphBuilder
     {
         _graph = new GraphProto { Name = name };
         _weights = weights ?? WeightOptions.Default;
+        _names = [];
+    }
+
+    // The body of a loop: its values have names of their own in the whole model, and its constants are the model's.
+    private GraphBuilder(string name, GraphBuilder outer)
+    {
+        _graph = new GraphProto { Name = name };
+        _weights = outer._weights;
+        _outer = outer;
+        _names = outer._names;
     }
 
     /// <summary>Remarks that go with the model, by key.</summary>
@@ -61,6 +72,7 @@ internal sealed class GraphBuilder
     /// <summary>A float32 weight or constant, row-major.</summary>
     public Value Constant(string name, ReadOnlySpan<float> values, params ReadOnlySpan<int> shape)
     {
+        if (_outer is not null) return _outer.Constant(name, values, shape);
         TensorProto tensor = NewTensor(name, TensorProto.Types.DataType.Float, shape, values.Length);
         tensor.RawData = ByteString.CopyFrom(MemoryMarshal.AsBytes(values));
         _graph.Initializer.Add(tensor);
@@ -73,6 +85,7 @@ internal sealed class GraphBuilder
     /// </summary>
     public Value Weight(string name, ReadOnlySpan<float> values, params ReadOnlySpan<int> shape)
     {
+        if (_outer is not null) return _outer.Weight(name, values, shape);
         if (!_weights.Half)
         {
             TensorProto tensor = NewTensor(name, TensorProto.Types.DataType.Float, shape, values.Length);
@@ -94,6 +107,7 @@ internal sealed class GraphBuilder
     /// <summary>A shape or a list of axes, as int64.</summary>
     public Value Integers(params ReadOnlySpan<long> values)
     {
+        if (_outer is not null) return _outer.Integers(values);
         string name = "integers_" + string.Join('_', values.ToArray());
         long[] copy = values.ToArray();
         return Small(name, () =>
@@ -134,6 +148,22 @@ internal sealed class GraphBuilder
     /// <summary>Normalises over the last axis.</summary>
     public Value LayerNorm(Value x, Value weight, Value bias, float epsilon) =>
         Node("LayerNormalization", [x, weight, bias], ("axis", -1L), ("epsilon", epsilon));
+
+    /// <summary>
+    /// Does the same to each part of <paramref name="x"/> along its first axis, one part after the other, so that what is
+    /// computed in between stays in the cache; the results are stacked along a new first axis.
+    /// </summary>
+    /// <param name="x">(parts, ...).</param>
+    /// <param name="part">The shape of a part.</param>
+    /// <param name="result">The shape of what the body makes of it.</param>
+    /// <param name="body">Builds the body; may use values of this graph.</param>
+    public Value ForEachPart(Value x, ReadOnlySpan<Dim> part, ReadOnlySpan<Dim> result, Func<GraphBuilder, Value, Value> body)
+    {
+        GraphBuilder inner = new(Unique("body"), this);
+        Value output = body(inner, inner.Input(Unique("part"), part));
+        inner.Output(Unique("result"), output, result);
+        return Node("Scan", [x], ("body", inner._graph), ("num_scan_inputs", 1L));
+    }
 
     /// <summary>0 keeps a dimension, -1 (once) takes what is left.</summary>
     public Value Reshape(Value x, params ReadOnlySpan<long> shape) => Node("Reshape", [x, Integers(shape)]);
@@ -212,8 +242,9 @@ internal sealed class GraphBuilder
         {
             Name = name, Type = AttributeProto.Types.AttributeType.String, S = ByteString.CopyFromUtf8(s),
         },
+        GraphProto graph => new AttributeProto { Name = name, Type = AttributeProto.Types.AttributeType.Graph, G = graph },
         long[] list => new AttributeProto { Name = name, Type = AttributeProto.Types.AttributeType.Ints, Ints = { list } },
-        _ => throw new ArgumentException($"Attribute {name} is a {value.GetType()}: expected long, float, string or long[]."),
+        _ => throw new ArgumentException($"Attribute {name} is a {value.GetType()}: expected long, float, string, a graph or long[]."),
     };
 
     private NodeProto Add(string op, ReadOnlySpan<string> inputs, string output)
@@ -241,6 +272,7 @@ internal sealed class GraphBuilder
 
     private Value Small(string key, Func<Value> create)
     {
+        if (_outer is not null) return _outer.Small(key, create);
         if (!_smallConstants.TryGetValue(key, out Value value)) _smallConstants[key] = value = create();
         return value;
     }

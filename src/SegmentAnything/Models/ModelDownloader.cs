@@ -6,15 +6,13 @@ namespace SegmentAnything.Models;
 
 /// <summary>Downloads one file over HTTP into a folder, so that it appears there only whole and with the right hash.</summary>
 /// <remarks>
-/// Bytes go into a temporary file of a unique name in the same folder, and its hash is checked before it is renamed. The
-/// temporary file is open, and locked, from its creation until after the rename, so no two processes ever write one;
-/// there is no lock that could be left behind. What an attempt leaves is taken up by the next, in whatever process:
-/// nothing says that the server still has the same file then, but the hash decides in the end, and if it differs the
-/// file is fetched once more from its beginning.
+/// Bytes go into a <see cref="PartialFile"/>, and their hash is checked before it is renamed. Processes that download the
+/// same file at once do not wait for each other; the last to finish replaces the file by an equal one. What an attempt
+/// leaves is taken up by the next, in whatever process: nothing says that the server still has the same file then, but
+/// the hash decides in the end, and if it differs the file is fetched once more from its beginning.
 /// </remarks>
 internal sealed class ModelDownloader(HttpClient? client, IProgress<ModelDownloadProgress>? progress)
 {
-    private const string PartSuffix = ".part";
     private const int BufferBytes = 128 * 1024;
 
     private static readonly Lazy<HttpClient> OwnClient = new(() => new HttpClient { Timeout = Timeout.InfiniteTimeSpan });
@@ -45,7 +43,8 @@ internal sealed class ModelDownloader(HttpClient? client, IProgress<ModelDownloa
         cancellationToken.ThrowIfCancellationRequested();
         Directory.CreateDirectory(folder);
         List<string> tried = [];
-        using FileStream part = OpenPart(target);
+        using PartialFile partial = PartialFile.Open(target);
+        FileStream part = partial.Stream;
         bool isTakenUp = part.Length > 0;
         foreach (Uri address in file.Downloads)
         {
@@ -61,15 +60,14 @@ internal sealed class ModelDownloader(HttpClient? client, IProgress<ModelDownloa
 
             if (failure is null)
             {
-                Install(part, target, file);
-                DeleteLeftovers(target);
+                partial.Install(target);
+                PartialFile.DeleteLeftovers(target);
                 return;
             }
 
             tried.Add($"{address}: {failure}");
         }
 
-        if (part.Length == 0) File.Delete(part.Name);
         throw new ModelNotFoundException(
             $"{variant.DisplayName}: '{file.FileName}' could not be downloaded."
             + string.Concat(tried.Select(t => $"{Environment.NewLine}  {t}"))
@@ -206,73 +204,6 @@ internal sealed class ModelDownloader(HttpClient? client, IProgress<ModelDownloa
         part.SetLength(0);
         return failure;
     }
-
-    private static void Install(FileStream part, string target, ModelFile file)
-    {
-        part.Flush(flushToDisk: true);
-        try
-        {
-            File.Move(part.Name, target, overwrite: true);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException && new FileInfo(target) is { Exists: true } there && there.Length == part.Length)
-        {
-            // Windows: another process was first and has the file open already.
-            File.Delete(part.Name);
-        }
-    }
-
-    // The longest part that is left of an attempt and that nobody writes to now, else a new one.
-    private static FileStream OpenPart(string target)
-    {
-        foreach (FileInfo leftover in Leftovers(target).OrderByDescending(f => f.Length))
-        {
-            if (TryLock(leftover.FullName) is { } part) return part;
-        }
-
-        return new FileStream($"{target}.{Guid.NewGuid():N}{PartSuffix}", Options(FileMode.CreateNew));
-    }
-
-    private static void DeleteLeftovers(string target)
-    {
-        foreach (FileInfo leftover in Leftovers(target))
-        {
-            using FileStream? part = TryLock(leftover.FullName);
-            if (part is not null) File.Delete(part.Name);
-        }
-    }
-
-    private static IEnumerable<FileInfo> Leftovers(string target) =>
-        new DirectoryInfo(Path.GetDirectoryName(target)!).GetFiles($"{Path.GetFileName(target)}.*{PartSuffix}");
-
-    private static FileStream? TryLock(string path)
-    {
-        FileStream part;
-        try
-        {
-            part = new FileStream(path, Options(FileMode.Open));
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return null; // its process still writes to it, or has just finished with it
-        }
-
-        // On Unix, opening comes before locking: in between its process may have finished and renamed it.
-        if (File.Exists(path)) return part;
-        part.Dispose();
-        return null;
-    }
-
-    private static FileStreamOptions Options(FileMode mode) => new()
-    {
-        Mode = mode,
-        Access = FileAccess.ReadWrite,
-
-        // Nobody else opens it. Windows must be told that it may be renamed nevertheless, which Unix never minds; there,
-        // None is what takes the lock.
-        Share = OperatingSystem.IsWindows() ? FileShare.Delete : FileShare.None,
-        Options = FileOptions.Asynchronous,
-        BufferSize = 0,
-    };
 
     private enum Outcome
     {

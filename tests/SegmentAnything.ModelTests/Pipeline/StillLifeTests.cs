@@ -3,128 +3,103 @@ using SegmentAnything.Rle;
 
 namespace SegmentAnything.ModelTests.Pipeline;
 
-/// <summary>End to end on a picture whose objects are known: what a user sees.</summary>
+/// <summary>
+/// From pixels to masks on the picture that our own code draws: needs no reference data, since the silhouettes are known.
+/// The bounds are what MobileSAM reaches, less a little; a wrong turn anywhere on the way falls far below them.
+/// </summary>
 [Collection(MobileSamCollection.Name)]
-public sealed class StillLifeTests(MobileSam fixture)
+public sealed class StillLifeTests(MobileSam mobileSam, StillLifeTests.Encoded encoded) : IClassFixture<StillLifeTests.Encoded>
 {
-    public static TheoryData<string> Objects { get; } = [.. StillLife.Objects.Select(o => o.Name)];
+    private readonly SamModel _sam = mobileSam.Model;
+    private readonly ImageEmbedding _embedding = encoded.Embedding;
+
+    public static TheoryData<string> Names => ["book", "mug", "ball", "pear"];
 
     [Theory]
-    [MemberData(nameof(Objects))]
-    public void Predict_OnePoint_OneOfTheThreeMasksIsTheObject(string name)
+    [MemberData(nameof(Names))]
+    public void Point_OnAnObject_GivesItAmongTheThreeMasks(string name)
     {
-        (StillLifeObject drawn, RleMask silhouette) = Scene.Find(name);
-        ImageEmbedding embedding = fixture.StillLife;
-        MaskPrediction masks = fixture.Model.Predict(embedding, Prompt.Point(drawn.ClickX, drawn.ClickY));
+        (StillLifeObject o, RleMask truth) = Find(name);
+
+        MaskPrediction masks = _sam.Predict(_embedding, Prompt.Point(o.ClickX, o.ClickY));
+
         Assert.Equal(3, masks.Count);
-        Assert.True(masks[0].PredictedIou >= masks[1].PredictedIou && masks[1].PredictedIou >= masks[2].PredictedIou);
-        double best = masks.Max(m => m.Mask.IntersectionOverUnion(silhouette));
-        Assert.True(best > 0.85, $"the best of three masks overlaps the {name} by {best}");
+        double best = masks.Max(m => m.Mask.IntersectionOverUnion(truth));
+        Assert.True(best >= 0.85, $"The best IoU with the {name} is {best:0.000}.");
     }
 
     [Theory]
-    [MemberData(nameof(Objects))]
-    public void Predict_Box_GivesTheObject(string name)
+    [MemberData(nameof(Names))]
+    public void Box_AroundAnObject_GivesIt(string name)
     {
-        (_, RleMask silhouette) = Scene.Find(name);
-        MaskBox box = silhouette.BoundingBox;
-        ImageEmbedding embedding = fixture.StillLife;
-        MaskPrediction masks = fixture.Model.Predict(embedding, Prompt.Box(box.X, box.Y, box.X + box.Width, box.Y + box.Height));
-        double overlap = Assert.Single(masks).Mask.IntersectionOverUnion(silhouette);
-        Assert.True(overlap > 0.9, $"the mask overlaps the {name} by {overlap}");
+        (StillLifeObject o, RleMask truth) = Find(name);
+
+        PredictedMask mask = Assert.Single(_sam.Predict(_embedding, Prompt.FromBox(o.Box)));
+
+        double iou = mask.Mask.IntersectionOverUnion(truth);
+        Assert.True(iou >= 0.92, $"The IoU with the {name} is {iou:0.000}.");
+        Assert.True(mask.PredictedIou >= 0.8f, $"The predicted IoU is {mask.PredictedIou:0.000}.");
     }
 
     [Fact]
-    public void Predict_WithTheLastMask_RefinesIt()
+    public void Boxes_TogetherOrOneByOne_GiveTheSameMasks()
     {
-        (StillLifeObject drawn, RleMask silhouette) = Scene.Find("mug");
-        ImageEmbedding embedding = fixture.StillLife;
-        Prompt prompt = Prompt.Point(drawn.ClickX, drawn.ClickY);
-        PredictedMask whole = fixture.Model.Predict(embedding, prompt).MaxBy(m => m.Mask.IntersectionOverUnion(silhouette))!;
-        MaskPrediction refined = fixture.Model.Predict(embedding, prompt.AndMask(whole.LowResLogits));
-        double overlap = Assert.Single(refined).Mask.IntersectionOverUnion(silhouette);
-        Assert.True(overlap > 0.85, $"the refined mask overlaps the mug by {overlap}");
-        // The rough mask was listened to: without it the answer is another one.
-        Assert.NotEqual(fixture.Model.Predict(embedding, prompt, MaskSelection.Single).Best.Mask, refined.Best.Mask);
-    }
+        Prompt[] prompts = [.. StillLife.Objects.Select(o => Prompt.FromBox(o.Box))];
 
-    [Fact]
-    public void Encode_EveryPixelFormatAndStride_GivesTheSameEmbedding()
-    {
-        LoadedImage image = StillLife.Image;
-        using ImageEmbedding expected = fixture.Model.Encode(image.ToPixelBuffer());
-        const int padding = 5;
-        foreach ((PixelFormat format, int[] order) in new[]
-        {
-            (PixelFormat.Bgr24, new[] { 2, 1, 0 }), (PixelFormat.Rgba32, [0, 1, 2, -1]), (PixelFormat.Bgra32, [2, 1, 0, -1]),
-        })
-        {
-            int stride = (image.Width * order.Length) + padding;
-            byte[] bytes = new byte[stride * image.Height];
-            for (int y = 0; y < image.Height; y++)
-            {
-                for (int x = 0; x < image.Width; x++)
-                {
-                    for (int c = 0; c < order.Length; c++)
-                    {
-                        bytes[(y * stride) + (x * order.Length) + c] =
-                            order[c] < 0 ? (byte)77 : image.Pixels[(((y * image.Width) + x) * 3) + order[c]];
-                    }
-                }
-            }
+        MaskPrediction[] together = _sam.Predict(_embedding, prompts);
 
-            using ImageEmbedding found = fixture.Model.Encoder.Encode(bytes.AsSpan(), image.Width, image.Height, format, stride);
-            Assert.True(expected.Values.SequenceEqual(found.Values), $"{format}");
+        for (int i = 0; i < prompts.Length; i++)
+        {
+            double iou = together[i].Best.Mask.IntersectionOverUnion(_sam.Predict(_embedding, prompts[i]).Best.Mask);
+            Assert.True(iou >= 0.999, $"{StillLife.Objects[i].Name}: {iou:0.0000}");
         }
     }
 
     [Fact]
-    public void Predict_ManyPrompts_GivesWhatOneCallEachGives()
+    public void Refinement_WithASecondClick_TurnsAPartIntoTheWhole()
     {
-        ImageEmbedding embedding = fixture.StillLife;
-        float[] rough = fixture.Model.Predict(embedding, Prompt.Point(300, 300)).LowResLogits.ToArray();
-        Prompt[] prompts =
-        [
-            Prompt.Point(200, 300), Prompt.Box(100, 100, 400, 400), Prompt.Point(500, 300), Prompt.Mask(rough),
-            Prompt.Point(200, 300).AndPoint(500, 300, foreground: false), Prompt.Point(300, 300).AndMask(rough), Prompt.Point(20, 20),
-        ];
-        foreach (MaskSelection selection in Enum.GetValues<MaskSelection>())
-        {
-            MaskPrediction[] together = fixture.Model.Predict(embedding, prompts, selection);
-            for (int i = 0; i < prompts.Length; i++)
-            {
-                MaskPrediction alone = fixture.Model.Predict(embedding, prompts[i], selection);
-                Assert.Equal(alone.Count, together[i].Count);
-                foreach (PredictedMask mask in alone)
-                {
-                    PredictedMask other = together[i].Single(m => m.MaskToken == mask.MaskToken);
-                    Assert.Equal(mask.PredictedIou, other.PredictedIou, 1e-4);
-                    double difference = ReferenceFile.MaxDifference(other.LowResLogits.Span, mask.LowResLogits.Span);
-                    Assert.True(difference < 1e-3, $"prompt {i}, {selection}: logits differ by {difference}");
-                }
-            }
-        }
-    }
+        (StillLifeObject o, RleMask truth) = Find("mug");
+        Prompt click = Prompt.Point(o.ClickX, o.ClickY);
+        PredictedMask worst = _sam.Predict(_embedding, click).MinBy(m => m.Mask.IntersectionOverUnion(truth))!;
 
-    [Theory]
-    [InlineData(MaskSelection.Single, 1)]
-    [InlineData(MaskSelection.Multiple, 3)]
-    [InlineData(MaskSelection.All, 4)]
-    public void Predict_Selection_DecidesHowManyMasks(MaskSelection selection, int expected)
-    {
-        ImageEmbedding embedding = fixture.StillLife;
-        Assert.Equal(expected, fixture.Model.Predict(embedding, Prompt.Point(300, 300), selection).Count);
-        Assert.Equal(expected, fixture.Model.Predict(embedding, Prompt.Box(100, 100, 400, 400), selection).Count);
+        PredictedMask refined = _sam.Predict(_embedding, click.AndPoint(330, 428, foreground: false).AndMask(worst.LowResLogits)).Best;
+
+        (double before, double after) = (worst.Mask.IntersectionOverUnion(truth), refined.Mask.IntersectionOverUnion(truth));
+        Assert.True(before < 0.7 && after > 0.9, $"The IoU with the mug went from {before:0.000} to {after:0.000}.");
     }
 
     [Fact]
-    public void SavedEmbedding_GivesTheSameMasks()
+    public void BlueGreenRed_AndPaddedRows_GiveTheSameMask()
     {
-        ImageEmbedding embedding = fixture.StillLife;
-        using MemoryStream stream = new();
-        embedding.Save(stream);
-        stream.Position = 0;
-        using ImageEmbedding loaded = fixture.Model.LoadEmbedding(stream);
-        Assert.Equal(fixture.Model.Predict(embedding, Prompt.Point(300, 300)).Best.Mask, fixture.Model.Predict(loaded, Prompt.Point(300, 300)).Best.Mask);
+        (StillLifeObject o, _) = Find("ball");
+        const int stride = (StillLife.Width * 4) + 28;
+        byte[] padded = new byte[stride * StillLife.Height];
+        for (int y = 0; y < StillLife.Height; y++)
+        {
+            for (int x = 0; x < StillLife.Width; x++)
+            {
+                ReadOnlySpan<byte> rgb = StillLife.Image.Pixels.AsSpan(((y * StillLife.Width) + x) * 3, 3);
+                int i = (y * stride) + (x * 4);
+                (padded[i], padded[i + 1], padded[i + 2], padded[i + 3]) = (rgb[2], rgb[1], rgb[0], 77);
+            }
+        }
+
+        using ImageEmbedding other = _sam.Encode(PixelBuffer.FromBgra32(padded, StillLife.Width, StillLife.Height, stride));
+
+        Assert.Equal(_sam.Predict(_embedding, Prompt.FromBox(o.Box)).Best.Mask, _sam.Predict(other, Prompt.FromBox(o.Box)).Best.Mask);
+    }
+
+    private static (StillLifeObject Object, RleMask Truth) Find(string name)
+    {
+        StillLifeObject o = StillLife.Objects.Single(o => o.Name == name);
+        return (o, RleMask.FromBitmap(o.Mask, StillLife.Width, StillLife.Height));
+    }
+
+    /// <summary>The picture, encoded once for all tests of the class.</summary>
+    public sealed class Encoded(MobileSam mobileSam) : IDisposable
+    {
+        public ImageEmbedding Embedding { get; } = mobileSam.Model.Encode(StillLife.Image.ToPixelBuffer());
+
+        public void Dispose() => Embedding.Dispose();
     }
 }

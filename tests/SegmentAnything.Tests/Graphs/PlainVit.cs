@@ -123,7 +123,7 @@ internal sealed class PlainVit(StateDict weights, VitLayout layout)
             {
                 double[] sum = Sum(x[y, k], attended[y, k]);
                 double[] hidden = Linear(Norm(sum, name + "norm2"), name + "mlp.lin1");
-                for (int i = 0; i < hidden.Length; i++) hidden[i] = Gelu(hidden[i]);
+                for (int i = 0; i < hidden.Length; i++) hidden[i] = PlainMath.Gelu(hidden[i]);
                 output[y, k] = Sum(sum, Linear(hidden, name + "mlp.lin2"));
             }
         }
@@ -214,44 +214,11 @@ internal sealed class PlainVit(StateDict weights, VitLayout layout)
         return embedding;
     }
 
-    private double[] Norm(double[] x, string name)
-    {
-        float[] weight = Read(name + ".weight"), bias = Read(name + ".bias");
-        double mean = x.Average();
-        double variance = x.Average(v => (v - mean) * (v - mean));
-        return [.. x.Select((v, i) => (v - mean) / Math.Sqrt(variance + 1e-6) * weight[i] + bias[i])];
-    }
+    private double[] Norm(double[] x, string name) => PlainMath.Norm(x, Read(name + ".weight"), Read(name + ".bias"), 1e-6);
 
-    private double[] Linear(double[] x, string name)
-    {
-        float[] weight = Read(name + ".weight"), bias = Read(name + ".bias");
-        double[] y = new double[bias.Length];
-        for (int o = 0; o < y.Length; o++)
-        {
-            double sum = bias[o];
-            for (int i = 0; i < x.Length; i++) sum += weight[o * x.Length + i] * x[i];
-            y[o] = sum;
-        }
-
-        return y;
-    }
+    private double[] Linear(double[] x, string name) => PlainMath.Linear(x, Read(name + ".weight"), Read(name + ".bias"));
 
     private static double[] Sum(double[] a, double[] b) => [.. a.Zip(b, (x, y) => x + y)];
-
-    // x/2 · (1 + erf(x/√2)), erf by its series; enough terms for |x| < 6.
-    private static double Gelu(double x)
-    {
-        double z = x / Math.Sqrt(2);
-        if (Math.Abs(z) > 5) return z > 0 ? x : 0;
-        double sum = 0, term = z;
-        for (int n = 0; n < 200; n++)
-        {
-            sum += term / (2 * n + 1);
-            term *= -z * z / (n + 1);
-        }
-
-        return x / 2 * (1 + 2 / Math.Sqrt(Math.PI) * sum);
-    }
 
     private float[] Read(string name) => weights.ReadAny(Prefix + name);
 }

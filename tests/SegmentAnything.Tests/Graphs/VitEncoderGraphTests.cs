@@ -30,10 +30,12 @@ public class VitEncoderGraphTests
         StateDict weights = PlainVit.RandomWeights(layout, seed: 7);
         float[] image = EncoderRunner.RandomImage(layout.ImageSize, seed: 8);
 
-        float[] embedding = EncoderRunner.Run(VitEncoderGraph.Build(weights), image);
-
-        double difference = EncoderRunner.MaxDifference(embedding, new PlainVit(weights, layout).Encode(image));
-        Assert.True(difference < Tolerance, $"{difference}");
+        double[] expected = new PlainVit(weights, layout).Encode(image);
+        foreach (EncoderForm form in new[] { EncoderForm.Tiled, EncoderForm.Plain, EncoderForm.Tiled with { ValuesOfPart = 60 } })
+        {
+            double difference = EncoderRunner.MaxDifference(EncoderRunner.Run(VitEncoderGraph.Build(weights, form: form), image), expected);
+            Assert.True(difference < Tolerance, $"{form}: {difference}");
+        }
     }
 
     [Theory]
@@ -46,7 +48,7 @@ public class VitEncoderGraphTests
         VitLayout layout = SmallLayouts["padded windows"];
         StateDict weights = PlainVit.RandomWeights(layout, seed: 9);
         float[] image = EncoderRunner.RandomImage(layout.ImageSize, seed: 10);
-        float[] embedding = EncoderRunner.Run(VitEncoderGraph.Build(weights, scoresInCache: scoresInCache), image);
+        float[] embedding = EncoderRunner.Run(VitEncoderGraph.Build(weights, form: EncoderForm.Tiled with { ScoresOfPart = scoresInCache }), image);
         double difference = EncoderRunner.MaxDifference(embedding, new PlainVit(weights, layout).Encode(image));
         Assert.True(difference < Tolerance, $"{difference}");
     }
@@ -97,7 +99,7 @@ public class VitEncoderGraphTests
         InMemoryStateDict weights = PlainVit.RandomWeights(layout, seed: 15);
         weights.ReadAny("image_encoder.blocks.0.mlp.lin1.weight");
         Dictionary<string, (int[], float[])> changed = weights.Tensors.Keys.ToDictionary(n => n, n => (weights.ShapeOf(n).ToArray(), weights.ReadAny(n)));
-        changed["image_encoder.blocks.0.mlp.lin1.weight"].Item2[3] = -1e6f;
+        changed["image_encoder.blocks.0.mlp.lin2.weight"].Item2[3] = -1e6f;
         var error = Assert.Throws<CheckpointException>(() => VitEncoderGraph.Build(new InMemoryStateDict("test", changed), new WeightOptions(Half: true)));
         Assert.Contains("-1000000", error.Message, StringComparison.Ordinal);
     }
@@ -130,10 +132,11 @@ public class VitEncoderGraphTests
         float[] image = ReadFloats(Path.Combine(folder, "input.f32.bin"));
         double[] expected = [.. ReadFloats(Path.Combine(folder, "embedding.f32.bin")).Select(v => (double)v)];
 
-        foreach (int scoresInCache in new[] { VitEncoderGraph.ScoresInCache, 5000 })
+        foreach (EncoderForm form in new[] { EncoderForm.Tiled, EncoderForm.Tiled with { ScoresOfPart = 5000, ValuesOfPart = 5000 }, EncoderForm.Plain })
         {
-            double difference = EncoderRunner.MaxDifference(EncoderRunner.Run(VitEncoderGraph.Build(weights, scoresInCache: scoresInCache), image), expected);
-            TestContext.Current.TestOutputHelper?.WriteLine($"{file}: {difference:e1}");
+            GraphBuilder graph = VitEncoderGraph.Build(weights, form: form);
+            double difference = EncoderRunner.MaxDifference(EncoderRunner.Run(graph, image), expected);
+            TestContext.Current.TestOutputHelper?.WriteLine($"{file}, {form}: {difference:e1}");
             Assert.True(difference < 1e-4, $"{difference}");
         }
     }

@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 
-namespace SegmentAnything.Tests.Checkpoints;
+namespace SegmentAnything.TestSupport;
 
 /// <summary>A stored tensor of a checkpoint that a test writes.</summary>
 /// <param name="Name">Its name.</param>

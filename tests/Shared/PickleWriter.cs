@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 
-namespace SegmentAnything.Tests.Checkpoints;
+namespace SegmentAnything.TestSupport;
 
 /// <summary>Writes pickles (protocol 2) by hand: good ones as PyTorch does, and bad ones as nobody should.</summary>
 internal sealed class PickleWriter

@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
 
-namespace SegmentAnything.ModelTests;
+namespace SegmentAnything.TestSupport;
 
 /// <summary>Reads the raw little-endian arrays that the reference data names in its JSON: file, dtype, shape.</summary>
 internal static class ReferenceFile

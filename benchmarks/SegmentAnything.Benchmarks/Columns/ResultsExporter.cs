@@ -1,0 +1,55 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using BenchmarkDotNet.Exporters;
+using BenchmarkDotNet.Loggers;
+using BenchmarkDotNet.Reports;
+using SegmentAnything.Benchmarks.Rle;
+
+namespace SegmentAnything.Benchmarks.Columns;
+
+/// <summary>Writes each table to benchmarks/results/(processor)/(benchmark).md, and Versions.txt beside it.</summary>
+internal sealed class ResultsExporter : IExporter
+{
+    public string Name => nameof(ResultsExporter);
+
+    public void ExportToLog(Summary summary, ILogger logger)
+    {
+        // Nothing: the Markdown table is on the console already.
+    }
+
+    public IEnumerable<string> ExportToFiles(Summary summary, ILogger consoleLogger)
+    {
+        string folder = Path.Combine(Root(), "results", FolderName(summary.HostEnvironmentInfo.CpuInfo.Value?.ProcessorName));
+        Directory.CreateDirectory(folder);
+        foreach (var group in summary.BenchmarksCases.GroupBy(benchmark => benchmark.Descriptor.Type))
+        {
+            string file = Path.Combine(folder, group.Key.Name + ".md");
+            var table = new AccumulationLogger();
+            MarkdownExporter.GitHub.ExportToLog(summary, table);
+            File.WriteAllText(file, $"# {group.Key.Name}\n\n{table.GetLog().Trim()}\n");
+            yield return file;
+        }
+
+        string versions = Path.Combine(folder, "Versions.txt");
+        File.WriteAllText(versions, $"""
+            Runtime: {RuntimeInformation.FrameworkDescription}
+            System: {RuntimeInformation.OSDescription}, {RuntimeInformation.ProcessArchitecture}, {Environment.ProcessorCount} processors
+            Vectors: {(Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : Vector128.IsHardwareAccelerated ? 128 : 0)} bits
+            BenchmarkDotNet: {typeof(Summary).Assembly.GetName().Version}
+            C compiler of the baselines: {NativeBaseline.Compiler}
+            Measured: {DateTime.UtcNow:yyyy-MM-dd}
+
+            """);
+        yield return versions;
+    }
+
+    private static string FolderName(string? processor)
+    {
+        string name = string.Concat((processor ?? "unknown").Select(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '.' ? c : ' '));
+        return string.Join('.', name.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+    }
+
+    private static string Root([CallerFilePath] string thisFile = "") =>
+        Path.GetFullPath(Path.Combine(Path.GetDirectoryName(thisFile)!, "..", ".."));
+}

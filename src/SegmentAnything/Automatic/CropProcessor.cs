@@ -1,0 +1,105 @@
+using System.Diagnostics;
+using SegmentAnything.Kernels;
+
+namespace SegmentAnything.Automatic;
+
+/// <summary>Prompts one encoded crop with its grid and keeps the candidates that pass every filter of the crop.</summary>
+/// <remarks>
+/// A batch of points is decoded, then its masks are measured on all cores, and only run-length masks stay: memory is one
+/// batch of low-resolution logits. Source: Segment Anything, automatic_mask_generator.py (_process_crop, _process_batch).
+/// </remarks>
+internal sealed class CropProcessor(AutomaticMaskOptions options, ImageSize image)
+{
+    private float[] _logits = [];
+    private float[] _predictedIou = [];
+
+    /// <summary>Called after each batch with the number of points it had.</summary>
+    public Action<int>? BatchDone { get; init; }
+
+    /// <summary>The candidates that are left after suppression within the crop, best first, in the frame of the image.</summary>
+    /// <param name="crop">Where the crop lies.</param>
+    /// <param name="encoded">The crop.</param>
+    /// <param name="grid">Points as parts of the crop's width and height.</param>
+    /// <param name="statistics">Counts and times are added.</param>
+    /// <param name="cancellationToken">Looked at between masks.</param>
+    public List<Candidate> Process(
+        CropBox crop, IEncodedCrop encoded, ReadOnlySpan<(double X, double Y)> grid, CropStatistics statistics, CancellationToken cancellationToken)
+    {
+        List<Candidate> candidates = [];
+        var points = new (double X, double Y)[Math.Min(options.PointsPerBatch, grid.Length)];
+        for (int start = 0; start < grid.Length; start += points.Length)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            int count = Math.Min(points.Length, grid.Length - start);
+            for (int i = 0; i < count; i++) points[i] = (grid[start + i].X * crop.Width, grid[start + i].Y * crop.Height);
+            ProcessBatch(crop, encoded, start, points.AsSpan(0, count), candidates, statistics, cancellationToken);
+            BatchDone?.Invoke(count);
+        }
+
+        long before = Stopwatch.GetTimestamp();
+        List<Candidate> kept = CandidateFilter.SuppressWithinCrop(candidates, options.BoxNmsThreshold);
+        statistics.AfterSuppression = kept.Count;
+        for (int i = 0; i < kept.Count; i++) kept[i] = kept[i].Uncrop(image);
+        statistics.SuppressionTime += Stopwatch.GetElapsedTime(before);
+        return kept;
+    }
+
+    private void ProcessBatch(
+        CropBox crop,
+        IEncodedCrop encoded,
+        int firstPoint,
+        ReadOnlySpan<(double X, double Y)> points,
+        List<Candidate> candidates,
+        CropStatistics statistics,
+        CancellationToken cancellationToken)
+    {
+        int masksPerPoint = encoded.MasksPerPoint;
+        int masks = points.Length * masksPerPoint;
+        int maskValues = encoded.LowResSize * encoded.LowResSize;
+        if (_logits.Length < masks * maskValues) _logits = GC.AllocateUninitializedArray<float>(checked(masks * maskValues));
+        if (_predictedIou.Length < masks) _predictedIou = new float[masks];
+
+        long before = Stopwatch.GetTimestamp();
+        encoded.Decode(points, _logits.AsSpan(0, masks * maskValues), _predictedIou.AsSpan(0, masks), cancellationToken);
+        long decoded = Stopwatch.GetTimestamp();
+        statistics.DecodeTime += Stopwatch.GetElapsedTime(before, decoded);
+        statistics.Candidates += masks;
+
+        int[] passing = [.. Enumerable.Range(0, masks).Where(i => CandidateFilter.PassesPredictedIou(_predictedIou[i], options.PredIouThreshold))];
+        statistics.AfterPredictedIou += passing.Length;
+
+        MaskMeasurement?[] measured = new MaskMeasurement?[passing.Length];
+        MaskUpscaler upscaler = encoded.Upscaler;
+        Parallel.For(0, passing.Length, new ParallelOptions { CancellationToken = cancellationToken }, i =>
+        {
+            if (TryMeasure(upscaler, _logits.AsSpan(passing[i] * maskValues, maskValues), out MaskMeasurement measurement))
+                measured[i] = measurement;
+        });
+
+        for (int i = 0; i < passing.Length; i++)
+        {
+            if (measured[i] is not { } measurement) continue;
+            statistics.AfterStability++;
+            if (measurement.Area > options.MaxMaskAreaFraction * image.Width * image.Height) continue;
+            (int x0, int y0, int x1, int y1) = measurement.InclusiveBox;
+            PixelBox box = new(x0, y0, x1, y1);
+            if (CandidateFilter.IsNearCropEdge(box, crop, image)) continue;
+            (double x, double y) = points[passing[i] / masksPerPoint];
+            candidates.Add(new Candidate(
+                (firstPoint * masksPerPoint) + passing[i], measurement.Mask, measurement.Area, box, _predictedIou[passing[i]],
+                measurement.StabilityScore, x + crop.X, y + crop.Y, crop));
+            statistics.AfterEdge++;
+        }
+
+        statistics.MaskTime += Stopwatch.GetElapsedTime(decoded);
+    }
+
+    private bool TryMeasure(MaskUpscaler upscaler, ReadOnlySpan<float> logits, out MaskMeasurement measurement)
+    {
+        const float Cutoff = MaskDecoder.MaskThreshold;
+        if (options.StabilityScoreThreshold > 0)
+            return upscaler.TryMeasure(logits, Cutoff, options.StabilityScoreOffset, options.StabilityScoreThreshold, out measurement);
+        measurement = upscaler.Measure(logits, Cutoff, options.StabilityScoreOffset);
+        return true;
+    }
+}

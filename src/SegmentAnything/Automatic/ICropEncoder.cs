@@ -1,0 +1,65 @@
+namespace SegmentAnything.Automatic;
+
+/// <summary>What the automatic generator needs of a model: it encodes crops.</summary>
+internal interface ICropEncoder
+{
+    /// <summary>Encodes one crop, once.</summary>
+    IEncodedCrop Encode(PixelBuffer crop, CancellationToken cancellationToken);
+}
+
+/// <summary>An encoded crop, to be prompted with points.</summary>
+internal interface IEncodedCrop : IDisposable
+{
+    /// <summary>How many masks a point gives: 3.</summary>
+    int MasksPerPoint { get; }
+
+    /// <summary>The side of the low-resolution logits: 256.</summary>
+    int LowResSize { get; }
+
+    /// <summary>From low-resolution logits to masks of the crop's size.</summary>
+    Kernels.MaskUpscaler Upscaler { get; }
+
+    /// <summary>Decodes a batch of single foreground points.</summary>
+    /// <param name="points">In pixels of the crop.</param>
+    /// <param name="logits">points x masks x side x side values are written.</param>
+    /// <param name="predictedIou">points x masks values are written.</param>
+    /// <param name="cancellationToken">Stops the work soon.</param>
+    void Decode(
+        ReadOnlySpan<(double X, double Y)> points, Span<float> logits, Span<float> predictedIou, CancellationToken cancellationToken);
+}
+
+/// <summary>The real model.</summary>
+internal sealed class ModelCropEncoder(ImageEncoder imageEncoder, PromptEncoder promptEncoder, MaskDecoder maskDecoder) : ICropEncoder
+{
+    public IEncodedCrop Encode(PixelBuffer crop, CancellationToken cancellationToken) =>
+        new EncodedCrop(imageEncoder.Encode(crop, cancellationToken), promptEncoder, maskDecoder);
+
+    private sealed class EncodedCrop(ImageEmbedding embedding, PromptEncoder promptEncoder, MaskDecoder maskDecoder) : IEncodedCrop
+    {
+        // One foreground point and its padding.
+        private const int TokensPerPoint = 2;
+
+        private float[] _tokens = [];
+
+        public int MasksPerPoint => 3;
+
+        public int LowResSize => maskDecoder.LowResSize;
+
+        public Kernels.MaskUpscaler Upscaler => embedding.Upscaler;
+
+        public void Decode(
+            ReadOnlySpan<(double X, double Y)> points, Span<float> logits, Span<float> predictedIou, CancellationToken cancellationToken)
+        {
+            int tokenValues = TokensPerPoint * embedding.Channels;
+            if (_tokens.Length < points.Length * tokenValues) _tokens = new float[points.Length * tokenValues];
+            for (int i = 0; i < points.Length; i++)
+                promptEncoder.WritePoint(points[i].X, points[i].Y, embedding.Transform, _tokens.AsSpan(i * tokenValues, tokenValues));
+
+            using ImageEmbedding.Use use = embedding.Acquire();
+            maskDecoder.DecodeLogits(
+                embedding, _tokens.AsSpan(0, points.Length * tokenValues), points.Length, MaskSelection.Multiple, logits, predictedIou, cancellationToken);
+        }
+
+        public void Dispose() => embedding.Dispose();
+    }
+}

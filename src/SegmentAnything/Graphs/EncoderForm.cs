@@ -1,0 +1,29 @@
+namespace SegmentAnything.Graphs;
+
+/// <summary>How an encoder's graph is laid out.</summary>
+internal sealed record EncoderForm
+{
+    private EncoderForm(bool isTiled) => IsTiled = isTiled;
+
+    /// <summary>
+    /// For ONNX Runtime on a processor: long chains are done a part at a time, so that what lies between two products
+    /// never leaves the cache.
+    /// </summary>
+    public static EncoderForm Tiled { get; } = new(isTiled: true);
+
+    /// <summary>For GPUs and other runtimes: one plain node a step, large products.</summary>
+    public static EncoderForm Plain { get; } = new(isTiled: false);
+
+    public bool IsTiled { get; }
+
+    /// <summary>Tiled: values of the widest matrix within a part of the rows of an MLP. 1.5 MB.</summary>
+    public int ValuesOfPart { get; init; } = 3 << 17;
+
+    /// <summary>Tiled: values of the widest picture within a strip of convolutions. 4 MB.</summary>
+    public int ValuesOfStrip { get; init; } = 1 << 20;
+
+    /// <summary>Tiled: scores of global attention that are computed at a time. 8 MB.</summary>
+    public int ScoresOfPart { get; init; } = 1 << 21;
+
+    public override string ToString() => IsTiled ? "tiled" : "plain";
+}

@@ -1,0 +1,238 @@
+using SegmentAnything.Checkpoints;
+
+namespace SegmentAnything.Graphs;
+
+/// <summary>
+/// Builds MobileSAM's image encoder from its weights: <c>image</c> (1, 3, S, S), normalised, to <c>embedding</c> (1, C, G, G).
+/// </summary>
+/// <remarks>
+/// Batch normalisation is folded into the convolutions. The first stage and the steps between stages are convolutions on
+/// channel planes; the blocks of the other stages keep tokens as rows (<see cref="TokenRows"/>). In the tiled form, the
+/// convolutions work on strips of rows: their inner pictures have four times the channels of what goes in and out, and are
+/// the largest of the network.
+/// Source: MobileSAM, mobile_sam/modeling/tiny_vit_sam.py.
+/// </remarks>
+internal sealed class TinyVitEncoderGraph
+{
+    private const float TokenNormEpsilon = 1e-5f;
+    private const float ChannelNormEpsilon = 1e-6f;
+    private const float BatchNormEpsilon = 1e-5f;
+
+    private readonly TinyVitLayout _layout;
+    private readonly TokenRows _rows;
+    private readonly EncoderForm _form;
+    private readonly GraphBuilder _g;
+
+    private TinyVitEncoderGraph(StateDict weights, TinyVitLayout layout, WeightOptions options, EncoderForm form)
+    {
+        _layout = layout;
+        _form = form;
+        _rows = new TokenRows(weights, TinyVitLayout.Prefix, form);
+        _g = new GraphBuilder("sam_tiny_vit_encoder", options);
+    }
+
+    /// <param name="weights">Under their official names.</param>
+    /// <param name="options">How the graph stores them.</param>
+    /// <param name="form">What the graph is built for.</param>
+    /// <param name="imageSize">Side of the picture, in pixels.</param>
+    /// <exception cref="CheckpointException">A weight is missing or has an unexpected shape.</exception>
+    public static GraphBuilder Build(
+        StateDict weights, WeightOptions? options = null, EncoderForm? form = null, int imageSize = TinyVitLayout.DefaultImageSize)
+    {
+        var graph = new TinyVitEncoderGraph(weights, TinyVitLayout.Of(weights, imageSize), options ?? WeightOptions.Default, form ?? EncoderForm.Tiled);
+        graph.Build();
+        return graph._g;
+    }
+
+    private void Build()
+    {
+        int size = _layout.ImageSize, grid = size / 4;
+        Value x = Stem(_g.Input("image", 1, 3, size, size), grid);
+        for (int b = 0; b < _layout.Stages[0].Depth; b++) x = ConvolutionBlock(x, $"layers.0.blocks.{b}.", grid);
+        (x, grid) = Merge(x, 0, grid, planes: true);
+        for (int s = 1; s < _layout.Stages.Length; s++)
+        {
+            for (int b = 0; b < _layout.Stages[s].Depth; b++) x = TokenBlock(x, $"layers.{s}.blocks.{b}.", _layout.Stages[s], grid);
+            if (s < _layout.Stages.Length - 1) (x, grid) = Merge(x, s, grid, planes: false);
+        }
+
+        _g.Output("embedding", Neck(x, grid), 1, _layout.OutputChannels, grid, grid);
+    }
+
+    // Two convolutions that halve the picture, in strips of rows of the result.
+    private Value Stem(Value image, int grid)
+    {
+        int stem = _layout.StemChannels;
+        Convolution first = Folded("patch_embed.seq.0", 3, stem, 3);
+        Convolution second = Folded("patch_embed.seq.2", stem, _layout.Stages[0].Channels, 3);
+        return InStrips(grid, 4 * stem * grid, (start, end) =>
+        {
+            // Row r of the result sees rows 2r-1 .. 2r+1 of the picture between, and each of those three of the image.
+            (int middleStart, int middleTop) = Above(2 * start);
+            int middleEnd = 2 * end;
+            (int imageStart, int imageTop) = Above(2 * middleStart);
+            Value x = _g.Slice(image, 2, imageStart, 2 * middleEnd);
+            x = _g.Gelu(first.Apply(_g, x, stride: 2, top: imageTop, bottom: 0));
+            return second.Apply(_g, x, stride: 2, top: middleTop, bottom: 0);
+        });
+    }
+
+    // x + conv3(gelu(conv2(gelu(conv1 x)))), then gelu: widen, look around, narrow.
+    private Value ConvolutionBlock(Value x, string name, int grid)
+    {
+        (int channels, int hidden) = (_layout.Stages[0].Channels, _layout.Stages[0].Hidden);
+        Convolution widen = Folded(name + "conv1", channels, hidden, 1);
+        Convolution around = Folded(name + "conv2", 1, hidden, 3);
+        Convolution narrow = Folded(name + "conv3", hidden, channels, 1);
+        return InStrips(grid, hidden * grid, (start, end) =>
+        {
+            (int from, int top) = Above(start);
+            (int to, int bottom) = Below(end, grid);
+            Value strip = _g.Slice(x, 2, from, to);
+            Value inner = _g.Gelu(widen.Apply(_g, strip));
+            inner = _g.Gelu(around.Apply(_g, inner, stride: 1, top, bottom));
+            return _g.Gelu(_g.Add(narrow.Apply(_g, inner), _g.Slice(x, 2, start, end)));
+        });
+    }
+
+    // From one stage to the next; what comes out is rows of tokens.
+    private (Value X, int Grid) Merge(Value x, int stage, int grid, bool planes)
+    {
+        string name = $"layers.{stage}.downsample.";
+        (int channels, int next, int stride) = (_layout.Stages[stage].Channels, _layout.Stages[stage + 1].Channels, _layout.Stages[stage].Stride);
+        Convolution first = Folded(name + "conv1", channels, next, 1);
+        Convolution around = Folded(name + "conv2", 1, next, 3);
+        Convolution last = Folded(name + "conv3", next, next, 1);
+        int result = grid / stride;
+        Value rows = InStrips(result, stride * next * grid, (start, end) =>
+        {
+            (int from, int top) = Above(stride * start);
+            (int to, int bottom) = stride == 1 ? Below(end, grid) : (stride * end, 0);
+            Value strip = planes ? _g.Slice(x, 2, from, to) : TokenRows.ToPlanes(_g, _g.Slice(x, 0, from * grid, to * grid), to - from, grid, channels);
+            Value inner = _g.Gelu(first.Apply(_g, strip));
+            inner = _g.Gelu(around.Apply(_g, inner, stride, top, bottom));
+            return TokenRows.ToRows(_g, last.Apply(_g, inner), end - start, result, next);
+        }, axis: 0);
+        return (rows, result);
+    }
+
+    private Value TokenBlock(Value x, string name, TinyVitStage stage, int grid)
+    {
+        x = Attention(x, name + "attn.", stage, grid);
+        Value planes = TokenRows.ToPlanes(_g, x, grid, grid, stage.Channels);
+        x = TokenRows.ToRows(_g, Folded(name + "local_conv", 1, stage.Channels, 3).Apply(_g, planes, stride: 1, top: 1, bottom: 1), grid, grid, stage.Channels);
+        return _rows.Mlp(_g, x, name + "mlp.norm", name + "mlp.fc1", name + "mlp.fc2", grid * grid, stage.Channels, stage.Hidden, TokenNormEpsilon);
+    }
+
+    private Value Attention(Value x, string name, TinyVitStage stage, int grid)
+    {
+        int channels = stage.Channels, perHead = channels / stage.Heads;
+        // The rows of qkv are by head, and within a head q, then k, then v.
+        (float[] weight, float[] bias) = _rows.FoldNorm(name + "norm", name + "qkv", channels, 3 * channels);
+        var sizes = new TokenRows.WindowSizes(grid, stage.Window, stage.Heads, perHead);
+        Value table = _g.Constant(name + "attention_biases", RelativeBiases(name, stage), 1, stage.Heads, sizes.Tokens, sizes.Tokens);
+        return _rows.WindowAttention(
+            _g, x, sizes, name, (Part(0, 1 / MathF.Sqrt(perHead)), Part(1, 1), Part(2, 1)),
+            (_rows.Read(name + "proj.weight", channels, channels), _rows.Read(name + "proj.bias", channels)), TokenNormEpsilon,
+            (g, q, k, v, _) => g.MatMul(g.Softmax(g.Add(g.MatMul(q, g.Transpose(k, 0, 1, 3, 2)), table)), v));
+
+        (float[] Weight, float[] Bias) Part(int part, float factor)
+        {
+            float[] partWeight = new float[channels * channels], partBias = new float[channels];
+            for (int o = 0; o < channels; o++)
+            {
+                int row = (o / perHead * 3 + part) * perHead + o % perHead;
+                partBias[o] = factor * bias[row];
+                for (int i = 0; i < channels; i++) partWeight[o * channels + i] = factor * weight[row * channels + i];
+            }
+
+            return (partWeight, partBias);
+        }
+    }
+
+    // The learnt bias of two tokens depends on how far apart they are: heads x tokens x tokens from heads x window².
+    private float[] RelativeBiases(string name, TinyVitStage stage)
+    {
+        int window = stage.Window, tokens = window * window;
+        float[] biases = _rows.Read(name + "attention_biases", stage.Heads, tokens);
+        float[] table = new float[stage.Heads * tokens * tokens];
+        for (int h = 0; h < stage.Heads; h++)
+        {
+            for (int a = 0; a < tokens; a++)
+            {
+                for (int b = 0; b < tokens; b++)
+                {
+                    int rows = Math.Abs(a / window - b / window), columns = Math.Abs(a % window - b % window);
+                    table[(h * tokens + a) * tokens + b] = biases[h * tokens + rows * window + columns];
+                }
+            }
+        }
+
+        return table;
+    }
+
+    private Value Neck(Value x, int grid)
+    {
+        int inputs = _layout.Stages[^1].Channels, channels = _layout.OutputChannels;
+        x = _g.MatMul(x, TokenRows.Matrix(_g, "neck.0", _rows.Read("neck.0.weight", channels, inputs, 1, 1), channels));
+        x = _rows.Norm(_g, x, "neck.1", channels, ChannelNormEpsilon);
+        x = TokenRows.ToPlanes(_g, x, grid, grid, channels);
+        Value kernel = _g.Weight("neck.2.weight", _rows.Read("neck.2.weight", channels, channels, 3, 3), channels, channels, 3, 3);
+        x = _g.Node("Conv", [x, kernel], ("pads", new long[] { 1, 1, 1, 1 }));
+        x = _rows.Norm(_g, TokenRows.ToRows(_g, x, grid, grid, channels), "neck.3", channels, ChannelNormEpsilon);
+        return TokenRows.ToPlanes(_g, x, grid, grid, channels);
+    }
+
+    /// <summary>Builds rows start .. end-1 of the result for each strip, and joins them.</summary>
+    private Value InStrips(int rows, int valuesOfRow, Func<int, int, Value> strip, int axis = 2)
+    {
+        int height = _form.IsTiled ? Math.Clamp(_form.ValuesOfStrip / valuesOfRow, 1, rows) : rows;
+        List<Value> strips = [];
+        for (int start = 0; start < rows; start += height) strips.Add(strip(start, Math.Min(rows, start + height)));
+        return strips.Count == 1 ? strips[0] : _g.Concat(axis, [.. strips]);
+    }
+
+    // A kernel of three needs one row more on each side; beyond the picture it is padding.
+    private static (int Row, int Padding) Above(int row) => row == 0 ? (0, 1) : (row - 1, 0);
+
+    private static (int Row, int Padding) Below(int end, int rows) => end == rows ? (end, 1) : (end + 1, 0);
+
+    /// <summary>A convolution with its batch normalisation folded in, or one that was folded before it was saved.</summary>
+    /// <param name="name">Of the pair: <c>c</c> is the convolution, <c>bn</c> the normalisation.</param>
+    /// <param name="inputs">Input channels of a group: 1 where each channel is on its own.</param>
+    /// <param name="outputs">Output channels.</param>
+    /// <param name="kernel">Side of the kernel.</param>
+    private Convolution Folded(string name, int inputs, int outputs, int kernel)
+    {
+        float[] weight = _rows.Read(name + ".c.weight", outputs, inputs, kernel, kernel);
+        float[] bias;
+        if (_rows.Weights.Contains(TinyVitLayout.Prefix + name + ".c.bias"))
+        {
+            bias = _rows.Read(name + ".c.bias", outputs);
+        }
+        else
+        {
+            float[] scale = _rows.Read(name + ".bn.weight", outputs), mean = _rows.Read(name + ".bn.running_mean", outputs);
+            float[] variance = _rows.Read(name + ".bn.running_var", outputs);
+            bias = _rows.Read(name + ".bn.bias", outputs);
+            for (int o = 0; o < outputs; o++)
+            {
+                double factor = scale[o] / Math.Sqrt((double)variance[o] + BatchNormEpsilon);
+                bias[o] = (float)(bias[o] - mean[o] * factor);
+                foreach (ref float w in weight.AsSpan(o * (weight.Length / outputs), weight.Length / outputs)) w = (float)(w * factor);
+            }
+        }
+
+        return new Convolution(
+            _g.Weight(name + ".weight", weight, outputs, inputs, kernel, kernel), _g.Constant(name + ".bias", bias, outputs),
+            kernel, Groups: kernel == 3 && inputs == 1 ? outputs : 1);
+    }
+
+    private readonly record struct Convolution(Value Weight, Value Bias, int Kernel, int Groups)
+    {
+        public Value Apply(GraphBuilder g, Value x) => g.Node("Conv", [x, Weight, Bias]);
+
+        public Value Apply(GraphBuilder g, Value x, int stride, int top, int bottom) => g.Node(
+            "Conv", [x, Weight, Bias], ("pads", new long[] { top, 1, bottom, 1 }), ("strides", new long[] { stride, stride }), ("group", (long)Groups));
+    }
+}

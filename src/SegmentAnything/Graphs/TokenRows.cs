@@ -1,0 +1,226 @@
+using System.Numerics.Tensors;
+using SegmentAnything.Checkpoints;
+
+namespace SegmentAnything.Graphs;
+
+/// <summary>
+/// The steps that both encoders take on tokens kept as rows (tokens, channels): LayerNorm before a product, MLPs,
+/// attention within windows.
+/// </summary>
+/// <remarks>
+/// LayerNorm before a product is (x̂·γ + β)·W + b = x̂·(γ·W) + (β·W + b): its scale and shift go into the product, and
+/// what is left is x̂ = (x - mean) / sqrt(variance + ε). On the CPU six plain nodes do that several times faster than ONNX
+/// Runtime's LayerNormalization, which is not vectorised. It also makes padding simple: x̂ of a zero row is zero.
+/// </remarks>
+internal sealed class TokenRows(StateDict weights, string prefix, EncoderForm form)
+{
+    public StateDict Weights { get; } = weights;
+
+    /// <summary>Builds for processors: part by part.</summary>
+    public bool Tiled => form.IsTiled;
+
+    public float[] Read(string name, params ReadOnlySpan<int> shape) => Weights.Read(prefix + name, shape);
+
+    /// <summary>x̂, without scale and shift, over the last axis.</summary>
+    public Value Normalize(GraphBuilder g, Value x, int channels, float epsilon)
+    {
+        if (!Tiled)
+        {
+            float[] ones = new float[channels], zeros = new float[channels];
+            Array.Fill(ones, 1);
+            return g.LayerNorm(x, g.Constant("ones", ones, channels), g.Constant("zeros", zeros, channels), epsilon);
+        }
+
+        Value centred = g.Node("Sub", [x, g.Node("ReduceMean", [x, g.Integers(-1)], ("keepdims", 1L))]);
+        Value squares = g.Node("ReduceSumSquare", [centred, g.Integers(-1)], ("keepdims", 1L));
+        Value variance = g.Add(g.Multiply(squares, g.Scalar(1f / channels)), g.Scalar(epsilon));
+        return g.Node("Div", [centred, g.Node("Sqrt", [variance])]);
+    }
+
+    /// <summary>A whole LayerNorm: where no product follows that could take scale and shift.</summary>
+    public Value Norm(GraphBuilder g, Value x, string name, int channels, float epsilon)
+    {
+        Value scale = g.Constant(name + ".weight", Read(name + ".weight", channels), channels);
+        Value shift = g.Constant(name + ".bias", Read(name + ".bias", channels), channels);
+        return Tiled
+            ? g.Add(g.Multiply(Normalize(g, x, channels, epsilon), scale), shift)
+            : g.LayerNorm(x, scale, shift, epsilon);
+    }
+
+    /// <summary>A Linear layer's weight and bias with the LayerNorm before it folded in; outputs x inputs.</summary>
+    public (float[] Weight, float[] Bias) FoldNorm(string norm, string linear, int inputs, int outputs)
+    {
+        float[] weight = Read(linear + ".weight", outputs, inputs);
+        float[] bias = Read(linear + ".bias", outputs);
+        float[] scale = Read(norm + ".weight", inputs);
+        float[] shift = Read(norm + ".bias", inputs);
+        for (int o = 0; o < outputs; o++)
+        {
+            Span<float> row = weight.AsSpan(o * inputs, inputs);
+            double sum = bias[o];
+            for (int i = 0; i < inputs; i++) sum += (double)row[i] * shift[i];
+            bias[o] = (float)sum;
+            TensorPrimitives.Multiply(row, scale, row);
+        }
+
+        return (weight, bias);
+    }
+
+    /// <summary>x · weightᵀ + bias on rows, for a weight as PyTorch keeps it (outputs x inputs).</summary>
+    public static Value Linear(GraphBuilder g, Value x, string name, ReadOnlySpan<float> weight, ReadOnlySpan<float> bias) =>
+        g.Gemm(x, Matrix(g, name, weight, bias.Length), g.Constant(name + ".bias", bias, bias.Length));
+
+    /// <summary>A weight as PyTorch keeps it (outputs x inputs), to be multiplied from the right.</summary>
+    public static Value Matrix(GraphBuilder g, string name, ReadOnlySpan<float> weight, int outputs) =>
+        g.Weight(name + ".weight", Matrices.Transpose(weight, outputs, weight.Length / outputs), weight.Length / outputs, outputs);
+
+    // In this form, ONNX Runtime joins the transposition with the change to its own layout for convolutions.
+
+    /// <summary>Rows of a height x width picture to planes: (1, channels, height, width).</summary>
+    public static Value ToPlanes(GraphBuilder g, Value rows, int height, int width, int channels) =>
+        g.Transpose(g.Reshape(rows, 1, height, width, channels), 0, 3, 1, 2);
+
+    /// <summary>The way back: (height·width, channels).</summary>
+    public static Value ToRows(GraphBuilder g, Value planes, int height, int width, int channels) =>
+        g.Reshape(g.Transpose(planes, 0, 2, 3, 1), (long)height * width, channels);
+
+    /// <summary>x + mlp(norm(x)) on rows.</summary>
+    public Value Mlp(
+        GraphBuilder g, Value x, string norm, string first, string second, int rows, int channels, int hidden, float epsilon)
+    {
+        (float[] weight, float[] bias) = FoldNorm(norm, first, channels, hidden);
+        float[] secondWeight = Read(second + ".weight", channels, hidden);
+        float[] secondBias = Read(second + ".bias", channels);
+        return OnParts(g, x, rows, channels, hidden, (part, rowsOfPart) =>
+        {
+            Value inner = part.Gelu(Linear(part, Normalize(part, rowsOfPart, channels, epsilon), first, weight, bias));
+            return part.Add(rowsOfPart, Linear(part, inner, second, secondWeight, secondBias));
+        });
+    }
+
+    /// <summary>Does something to rows: a part of them at a time, or all at once.</summary>
+    /// <param name="g">The graph.</param>
+    /// <param name="x">(rows, channels); the result has the same shape.</param>
+    /// <param name="rows">How many.</param>
+    /// <param name="channels">Values of a row.</param>
+    /// <param name="widest">Values of a row where the body is widest.</param>
+    /// <param name="body">Builds what is done.</param>
+    private Value OnParts(GraphBuilder g, Value x, int rows, int channels, int widest, Func<GraphBuilder, Value, Value> body)
+    {
+        int parts = Tiled ? PartsOf(rows, widest) : 1;
+        if (parts == 1) return body(g, x);
+        int rowsOfPart = rows / parts;
+        Value stacked = g.ForEachPart(g.Reshape(x, parts, rowsOfPart, channels), [rowsOfPart, channels], [rowsOfPart, channels], body);
+        return g.Reshape(stacked, rows, channels);
+    }
+
+    // The fewest equal parts that fit.
+    private int PartsOf(int rows, int widest)
+    {
+        int parts = Math.Clamp((int)(((long)rows * widest + form.ValuesOfPart - 1) / form.ValuesOfPart), 1, rows);
+        while (rows % parts != 0) parts++;
+        return parts;
+    }
+
+    /// <summary>The sizes of an attention within windows.</summary>
+    /// <param name="Grid">Tokens along each side of the picture.</param>
+    /// <param name="Window">Tokens along each side of a window.</param>
+    /// <param name="Heads">Attention heads.</param>
+    /// <param name="HeadChannels">Channels of each.</param>
+    public readonly record struct WindowSizes(int Grid, int Window, int Heads, int HeadChannels)
+    {
+        public int Across => (Grid + Window - 1) / Window;
+
+        public int Padded => Across * Window;
+
+        public int Channels => Heads * HeadChannels;
+
+        public int Tokens => Window * Window;
+    }
+
+    /// <summary>
+    /// Attention within windows on rows of a Grid x Grid picture, with its projection. One part is a row of windows.
+    /// </summary>
+    /// <param name="g">The graph.</param>
+    /// <param name="x">(Grid², channels). Padding is zero, here.</param>
+    /// <param name="sizes">The windows.</param>
+    /// <param name="name">Prefix of the names of weights.</param>
+    /// <param name="projections">
+    /// Weights (outputs x inputs) and biases of queries (already scaled), keys and values, each by head.
+    /// </param>
+    /// <param name="output">Weight and bias of the projection.</param>
+    /// <param name="epsilon">
+    /// With a value, x is normalised within the parts, without scale and shift, and the result is x + projection(...):
+    /// right where the network pads before it normalises. Null where x is normalised already.
+    /// </param>
+    /// <param name="attend">
+    /// Builds softmax(scores)·values from queries, keys and values of shape (windows, heads, tokens, channels of a head),
+    /// given the number of windows; the result may have any shape of the same order.
+    /// </param>
+    /// <remarks>
+    /// The keys' bias adds the same to all scores of a query and drops out of the softmax; the values' bias passes through
+    /// it, as weights sum to 1, and joins the bias of the projection. So tokens of the padding are plain zeros.
+    /// </remarks>
+    public Value WindowAttention(
+        GraphBuilder g, Value x, WindowSizes sizes, string name,
+        ((float[] Weight, float[] Bias) Query, (float[] Weight, float[] Bias) Key, (float[] Weight, float[] Bias) Value) projections,
+        (float[] Weight, float[] Bias) output, float? epsilon,
+        Func<GraphBuilder, Value, Value, Value, int, Value> attend)
+    {
+        (int grid, int window, int across, int channels) = (sizes.Grid, sizes.Window, sizes.Across, sizes.Channels);
+        float[] outputBias = [.. output.Bias];
+        for (int o = 0; o < channels; o++)
+            outputBias[o] += TensorPrimitives.Dot(output.Weight.AsSpan(o * channels, channels), projections.Value.Bias);
+
+        Value padded = g.Reshape(x, grid, (long)grid * channels);
+        if (sizes.Padded > grid) padded = g.Node("Pad", [padded, g.Integers(0, 0, sizes.Padded - grid, 0)], ("mode", "constant"));
+        Value result;
+        if (Tiled && across > 1)
+        {
+            int rows = window * grid;
+            result = g.ForEachPart(g.Reshape(padded, across, rows, channels), [rows, channels], [rows, channels], (part, windowRow) => Body(part, windowRow, 1));
+        }
+        else
+        {
+            result = Body(g, g.Reshape(padded, (long)sizes.Padded * grid, channels), across);
+        }
+
+        if (sizes.Padded > grid) result = g.Slice(g.Reshape(result, sizes.Padded, (long)grid * channels), 0, 0, grid);
+        return g.Reshape(result, (long)grid * grid, channels);
+
+        Value Body(GraphBuilder b, Value rows, int windowRows)
+        {
+            Value normal = epsilon is { } value ? Normalize(b, rows, channels, value) : rows;
+            Value q = ToWindows(b, Linear(b, normal, name + "q", projections.Query.Weight, projections.Query.Bias), windowRows);
+            Value k = ToWindows(b, b.MatMul(normal, Matrix(b, name + "k", projections.Key.Weight, channels)), windowRows);
+            Value v = ToWindows(b, b.MatMul(normal, Matrix(b, name + "v", projections.Value.Weight, channels)), windowRows);
+            Value merged = FromWindows(b, attend(b, q, k, v, windowRows * across), windowRows);
+            Value projected = Linear(b, merged, name + "proj", output.Weight, outputBias);
+            return epsilon is null ? projected : b.Add(rows, projected);
+        }
+
+        // Rows of whole rows of windows to (windows, heads, tokens, channels of a head), columns padded with zeros.
+        Value ToWindows(GraphBuilder b, Value rows, int windowRows)
+        {
+            if (sizes.Padded > grid)
+            {
+                rows = b.Reshape(rows, (long)windowRows * window, (long)grid * channels);
+                rows = b.Node("Pad", [rows, b.Integers(0, 0, 0, (long)(sizes.Padded - grid) * channels)], ("mode", "constant"));
+            }
+
+            rows = b.Reshape(rows, windowRows, window, across, window, sizes.Heads, sizes.HeadChannels);
+            rows = b.Transpose(rows, 0, 2, 4, 1, 3, 5);
+            return b.Reshape(rows, (long)windowRows * across, sizes.Heads, sizes.Tokens, sizes.HeadChannels);
+        }
+
+        // The way back, without the padding of the columns.
+        Value FromWindows(GraphBuilder b, Value windows, int windowRows)
+        {
+            windows = b.Reshape(windows, windowRows, across, sizes.Heads, window, window, sizes.HeadChannels);
+            windows = b.Transpose(windows, 0, 3, 1, 4, 2, 5);
+            if (sizes.Padded > grid)
+                windows = b.Slice(b.Reshape(windows, (long)windowRows * window, (long)sizes.Padded * channels), 1, 0, (long)grid * channels);
+            return b.Reshape(windows, (long)windowRows * window * grid, channels);
+        }
+    }
+}

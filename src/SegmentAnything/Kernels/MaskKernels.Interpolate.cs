@@ -1,0 +1,135 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace SegmentAnything.Kernels;
+
+/// <content>Resizes one row, or one column.</content>
+internal static partial class MaskKernels
+{
+    /// <summary>Values that must be readable (whatever they are) beyond the last source position of an interpolation.</summary>
+    internal const int ReadAhead = 32;
+
+    /// <summary>Interpolates along a row (or column): each output has its own neighbours and weights.</summary>
+    /// <param name="source">Its positions, and <see cref="ReadAhead"/> values more.</param>
+    /// <param name="axis">Neighbours and weights.</param>
+    /// <param name="start">The first output that is wanted, a multiple of 16.</param>
+    /// <param name="count">How many are wanted, a multiple of 16.</param>
+    /// <param name="destination">Output i is written to destination[i].</param>
+    /// <remarks>
+    /// destination[i] = fma(source[first], firstWeight, source[second] * secondWeight), as <see cref="Blend"/>.
+    /// Exactness: every path gives the same bits.
+    /// </remarks>
+    internal static void Interpolate(ReadOnlySpan<float> source, InterpolationAxis axis, int start, int count, Span<float> destination)
+    {
+        Debug.Assert(start % 16 == 0 && count % 16 == 0 && start + count <= axis.First.Length, "Whole vectors only.");
+        ArgumentOutOfRangeException.ThrowIfLessThan(source.Length, axis.SourceLength + ReadAhead, nameof(source));
+        ArgumentOutOfRangeException.ThrowIfLessThan(destination.Length, start + count, nameof(destination));
+        ref float input = ref MemoryMarshal.GetReference(source);
+        ref float output = ref MemoryMarshal.GetReference(destination);
+        int end = start + count;
+        if (Vector512.IsHardwareAccelerated && Avx512F.IsSupported && axis.Reach16 <= ReadAhead)
+        {
+            for (int i = start; i < end; i += Vector512<float>.Count)
+                InterpolateVector512(ref input, axis, i).StoreUnsafe(ref output, (nuint)i);
+        }
+        else if (Vector256.IsHardwareAccelerated && Avx2.IsSupported)
+        {
+            for (int i = start; i < end; i += Vector256<float>.Count)
+                InterpolateVector256(ref input, axis, i).StoreUnsafe(ref output, (nuint)i);
+        }
+        else if (Vector128.IsHardwareAccelerated)
+        {
+            for (int i = start; i < end; i += Vector128<float>.Count)
+                InterpolateVector128(ref input, axis, i).StoreUnsafe(ref output, (nuint)i);
+        }
+        else
+        {
+            InterpolateScalar(source, axis, start, count, destination);
+        }
+    }
+
+    internal static void InterpolateScalar(ReadOnlySpan<float> source, InterpolationAxis axis, int start, int count, Span<float> destination)
+    {
+        for (int i = start; i < start + count; i++)
+        {
+            destination[i] = MathF.FusedMultiplyAdd(
+                source[axis.First[i]], axis.FirstWeight[i], source[axis.Second[i]] * axis.SecondWeight[i]);
+        }
+    }
+
+    // Four neighbours picked one by one: there is no cheap lookup at this width.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector128<float> InterpolateVector128(ref float source, InterpolationAxis axis, int i)
+    {
+        ref int first = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(axis.First), i);
+        ref int second = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(axis.Second), i);
+        Vector128<float> a = Vector128.Create(
+            Unsafe.Add(ref source, first), Unsafe.Add(ref source, Unsafe.Add(ref first, 1)),
+            Unsafe.Add(ref source, Unsafe.Add(ref first, 2)), Unsafe.Add(ref source, Unsafe.Add(ref first, 3)));
+        Vector128<float> b = Vector128.Create(
+            Unsafe.Add(ref source, second), Unsafe.Add(ref source, Unsafe.Add(ref second, 1)),
+            Unsafe.Add(ref source, Unsafe.Add(ref second, 2)), Unsafe.Add(ref source, Unsafe.Add(ref second, 3)));
+        Vector128<float> weightA = Vector128.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(axis.FirstWeight), (nuint)i);
+        Vector128<float> weightB = Vector128.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(axis.SecondWeight), (nuint)i);
+        return Vector128.FusedMultiplyAdd(a, weightA, b * weightB);
+    }
+
+    // Where 8 outputs read at most 8 neighbouring positions (enlarging), these are loaded at once and permuted;
+    // otherwise (shrinking) they are gathered.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static unsafe Vector256<float> InterpolateVector256(ref float source, InterpolationAxis axis, int i)
+    {
+        Vector256<int> first = Vector256.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(axis.First), (nuint)i);
+        Vector256<int> second = Vector256.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(axis.Second), (nuint)i);
+        Vector256<float> weightA = Vector256.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(axis.FirstWeight), (nuint)i);
+        Vector256<float> weightB = Vector256.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(axis.SecondWeight), (nuint)i);
+        Vector256<float> a, b;
+        if (axis.Reach8 <= Vector256<float>.Count)
+        {
+            int start = first.ToScalar();
+            Vector256<float> window = Vector256.LoadUnsafe(ref source, (nuint)start);
+            a = Avx2.PermuteVar8x32(window, first - Vector256.Create(start));
+            b = Avx2.PermuteVar8x32(window, second - Vector256.Create(start));
+        }
+        else
+        {
+            fixed (float* pinned = &source)
+            {
+                a = Avx2.GatherVector256(pinned, first, sizeof(float));
+                b = Avx2.GatherVector256(pinned, second, sizeof(float));
+            }
+        }
+
+        return Vector256.FusedMultiplyAdd(a, weightA, b * weightB);
+    }
+
+    // 16 outputs read at most 16 neighbouring positions (enlarging: one load), or at most 32 (shrinking to a half: two).
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector512<float> InterpolateVector512(ref float source, InterpolationAxis axis, int i)
+    {
+        Vector512<int> first = Vector512.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(axis.First), (nuint)i);
+        Vector512<int> second = Vector512.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(axis.Second), (nuint)i);
+        Vector512<float> weightA = Vector512.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(axis.FirstWeight), (nuint)i);
+        Vector512<float> weightB = Vector512.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(axis.SecondWeight), (nuint)i);
+        int start = first.ToScalar();
+        Vector512<int> origin = Vector512.Create(start);
+        Vector512<float> window = Vector512.LoadUnsafe(ref source, (nuint)start);
+        Vector512<float> a, b;
+        if (axis.Reach16 <= Vector512<float>.Count)
+        {
+            a = Avx512F.PermuteVar16x32(window, first - origin);
+            b = Avx512F.PermuteVar16x32(window, second - origin);
+        }
+        else
+        {
+            Vector512<float> next = Vector512.LoadUnsafe(ref source, (nuint)(start + Vector512<float>.Count));
+            a = Avx512F.PermuteVar16x32x2(window, first - origin, next);
+            b = Avx512F.PermuteVar16x32x2(window, second - origin, next);
+        }
+
+        return Vector512.FusedMultiplyAdd(a, weightA, b * weightB);
+    }
+}

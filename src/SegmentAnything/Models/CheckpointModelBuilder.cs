@@ -1,0 +1,141 @@
+using System.Security.Cryptography;
+using System.Text;
+using Google.Protobuf;
+using SegmentAnything.Checkpoints;
+using SegmentAnything.Graphs;
+
+namespace SegmentAnything.Models;
+
+/// <summary>How an image encoder is built from a checkpoint.</summary>
+internal sealed record CheckpointModelOptions
+{
+    /// <summary>Store weights as float16. Default: false.</summary>
+    public bool Half { get; init; }
+
+    /// <summary>What the graph is for. Default: processors.</summary>
+    public EncoderForm Form { get; init; } = EncoderForm.Tiled;
+
+    /// <summary>Told the share of the graph that is built, 0 to 1.</summary>
+    public IProgress<float>? Progress { get; init; }
+}
+
+/// <summary>Builds the image encoder of a checkpoint as an ONNX file, once: what was built is kept.</summary>
+/// <remarks>
+/// Weights go from the checkpoint to the file one at a time, so that memory does not grow with the model. A folder appears
+/// under its final name only when it is complete; several processes may build the same at once.
+/// </remarks>
+internal static class CheckpointModelBuilder
+{
+    public const string EncoderFileName = "encoder.onnx";
+    public const string WeightsFileName = "encoder.weights";
+
+    /// <summary>Key of the remark in a model whose weights are float16 on purpose.</summary>
+    public const string HalfRemark = "segment-anything.float16-weights";
+
+    /// <summary>Key of the remark that ties a model to the checkpoint that it was built from.</summary>
+    public const string CheckpointRemark = "segment-anything.checkpoint-sha256";
+
+    // Changes when a graph built by an older version must not be used any more.
+    private const int Version = 1;
+
+    // Beyond this, weights have a file of their own, which is mapped instead of read.
+    private const long LargestInside = 64 << 20;
+
+    /// <summary>Finds or builds the encoder of a checkpoint in a cache.</summary>
+    /// <param name="weights">The checkpoint.</param>
+    /// <param name="cache">The folder of all that was built.</param>
+    /// <param name="options">How to build it.</param>
+    /// <param name="cancellationToken">Stops between parts; nothing is left behind.</param>
+    /// <returns>The path of the ONNX file.</returns>
+    /// <exception cref="CheckpointException">The weights are of no known encoder, or damaged.</exception>
+    /// <exception cref="IOException">The cache cannot be written.</exception>
+    public static string Build(StateDict weights, string cache, CheckpointModelOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        options ??= new CheckpointModelOptions();
+        string hash = HashOf(weights, cache);
+        string folder = Path.Combine(cache, $"{hash[..32]}-{options.Form}-{(options.Half ? "float16" : "float32")}-v{Version}");
+        string path = Path.Combine(folder, EncoderFileName);
+        if (File.Exists(path)) return path;
+
+        RemoveAbandoned(cache);
+        string temporary = $"{folder}.{Guid.NewGuid():n}.tmp";
+        try
+        {
+            Write(weights, hash, temporary, options, cancellationToken);
+            try
+            {
+                Directory.Move(temporary, folder);
+            }
+            catch (IOException) when (File.Exists(path))
+            {
+                // Another process was faster, with the same contents.
+            }
+
+            return path;
+        }
+        finally
+        {
+            if (Directory.Exists(temporary)) Directory.Delete(temporary, recursive: true);
+        }
+    }
+
+    /// <summary>Builds the encoder into a folder: <see cref="EncoderFileName"/>, and <see cref="WeightsFileName"/> if it is large.</summary>
+    /// <exception cref="CheckpointException">The weights are of no known encoder, or damaged.</exception>
+    public static void Write(StateDict weights, string hash, string folder, CheckpointModelOptions options, CancellationToken cancellationToken)
+    {
+        Directory.CreateDirectory(folder);
+        long values = weights.Tensors.Values.Where(t => t.Name.StartsWith(VitLayout.Prefix, StringComparison.Ordinal)).Sum(t => t.Count);
+        FileStream? external = values * (options.Half ? 2 : 4) > LargestInside ? File.Create(Path.Combine(folder, WeightsFileName)) : null;
+        using (external)
+        {
+            GraphBuilder graph = Build(weights, new WeightOptions(options.Half, external is null ? null : new ExternalWeights(external, WeightsFileName)), options, cancellationToken);
+            graph.Metadata[CheckpointRemark] = hash;
+            if (options.Half) graph.Metadata[HalfRemark] = "true";
+            using FileStream model = File.Create(Path.Combine(folder, EncoderFileName));
+            graph.Build().WriteTo(model);
+        }
+
+        options.Progress?.Report(1);
+    }
+
+    private static GraphBuilder Build(StateDict weights, WeightOptions weightOptions, CheckpointModelOptions options, CancellationToken cancellationToken)
+    {
+        if (VitLayout.Fits(weights)) return VitEncoderGraph.Build(weights, weightOptions, options.Form, options.Progress, cancellationToken);
+        if (TinyVitLayout.Fits(weights)) return TinyVitEncoderGraph.Build(weights, weightOptions, options.Form);
+        throw new CheckpointException($"{weights.Source}: no image encoder of a known SAM was found among its {weights.Tensors.Count} tensors.");
+    }
+
+    // Hashing gigabytes at each start would not do: the hash of a file is remembered as long as its length and time stay.
+    private static string HashOf(StateDict weights, string cache)
+    {
+        var file = new FileInfo(weights.Source);
+        if (!file.Exists) return weights.ComputeHash();
+        string key = $"{file.FullName}\n{file.Length}\n{file.LastWriteTimeUtc.Ticks}";
+        string note = Path.Combine(cache, "hashes", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key))));
+        if (File.Exists(note) && File.ReadAllText(note) is { Length: 64 } known && known.All(char.IsAsciiHexDigitLower)) return known;
+
+        string hash = weights.ComputeHash();
+        Directory.CreateDirectory(Path.GetDirectoryName(note)!);
+        string temporary = $"{note}.{Guid.NewGuid():n}.tmp";
+        File.WriteAllText(temporary, hash);
+        File.Move(temporary, note, overwrite: true);
+        return hash;
+    }
+
+    // What a process that was killed has left. A build takes minutes at most.
+    private static void RemoveAbandoned(string cache)
+    {
+        if (!Directory.Exists(cache)) return;
+        foreach (string folder in Directory.EnumerateDirectories(cache, "*.tmp"))
+        {
+            try
+            {
+                if (Directory.GetLastWriteTimeUtc(folder) < DateTime.UtcNow.AddDays(-1)) Directory.Delete(folder, recursive: true);
+            }
+            catch (IOException)
+            {
+                // Somebody else removes it, or uses it after all.
+            }
+        }
+    }
+}

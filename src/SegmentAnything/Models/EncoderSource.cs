@@ -1,0 +1,69 @@
+using System.Security.Cryptography;
+using SegmentAnything.Checkpoints;
+using SegmentAnything.Execution;
+using SegmentAnything.Graphs;
+using SegmentAnything.Graphs.Onnx;
+
+namespace SegmentAnything.Models;
+
+/// <summary>An image encoder's graph, ready to be loaded.</summary>
+/// <param name="Model">The bytes of the ONNX file.</param>
+/// <param name="Path">Where it is, if it must be loaded from there because its weights are beside it; else null.</param>
+/// <param name="Fingerprint">The SHA-256 of the file that was given, in hexadecimal.</param>
+/// <param name="Tuning">What the graph asks for.</param>
+internal sealed record EncoderSource(ReadOnlyMemory<byte> Model, string? Path, string Fingerprint, SessionTuning Tuning)
+{
+    /// <summary>Takes a model's encoder from its files; builds it from the checkpoint if there is one instead.</summary>
+    /// <param name="files">An encoder, or a checkpoint.</param>
+    /// <param name="variant">What they are of.</param>
+    /// <param name="execution">Where it will run.</param>
+    /// <exception cref="ModelNotFoundException">There is neither.</exception>
+    /// <exception cref="CheckpointException">The file is damaged.</exception>
+    public static EncoderSource Of(ModelFiles files, SamVariant variant, ExecutionOptions execution)
+    {
+        ArgumentNullException.ThrowIfNull(files);
+        ArgumentNullException.ThrowIfNull(variant);
+        bool onProcessor = execution.Providers is [CpuProvider, ..];
+        EncoderForm form = onProcessor ? EncoderForm.Tiled : EncoderForm.Plain;
+        string? path = files.FindPath(ModelFileRole.Encoder);
+        ReadOnlyMemory<byte> model;
+        if (!files.Roles.Contains(ModelFileRole.Encoder) && files.Roles.Contains(ModelFileRole.Checkpoint))
+        {
+            using StateDict weights = CheckpointReader.Open(files.Open(ModelFileRole.Checkpoint));
+            path = CheckpointModelBuilder.Build(weights, CacheFolder, new CheckpointModelOptions { Form = form });
+            model = File.ReadAllBytes(path);
+        }
+        else
+        {
+            model = files.Read(ModelFileRole.Encoder);
+        }
+
+        string fingerprint = Convert.ToHexStringLower(SHA256.HashData(model.Span));
+        ModelProto parsed = OnnxFile.Parse(model.Span, $"the image encoder of {variant.Name}");
+        bool external = parsed.Graph.Initializer.Any(t => t.DataLocation == TensorProto.Types.DataLocation.External);
+        bool half = parsed.MetadataProps.Any(m => m.Key == CheckpointModelBuilder.HalfRemark);
+        if (onProcessor && !external && variant.ImageSize == TinyVitLayout.DefaultImageSize && Rebuild(parsed, form) is { } faster) model = faster;
+        return new EncoderSource(model, external ? path : null, fingerprint, half
+            ? SessionTuning.Default with { Entries = new Dictionary<string, string>([WeightOptions.KeepHalf]) }
+            : SessionTuning.Default);
+    }
+
+    /// <summary>Where graphs that were built from checkpoints are kept: in the model store.</summary>
+    public static string CacheFolder => System.IO.Path.Combine(ModelStore.Default.Folders[0], ".built");
+
+    // An export of MobileSAM's encoder computes the same half as fast again in our arrangement. One that differs from the
+    // published network in any way is run as it is.
+    private static ReadOnlyMemory<byte>? Rebuild(ModelProto model, EncoderForm form)
+    {
+        if (!TinyVitOnnxImport.Fits(model) || EncoderContract.NormalisesItself(model.Graph, model.Graph.Input[0].Name)) return null;
+        try
+        {
+            using StateDict weights = TinyVitOnnxImport.Read(model, "the image encoder");
+            return TinyVitEncoderGraph.Build(weights, form: form).ToBytes();
+        }
+        catch (CheckpointException)
+        {
+            return null;
+        }
+    }
+}

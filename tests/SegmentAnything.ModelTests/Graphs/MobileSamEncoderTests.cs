@@ -1,0 +1,99 @@
+using Microsoft.ML.OnnxRuntime;
+using SegmentAnything.Checkpoints;
+using SegmentAnything.Graphs;
+using SegmentAnything.TestSupport;
+
+namespace SegmentAnything.ModelTests.Graphs;
+
+/// <summary>MobileSAM's encoder, rebuilt from the weights in the exported file, against that file.</summary>
+public class MobileSamEncoderTests
+{
+    // Both compute in float32; the embedding's values are below 1.
+    private const double Tolerance = 1e-4;
+
+    [Fact]
+    public void RebuiltEncoder_InEveryForm_EqualsTheExportedOne()
+    {
+        ReadOnlyMemory<byte> stock = ModelStore.Default.Find(SamModels.MobileSam).Read(ModelFileRole.Encoder);
+        using StateDict weights = TinyVitOnnxImport.Read(OnnxFile.Parse(stock.Span, "encoder.onnx"), "encoder.onnx");
+        float[] image = Picture();
+        float[] expected = Run(stock.ToArray(), image);
+
+        foreach (EncoderForm form in new[] { EncoderForm.Tiled, EncoderForm.Plain })
+        {
+            double difference = ReferenceFile.MaxDifference(Run(TinyVitEncoderGraph.Build(weights, form: form).ToBytes(), image), expected);
+            TestContext.Current.TestOutputHelper?.WriteLine($"{form}: {difference:e1}");
+            Assert.True(difference < Tolerance, $"{form}: {difference}");
+        }
+    }
+
+    [Fact]
+    public void CheckpointLayout_WithBatchNormalisation_EqualsTheExportedOne()
+    {
+        ReadOnlyMemory<byte> stock = ModelStore.Default.Find(SamModels.MobileSam).Read(ModelFileRole.Encoder);
+        using StateDict weights = TinyVitOnnxImport.Read(OnnxFile.Parse(stock.Span, "encoder.onnx"), "encoder.onnx");
+        using StateDict checkpoint = CheckpointReader.Open(ByteSource.FromMemory("mobile_sam.pt", TinyCheckpoint.Zip(Unfold(weights))));
+        float[] image = Picture();
+
+        double difference = ReferenceFile.MaxDifference(Run(TinyVitEncoderGraph.Build(checkpoint).ToBytes(), image), Run(stock.ToArray(), image));
+        Assert.True(difference < Tolerance, $"{difference}");
+    }
+
+    // As the published checkpoint has them: convolutions without bias, each followed by a batch normalisation.
+    private static IEnumerable<TinyTensor> Unfold(StateDict weights)
+    {
+        var random = new Random(4);
+        foreach (TensorInfo tensor in weights.Tensors.Values)
+        {
+            float[] values = weights.ReadAny(tensor.Name);
+            long[] shape = [.. tensor.Shape.Select(d => (long)d)];
+            if (tensor.Name.EndsWith(".c.bias", StringComparison.Ordinal)) continue;
+            if (!tensor.Name.EndsWith(".c.weight", StringComparison.Ordinal))
+            {
+                yield return new TinyTensor(tensor.Name, "float32", shape, values);
+                continue;
+            }
+
+            string name = tensor.Name[..^".c.weight".Length];
+            float[] folded = weights.ReadAny(name + ".c.bias");
+            int outputs = folded.Length, inputs = values.Length / outputs;
+            float[] scale = new float[outputs], mean = new float[outputs], variance = new float[outputs], shift = new float[outputs];
+            for (int o = 0; o < outputs; o++)
+            {
+                (scale[o], mean[o], variance[o]) = (0.5f + random.NextSingle(), random.NextSingle() - 0.5f, 0.5f + random.NextSingle());
+                double factor = scale[o] / Math.Sqrt(variance[o] + 1e-5);
+                shift[o] = (float)(folded[o] + mean[o] * factor);
+                for (int i = 0; i < inputs; i++) values[o * inputs + i] = (float)(values[o * inputs + i] / factor);
+            }
+
+            yield return new TinyTensor(tensor.Name, "float32", shape, values);
+            yield return new TinyTensor(name + ".bn.weight", "float32", [outputs], scale);
+            yield return new TinyTensor(name + ".bn.bias", "float32", [outputs], shift);
+            yield return new TinyTensor(name + ".bn.running_mean", "float32", [outputs], mean);
+            yield return new TinyTensor(name + ".bn.running_var", "float32", [outputs], variance);
+        }
+    }
+
+    // Smooth structure and noise, in the range of normalised pixels.
+    private static float[] Picture()
+    {
+        var random = new Random(3);
+        float[] image = new float[3 * 1024 * 1024];
+        for (int i = 0; i < image.Length; i++)
+        {
+            int x = i % 1024, y = i / 1024 % 1024, c = i >> 20;
+            image[i] = (float)(1.5 * Math.Sin(x / (20.0 + 15 * c)) * Math.Cos(y / 33.0) + 0.5 * random.NextDouble());
+        }
+
+        return image;
+    }
+
+    private static float[] Run(byte[] model, float[] image)
+    {
+        using var session = new InferenceSession(model);
+        using OrtValue value = OrtValue.CreateTensorValueFromMemory(image, [1, 3, 1024, 1024]);
+        using var options = new RunOptions();
+        using IDisposableReadOnlyCollection<OrtValue> outputs = session.Run(options, [session.InputNames[0]], [value], session.OutputNames);
+        return outputs[0].GetTensorDataAsSpan<float>().ToArray();
+    }
+}
