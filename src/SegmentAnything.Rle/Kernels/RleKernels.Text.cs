@@ -108,10 +108,10 @@ internal static partial class RleKernels
     private static ulong SpreadGroups(ulong value)
     {
         if (Bmi2.X64.IsSupported) return Bmi2.X64.ParallelBitDeposit(value, 0x1f1f1f1f1f1f1f1fUL);
-        value &= 0xffffffffffUL;
-        value = (value | (value << 12)) & 0x000fffff000fffffUL;
-        value = (value | (value << 6)) & 0x03ff03ff03ff03ffUL;
-        return (value | (value << 3)) & 0x1f1f1f1f1f1f1f1fUL;
+        // The upper halves move up: 20 of 40 bits, then 10 of each 20, then 5 of each 10.
+        value = (value & 0xfffffUL) | ((value & 0xfffff00000UL) << 12);
+        value = (value & 0x000003ff000003ffUL) | ((value & 0x000ffc00000ffc00UL) << 6);
+        return (value & 0x001f001f001f001fUL) | ((value & 0x03e003e003e003e0UL) << 3);
     }
 
     // The low five bits of each byte, put together: the inverse of SpreadGroups.
@@ -119,10 +119,9 @@ internal static partial class RleKernels
     private static ulong GatherGroups(ulong bytes)
     {
         if (Bmi2.X64.IsSupported) return Bmi2.X64.ParallelBitExtract(bytes, 0x1f1f1f1f1f1f1f1fUL);
-        bytes &= 0x1f1f1f1f1f1f1f1fUL;
-        bytes = (bytes | (bytes >> 3)) & 0x03ff03ff03ff03ffUL;
-        bytes = (bytes | (bytes >> 6)) & 0x000fffff000fffffUL;
-        return (bytes | (bytes >> 12)) & 0xffffffffffUL;
+        bytes = (bytes & 0x001f001f001f001fUL) | ((bytes & 0x1f001f001f001f00UL) >> 3);
+        bytes = (bytes & 0x000003ff000003ffUL) | ((bytes & 0x03ff000003ff0000UL) >> 6);
+        return (bytes & 0xfffffUL) | ((bytes & 0x000fffff00000000UL) >> 12);
     }
 
     /// <summary>Reads COCO's text into runs, as they are written: runs of length 0 are kept.</summary>
