@@ -7,13 +7,20 @@ namespace SegmentAnything.Rle.Tests;
 /// <summary>The package's README: its example and every line of its migration table, compiled and run.</summary>
 public partial class ReadmeTests
 {
-    private const int width = 5, height = 4;
+    // Named as in the README.
+    private static int width => 5;
 
-    private static readonly RleMask rle = RleMask.FromBitmap(a, width, height);
-    private static readonly RleMask r = RleMask.FromBox(new MaskBox(0, 0, 3, 3), width, height);
-    private static readonly RleMask s = RleMask.FromBox(new MaskBox(2, 1, 3, 3), width, height);
-    private static readonly RleMask[] rles = [r, s];
-    private static readonly float[] scores = [0.9f, 0.8f];
+    private static int height => 4;
+
+    private static RleMask rle => RleMask.FromBitmap(a, width, height);
+
+    private static RleMask r => RleMask.FromBox(new MaskBox(0, 0, 3, 3), width, height);
+
+    private static RleMask s => RleMask.FromBox(new MaskBox(2, 1, 3, 3), width, height);
+
+    private static RleMask[] rles => [r, s];
+
+    private static float[] scores => [0.9f, 0.8f];
 
     private static byte[] a =>
     [

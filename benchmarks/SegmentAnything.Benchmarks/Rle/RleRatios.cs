@@ -69,9 +69,9 @@ internal static unsafe class RleRatios
             () => NativeBaseline.DecodeRows(counts, runs, width, height, scratch, written), () => mask.ToBitmap(decoded));
         Equal(NativeBaseline.Area(counts, runs), mask.Area);
         Row("area", width, height, shape, filter, noise ? 1 : 5, 0,
-            () => NativeBaseline.Area(counts, runs), () => Sink += mask.Area);
+            () => NativeBaseline.Area(counts, runs), () => _sink += mask.Area);
         Row("box", width, height, shape, filter, 1, 0,
-            () => NativeBaseline.Box(counts, runs, width, height, result), () => Sink += mask.BoundingBox.X);
+            () => NativeBaseline.Box(counts, runs, width, height, result), () => _sink += mask.BoundingBox.X);
         Equal(NativeBaseline.ToText(counts, runs, writtenText), text.Length);
         Row("text, write", width, height, shape, filter, noise ? 1 : 4, 0,
             () => NativeBaseline.ToText(counts, runs, writtenText), () => RleKernels.WriteText(mask.Counts, textBuffer));
@@ -90,7 +90,7 @@ internal static unsafe class RleRatios
             () =>
             {
                 using RunComponents found = RunComponents.Find(mask.Counts, height, foreground: true, PixelConnectivity.Eight);
-                Sink += found.Count;
+                _sink += found.Count;
             });
 
         Free(pixelBytes, columnBytes, scratch, written, counts, otherCounts, result, textBytes, writtenText, labels, parents);
@@ -160,14 +160,14 @@ internal static unsafe class RleRatios
             },
             () =>
             {
-                for (int i = 0; i < Count; i++) Sink += RleMask.FromBitmap(bitmaps[i % bitmaps.Length], 640, 480).Counts.Length;
+                for (int i = 0; i < Count; i++) _sink += RleMask.FromBitmap(bitmaps[i % bitmaps.Length], 640, 480).Counts.Length;
             });
         foreach (nint bitmap in native) NativeMemory.Free((void*)bitmap);
         Free(scratch, result);
     }
 
     /// <summary>Keeps results alive, so that nothing is optimised away.</summary>
-    private static long Sink;
+    private static long _sink;
 
     private static void Row(
         string operation, int width, int height, string shape, string filter, double target, long bytes, Action native, Action ours)
@@ -188,7 +188,7 @@ internal static unsafe class RleRatios
         string note = bytes > 0 ? $"{bytes / best / 1e9:F1} GB/s" : "";
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"| {operation} | {width}x{height} | {shape} | {bestNative * 1e6:F2} | {best * 1e6:F2} | {bestNative / best:F1} | {target:F0} | {note}{(bestNative / best < target ? " (below)" : "")} |"));
+            $"| {operation} | {width}x{height} | {shape} | {bestNative * 1e6:F3} | {best * 1e6:F3} | {bestNative / best:F1} | {target:F0} | {note}{(bestNative / best < target ? " (below)" : "")} |"));
     }
 
     // Calls that take 50 microseconds together: long for the clock, short for whatever else the machine does.

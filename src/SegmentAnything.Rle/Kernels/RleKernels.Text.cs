@@ -55,52 +55,74 @@ internal static partial class RleKernels
     internal static int WriteTextSpread(ReadOnlySpan<int> counts, Span<byte> text)
     {
         int length = WriteTextScalar(counts[..3], text);
-        for (int i = 3; i < counts.Length; i++) WriteNumber(counts[i] - counts[i - 2], text, ref length);
-        return length;
+        ref byte start = ref MemoryMarshal.GetReference(text);
+        ref byte end = ref WriteNumbers(
+            ref MemoryMarshal.GetReference(counts), 3, counts.Length, ref Unsafe.Add(ref start, length));
+        return (int)Unsafe.ByteOffset(ref start, ref end);
     }
 
-    // Eight differences at a time: most fit one character each, and then they are eight bytes.
+    // Sixteen differences at a time, or eight: most fit one character each, and then they are as many bytes.
     internal static int WriteTextVector256(ReadOnlySpan<int> counts, Span<byte> text)
     {
-        int length = WriteTextScalar(counts[..3], text);
         ref int runs = ref MemoryMarshal.GetReference(counts);
-        ref byte destination = ref MemoryMarshal.GetReference(text);
+        ref byte start = ref MemoryMarshal.GetReference(text);
+        ref byte next = ref Unsafe.Add(ref start, WriteTextScalar(counts[..3], text));
         int i = 3;
-        for (; i <= counts.Length - 8; i += 8)
+        while (i <= counts.Length - 16)
         {
-            Vector256<int> difference = Vector256.LoadUnsafe(ref runs, (nuint)i) - Vector256.LoadUnsafe(ref runs, (nuint)i - 2);
+            Vector256<int> low = Vector256.LoadUnsafe(ref runs, (nuint)i) - Vector256.LoadUnsafe(ref runs, (nuint)i - 2);
+            Vector256<int> high = Vector256.LoadUnsafe(ref runs, (nuint)i + 8) - Vector256.LoadUnsafe(ref runs, (nuint)i + 6);
             // -16..15 moved to 0..31: no bit above the fifth.
-            if (((difference + Vector256.Create(16)) & Vector256.Create(~31)) == Vector256<int>.Zero)
+            Vector256<int> beyondLow = low + Vector256.Create(16), beyondHigh = high + Vector256.Create(16);
+            if (((beyondLow | beyondHigh) & Vector256.Create(~31)) == Vector256<int>.Zero)
             {
-                Vector256<int> characters = (difference & Vector256.Create(31)) + Vector256.Create(48);
-                Vector128<short> words = Vector128.Narrow(characters.GetLower(), characters.GetUpper());
-                Unsafe.WriteUnaligned(
-                    ref Unsafe.Add(ref destination, length), Vector128.Narrow(words, words).AsUInt64().ToScalar());
-                length += 8;
+                Vector256<short> words = Vector256.Narrow(low, high);
+                Vector128<sbyte> bytes = Vector128.Narrow(words.GetLower(), words.GetUpper());
+                ((bytes & Vector128.Create((sbyte)31)) + Vector128.Create((sbyte)48)).AsByte().StoreUnsafe(ref next);
+                next = ref Unsafe.Add(ref next, 16);
+                i += 16;
                 continue;
             }
 
-            for (int j = i; j < i + 8; j++) WriteNumber(counts[j] - counts[j - 2], text, ref length);
+            if ((beyondLow & Vector256.Create(~31)) == Vector256<int>.Zero)
+            {
+                Vector128<short> words = Vector128.Narrow(low.GetLower(), low.GetUpper());
+                Vector128<sbyte> bytes = Vector128.Narrow(words, words);
+                bytes = (bytes & Vector128.Create((sbyte)31)) + Vector128.Create((sbyte)48);
+                Unsafe.WriteUnaligned(ref next, bytes.AsUInt64().ToScalar());
+                next = ref Unsafe.Add(ref next, 8);
+            }
+            else
+            {
+                next = ref WriteNumbers(ref runs, i, i + 8, ref next);
+            }
+
+            i += 8;
         }
 
-        for (; i < counts.Length; i++) WriteNumber(counts[i] - counts[i - 2], text, ref length);
-        return length;
+        next = ref WriteNumbers(ref runs, i, counts.Length, ref next);
+        return (int)Unsafe.ByteOffset(ref start, ref next);
     }
 
+    // Writes the runs from one index to another, each as the difference to the run two before; returns where the text ends.
     // Spreads the bits of a number over bytes, five to each, sets the continuation bit in all but the last and adds 48;
     // writes 8 bytes, of which the number's are the first.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void WriteNumber(int value, Span<byte> text, ref int length)
+    private static ref byte WriteNumbers(ref int runs, int from, int to, ref byte next)
     {
-        // Bits without the sign's repetitions, and one for the sign; five a group.
-        int bits = 33 - BitOperations.LeadingZeroCount((uint)(value ^ (value >> 31)));
-        int groups = ((bits * 13) + 52) >> 6;
-        ulong spread = SpreadGroups((ulong)value);
-        ulong more = 0x2020202020202020UL & ((1UL << (8 * (groups - 1))) - 1);
-        // The sum stays below 128 in each byte, so nothing is carried.
-        Unsafe.WriteUnaligned(
-            ref Unsafe.Add(ref MemoryMarshal.GetReference(text), length), (spread | more) + 0x3030303030303030UL);
-        length += groups;
+        for (int i = from; i < to; i++)
+        {
+            int value = Unsafe.Add(ref runs, i) - Unsafe.Add(ref runs, i - 2);
+            // Bits without the sign's repetitions, and one for the sign; five a group.
+            int bits = 33 - BitOperations.LeadingZeroCount((uint)(value ^ (value >> 31)));
+            int groups = ((bits * 13) + 52) >> 6;
+            ulong more = 0x2020202020202020UL & ((1UL << (8 * (groups - 1))) - 1);
+            // The sum stays below 128 in each byte, so nothing is carried.
+            Unsafe.WriteUnaligned(ref next, (SpreadGroups((ulong)value) | more) + 0x3030303030303030UL);
+            next = ref Unsafe.Add(ref next, groups);
+        }
+
+        return ref next;
     }
 
     // Bits 5 k .. 5 k + 4 go to the low bits of byte k.
@@ -108,10 +130,10 @@ internal static partial class RleKernels
     private static ulong SpreadGroups(ulong value)
     {
         if (Bmi2.X64.IsSupported) return Bmi2.X64.ParallelBitDeposit(value, 0x1f1f1f1f1f1f1f1fUL);
-        value &= 0xffffffffffUL;
-        value = (value | (value << 12)) & 0x000fffff000fffffUL;
-        value = (value | (value << 6)) & 0x03ff03ff03ff03ffUL;
-        return (value | (value << 3)) & 0x1f1f1f1f1f1f1f1fUL;
+        // The upper halves move up: 20 of 40 bits, then 10 of each 20, then 5 of each 10.
+        value = (value & 0xfffffUL) | ((value & 0xfffff00000UL) << 12);
+        value = (value & 0x000003ff000003ffUL) | ((value & 0x000ffc00000ffc00UL) << 6);
+        return (value & 0x001f001f001f001fUL) | ((value & 0x03e003e003e003e0UL) << 3);
     }
 
     // The low five bits of each byte, put together: the inverse of SpreadGroups.
@@ -119,10 +141,9 @@ internal static partial class RleKernels
     private static ulong GatherGroups(ulong bytes)
     {
         if (Bmi2.X64.IsSupported) return Bmi2.X64.ParallelBitExtract(bytes, 0x1f1f1f1f1f1f1f1fUL);
-        bytes &= 0x1f1f1f1f1f1f1f1fUL;
-        bytes = (bytes | (bytes >> 3)) & 0x03ff03ff03ff03ffUL;
-        bytes = (bytes | (bytes >> 6)) & 0x000fffff000fffffUL;
-        return (bytes | (bytes >> 12)) & 0xffffffffffUL;
+        bytes = (bytes & 0x001f001f001f001fUL) | ((bytes & 0x1f001f001f001f00UL) >> 3);
+        bytes = (bytes & 0x000003ff000003ffUL) | ((bytes & 0x03ff000003ff0000UL) >> 6);
+        return (bytes & 0xfffffUL) | ((bytes & 0x000fffff00000000UL) >> 12);
     }
 
     /// <summary>Reads COCO's text into runs, as they are written: runs of length 0 are kept.</summary>
@@ -163,8 +184,6 @@ internal static partial class RleKernels
         if (runs < 3) return runs;
         ref byte source = ref MemoryMarshal.GetReference(text);
         ref int destination = ref MemoryMarshal.GetReference(counts);
-        // The runs are written after those that a difference refers to; bits of all of them, for the sign.
-        int signs = 0;
         while (position <= text.Length - 24)
         {
             Vector128<byte> characters = Vector128.LoadUnsafe(ref source, (nuint)position) - Vector128.Create((byte)48);
@@ -172,13 +191,24 @@ internal static partial class RleKernels
             uint more = (characters + Vector128.Create((byte)96)).ExtractMostSignificantBits();
             if (more == 0)
             {
-                // Sign extension of five bits: (x ^ 16) - 16.
-                Vector128<sbyte> differences = ((characters ^ Vector128.Create((byte)16)) - Vector128.Create((byte)16)).AsSByte();
-                (Vector128<short> low, Vector128<short> high) = Vector128.Widen(differences);
-                signs |= AddDifferences(low, ref destination, runs);
-                signs |= AddDifferences(high, ref destination, runs + 8);
-                runs += 16;
-                position += 16;
+                // The two runs before are carried in a vector from one round to the next.
+                Vector128<int> before = Vector128.Create(Unsafe.ReadUnaligned<long>(
+                    ref Unsafe.As<int, byte>(ref Unsafe.Add(ref destination, runs - 2)))).AsInt32();
+                Vector128<int> signBits = default;
+                do
+                {
+                    // Sign extension of five bits: (x ^ 16) - 16.
+                    Vector128<sbyte> differences = ((characters ^ Vector128.Create((byte)16)) - Vector128.Create((byte)16)).AsSByte();
+                    (Vector128<short> low, Vector128<short> high) = Vector128.Widen(differences);
+                    AddDifferences(low, ref before, ref signBits, ref Unsafe.Add(ref destination, runs));
+                    AddDifferences(high, ref before, ref signBits, ref Unsafe.Add(ref destination, runs + 8));
+                    runs += 16;
+                    position += 16;
+                    if (position > text.Length - 24) break;
+                    characters = Vector128.LoadUnsafe(ref source, (nuint)position) - Vector128.Create((byte)48);
+                }
+                while (Vector128.LessThanAll(characters, Vector128.Create((byte)32)));
+                if (signBits.ExtractMostSignificantBits() != 0) return -1;
                 continue;
             }
 
@@ -204,7 +234,6 @@ internal static partial class RleKernels
             position += start;
         }
 
-        if (signs < 0) return -1;
         while (position < text.Length)
         {
             if (!TryReadNumber(text, ref position, out long number)) return -1;
@@ -217,22 +246,22 @@ internal static partial class RleKernels
     }
 
     // Runs from differences: run k is its difference plus run k - 2. Sums over every second lane, doubling the reach, then
-    // the two runs before are added to all. Returns a number that is negative when a run is (a sum above 2^31 - 1 turns
+    // the two runs before are added to all. The sign bits say whether a run is negative (a sum above 2^31 - 1 turns
     // negative too: a difference adds at most 15).
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static int AddDifferences(Vector128<short> differences, ref int destination, int runs)
+    private static void AddDifferences(
+        Vector128<short> differences, ref Vector128<int> before, ref Vector128<int> signBits, ref int destination)
     {
         // Within 8 differences sums stay within 4 x 16: shorts do.
         differences += Vector128.Shuffle(differences, Vector128.Create((short)-1, -1, 0, 1, 2, 3, 4, 5));
         differences += Vector128.Shuffle(differences, Vector128.Create((short)-1, -1, -1, -1, 0, 1, 2, 3));
         (Vector128<int> low, Vector128<int> high) = Vector128.Widen(differences);
-        Vector128<int> before = Vector128.Create(Unsafe.ReadUnaligned<long>(
-            ref Unsafe.As<int, byte>(ref Unsafe.Add(ref destination, runs - 2)))).AsInt32();
         low += before;
         high += before;
-        low.StoreUnsafe(ref destination, (nuint)runs);
-        high.StoreUnsafe(ref destination, (nuint)runs + 4);
-        return (low | high).ExtractMostSignificantBits() == 0 ? 0 : -1;
+        low.StoreUnsafe(ref destination);
+        high.StoreUnsafe(ref destination, 4);
+        signBits |= low | high;
+        before = Vector128.Shuffle(high, Vector128.Create(2, 3, 2, 3));
     }
 
     // As ReadRun, without saying what is wrong, and without the run two before.
