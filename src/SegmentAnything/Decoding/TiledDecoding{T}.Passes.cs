@@ -82,7 +82,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         AddEncoding(keys, tile, worker.TileB);
         DecoderKernels.Product<TSimd, TVector, PanelLayout, FromRowBias>(
             prompt.QueryPanels, Channels * DecoderKernels.BlockRows, worker.TileB, TileTokens, Channels,
-            prompt.QueryBias, 0, worker.Scores, TileTokens, Heads * _tokens, TileTokens);
+            prompt.QueryBias, 0, worker.Scores, TileTokens, Heads * _tokens, LanesIn(tile));
         UpdateKeys(tile, _tokens, prompt.Keys, _weights.Layers[1].Norm4, prompt, worker);
         TokensToImage(tile, segment, first, FinalColumns, prompt, worker);
     }
@@ -94,7 +94,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         const int MaskStride = 16 * TileTokens;
         DecoderKernels.Product<TSimd, TVector, PanelLayout, FromRowBias>(
             _weights.Upscale1Panels, Channels * DecoderKernels.BlockRows, prompt.Keys + TileOffset(tile, Channels), TileTokens, Channels,
-            _weights.Upscale1Bias, 0, worker.TileA, TileTokens, 4 * channels1, TileTokens, Following(tile, prompt.Keys, Channels), LinesInRow);
+            _weights.Upscale1Bias, 0, worker.TileA, TileTokens, 4 * channels1, LanesIn(tile), Following(tile, prompt.Keys, Channels), LinesInRow);
         for (int subpixel = 0; subpixel < 4; subpixel++)
         {
             float* x1 = worker.TileA + (subpixel * channels1 * TileTokens);
@@ -102,7 +102,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
                 x1, channels1, _weights.UpscaleNorm.Weight, _weights.UpscaleNorm.Bias, 1e-6f);
             DecoderKernels.Product<TSimd, TVector, PanelLayout, FromRowBias>(
                 _weights.Upscale2Panels, channels1 * DecoderKernels.BlockRows, x1, TileTokens, channels1,
-                _weights.Upscale2Bias, 0, worker.TileB, TileTokens, 4 * channels2, TileTokens);
+                _weights.Upscale2Bias, 0, worker.TileB, TileTokens, 4 * channels2, LanesIn(tile));
             DecoderKernels.GeluMaskProduct<TSimd, TVector>(
                 worker.TileB, 4, channels2, prompt.Hyper, _masks, worker.Masks + (subpixel * 4 * TileTokens), MaskStride);
         }
@@ -137,7 +137,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         DecoderKernels.SoftmaxHeads<TSimd, TVector>(worker.Scores, scoreRows, Heads, _tokens, worker.Scores);
         DecoderKernels.Product<TSimd, TVector, PanelLayout, FromMatrix>(
             prompt.OutputPanels, rows * DecoderKernels.BlockRows, worker.Scores, TileTokens, rows,
-            keys + TileOffset(tile, Channels), TileTokens, worker.TileA, TileTokens, Channels, TileTokens, Following(tile, keys, Channels), LinesInRow);
+            keys + TileOffset(tile, Channels), TileTokens, worker.TileA, TileTokens, Channels, LanesIn(tile), Following(tile, keys, Channels), LinesInRow);
         DecoderKernels.LayerNormTile<TSimd, TVector>(
             worker.TileA, Channels, norm.Weight, norm.Bias, 1e-5f, _grid.Encoding + TileOffset(tile, Channels),
             prompt.Keys + TileOffset(tile, Channels), worker.TileB);
@@ -151,7 +151,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         float* accumulated = prompt.Accumulated + (segment * (nint)Channels * columns);
         DecoderKernels.Product<TSimd, TVector, TokensAsRows, FromZero>(
             worker.TileB, DecoderKernels.BlockRows, prompt.KeyColumns, columns, Channels,
-            null, 0, worker.Powers, columns, TileTokens, columns, Following(tile, prompt.Keys, Channels), LinesInRow * Channels / TileTokens);
+            null, 0, worker.Powers, columns, DecoderMath.RoundUp(tokens, DecoderKernels.BlockRows), columns, Following(tile, prompt.Keys, Channels), LinesInRow * Channels / TileTokens);
         DecoderKernels.RunningSoftmaxColumns<TSimd, TVector>(
             worker.Powers, columns, tokens, columns, prompt.Reference + (segment * columns), prompt.Sum + (segment * columns),
             accumulated, Channels, first);
@@ -176,6 +176,9 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         for (int i = 0; i < Channels * TileTokens; i += TSimd.Width)
             TSimd.Store(TSimd.Add(TSimd.Load(keys + i), TSimd.Load(encoding + i)), destination + i);
     }
+
+    // Lanes to compute: all but in the last tile, where whole vectors suffice. What is beyond stays as it is and is not read.
+    private int LanesIn(int tile) => DecoderMath.RoundUp(_grid.TokensIn(tile), TSimd.Width);
 
     // The same array's next tile, to be fetched while this one is worked on. Null behind the last.
     private float* Following(int tile, float* tiles, int rows) => tile + 1 < _grid.Tiles ? tiles + TileOffset(tile + 1, rows) : null;

@@ -86,20 +86,31 @@ internal sealed class GraphBuilder
     public Value Weight(string name, ReadOnlySpan<float> values, params ReadOnlySpan<int> shape)
     {
         if (_outer is not null) return _outer.Weight(name, values, shape);
-        if (!_weights.Half)
-        {
-            TensorProto tensor = NewTensor(name, TensorProto.Types.DataType.Float, shape, values.Length);
-            Store(tensor, MemoryMarshal.AsBytes(values));
-            return new Value(tensor.Name);
-        }
+        if (!_weights.Half) return Kernel(name, values, shape);
 
         Half[] halves = new Half[values.Length];
         TensorPrimitives.ConvertToHalf(values, halves);
         if (TensorPrimitives.IndexOfMaxMagnitude<Half>(halves) is >= 0 and int largest && !Half.IsFinite(halves[largest]))
             throw new CheckpointException($"Weight '{name}' has the value {values[largest]}, which is too large for float16. Use float32.");
-        TensorProto half = NewTensor(name, TensorProto.Types.DataType.Float16, shape, values.Length);
+        TensorProto half = NewTensor(name, TensorProto.Types.DataType.Float16, [values.Length], values.Length);
         Store(half, MemoryMarshal.AsBytes<Half>(halves));
-        return Node("Cast", [new Value(half.Name)], ("to", (long)TensorProto.Types.DataType.Float));
+        Value flat = Node("Cast", [new Value(half.Name)], ("to", (long)TensorProto.Types.DataType.Float));
+        long[] dims = new long[shape.Length];
+        for (int i = 0; i < dims.Length; i++) dims[i] = shape[i];
+        // Flat, so that this costs nothing but cannot be left out: ONNX Runtime 1.29 ends the process when the body of a
+        // loop takes the output of a Cast.
+        return Reshape(flat, dims);
+    }
+
+    /// <summary>
+    /// A large weight that is float32 in any case: that of a convolution, which ONNX Runtime has to see as a constant.
+    /// </summary>
+    public Value Kernel(string name, ReadOnlySpan<float> values, params ReadOnlySpan<int> shape)
+    {
+        if (_outer is not null) return _outer.Kernel(name, values, shape);
+        TensorProto tensor = NewTensor(name, TensorProto.Types.DataType.Float, shape, values.Length);
+        Store(tensor, MemoryMarshal.AsBytes(values));
+        return new Value(tensor.Name);
     }
 
     public Value Scalar(float value) => Small($"scalar_{value:R}", () => Constant($"scalar_{value:R}", [value]));
@@ -240,7 +251,9 @@ internal sealed class GraphBuilder
         float f => new AttributeProto { Name = name, Type = AttributeProto.Types.AttributeType.Float, F = f },
         string s => new AttributeProto
         {
-            Name = name, Type = AttributeProto.Types.AttributeType.String, S = ByteString.CopyFromUtf8(s),
+            Name = name,
+            Type = AttributeProto.Types.AttributeType.String,
+            S = ByteString.CopyFromUtf8(s),
         },
         GraphProto graph => new AttributeProto { Name = name, Type = AttributeProto.Types.AttributeType.Graph, G = graph },
         long[] list => new AttributeProto { Name = name, Type = AttributeProto.Types.AttributeType.Ints, Ints = { list } },

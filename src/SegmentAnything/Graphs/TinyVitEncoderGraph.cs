@@ -177,7 +177,7 @@ internal sealed class TinyVitEncoderGraph
         x = _g.MatMul(x, TokenRows.Matrix(_g, "neck.0", _rows.Read("neck.0.weight", channels, inputs, 1, 1), channels));
         x = _rows.Norm(_g, x, "neck.1", channels, ChannelNormEpsilon);
         x = TokenRows.ToPlanes(_g, x, grid, grid, channels);
-        Value kernel = _g.Weight("neck.2.weight", _rows.Read("neck.2.weight", channels, channels, 3, 3), channels, channels, 3, 3);
+        Value kernel = _g.Kernel("neck.2.weight", _rows.Read("neck.2.weight", channels, channels, 3, 3), channels, channels, 3, 3);
         x = _g.Node("Conv", [x, kernel], ("pads", new long[] { 1, 1, 1, 1 }));
         x = _rows.Norm(_g, TokenRows.ToRows(_g, x, grid, grid, channels), "neck.3", channels, ChannelNormEpsilon);
         return TokenRows.ToPlanes(_g, x, grid, grid, channels);
@@ -224,7 +224,7 @@ internal sealed class TinyVitEncoderGraph
         }
 
         return new Convolution(
-            _g.Weight(name + ".weight", weight, outputs, inputs, kernel, kernel), _g.Constant(name + ".bias", bias, outputs),
+            _g.Kernel(name + ".weight", weight, outputs, inputs, kernel, kernel), _g.Constant(name + ".bias", bias, outputs),
             kernel, Groups: kernel == 3 && inputs == 1 ? outputs : 1);
     }
 

@@ -109,22 +109,22 @@ internal sealed class VitEncoderGraph
             Value relativeRows = g.Reshape(g.MatMul(picture, rowTable), batch, tokens, window);
             Value relativeColumns = g.Transpose(g.MatMul(g.Transpose(picture, 0, 2, 1, 3), columnTable), 0, 2, 1, 3);
             q = g.Concat(2, g.Reshape(q, batch, tokens, perHead), relativeRows, g.Reshape(relativeColumns, batch, tokens, window));
-            Value positions = g.Node("Expand", [oneHot, g.Integers(batch, tokens, 2 * window)]);
-            k = g.Concat(2, g.Reshape(k, batch, tokens, perHead), positions);
+            k = g.Reshape(k, batch, tokens, perHead);
             v = g.Reshape(v, batch, tokens, perHead);
-            if (_form.IsTiled && windows == 1 && (long)batch * tokens * tokens > _form.ScoresOfPart) return InPieces(q, k, v, tokens);
+            if (_form.IsTiled && windows == 1 && (long)batch * tokens * tokens > _form.ScoresOfPart) return InPieces(q, k, v, oneHot, tokens);
+            k = g.Concat(2, k, g.Node("Expand", [oneHot, g.Integers(batch, tokens, 2 * window)]));
             return g.MatMul(g.Softmax(g.MatMul(q, g.Transpose(k, 0, 2, 1))), v);
         }
     }
 
     // One head and some rows of queries at a time: (heads, tokens, channels of a head).
-    private Value InPieces(Value q, Value k, Value v, int tokens)
+    private Value InPieces(Value q, Value k, Value v, Value oneHot, int tokens)
     {
         int rows = Math.Clamp(_form.ScoresOfPart / tokens, 1, tokens);
         Value[] merged = new Value[_layout.Heads];
         for (int h = 0; h < merged.Length; h++)
         {
-            Value headK = _g.Transpose(_g.Reshape(_g.Slice(k, 0, h, h + 1), tokens, -1), 1, 0);
+            Value headK = _g.Transpose(_g.Reshape(_g.Concat(2, _g.Slice(k, 0, h, h + 1), oneHot), tokens, -1), 1, 0);
             Value headV = _g.Reshape(_g.Slice(v, 0, h, h + 1), tokens, -1);
             Value headQ = _g.Reshape(_g.Slice(q, 0, h, h + 1), tokens, -1);
             List<Value> pieces = [];
@@ -179,7 +179,7 @@ internal sealed class VitEncoderGraph
         int grid = _layout.Grid, channels = _layout.OutputChannels;
         float[] first = Read("neck.0.weight", channels, _layout.Channels, 1, 1);
         x = _rows.Norm(_g, _g.MatMul(x, TokenRows.Matrix(_g, "neck.0", first, channels)), "neck.1", channels, NormEpsilon);
-        Value kernel = _g.Weight("neck.2.weight", Read("neck.2.weight", channels, channels, 3, 3), channels, channels, 3, 3);
+        Value kernel = _g.Kernel("neck.2.weight", Read("neck.2.weight", channels, channels, 3, 3), channels, channels, 3, 3);
         x = _g.Node("Conv", [TokenRows.ToPlanes(_g, x, grid, grid, channels), kernel], ("pads", new long[] { 1, 1, 1, 1 }));
         x = _rows.Norm(_g, TokenRows.ToRows(_g, x, grid, grid, channels), "neck.3", channels, NormEpsilon);
         return TokenRows.ToPlanes(_g, x, grid, grid, channels);

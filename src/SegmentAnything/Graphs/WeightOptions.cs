@@ -9,9 +9,9 @@ internal sealed record WeightOptions(bool Half = false, ExternalWeights? Externa
 
     /// <summary>
     /// What a session needs so that float16 weights stay so in memory: otherwise it folds each with its conversion into
-    /// a float32 constant when it loads. Small constants are still folded.
+    /// a float32 constant when it loads. There is nothing else to fold in these graphs.
     /// </summary>
-    public static KeyValuePair<string, string> KeepHalf { get; } = new("optimization.constant_folding_max_output_size_in_bytes", "65536");
+    public static KeyValuePair<string, string> KeepHalf { get; } = new("optimization.disable_specified_optimizers", "ConstantFolding");
 }
 
 /// <summary>

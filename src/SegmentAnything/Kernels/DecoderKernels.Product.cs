@@ -185,6 +185,11 @@ internal static unsafe partial class DecoderKernels
         for (int line = 0; line < lines; line++) Sse.Prefetch1(address + (line * FloatsInLine));
     }
 
+    // Floats to go on in a turn of four steps, so that the lines are spread over a block's turns. Two lines a turn are asked
+    // for: more at a time would keep the units from what they need now.
+    private static nint AheadInTurn(float* next, int lines, int turns) =>
+        next == null ? 0 : Math.Min(((lines * FloatsInLine) + turns - 1) / Math.Max(turns, 1), 2 * FloatsInLine);
+
     // cRV is the sum of row R, vector V. Each has a name, because only named locals are sure to stay in registers. Four steps
     // a turn keep the turns so few that the processor foresees the last one.
 
@@ -197,9 +202,9 @@ internal static unsafe partial class DecoderKernels
         where TStart : IProductStart
     {
         nint w = TSimd.Width;
+        nint ahead = AheadInTurn(next, nextLines * 8, steps / 4);
         for (int row = 0; row < rows; row += 8)
         {
-            if (next != null) Prefetch(next + (row * nextLines * FloatsInLine), 8 * nextLines);
             float* x = a + (row / BlockRows * aBlockStride), y = b, s = TStart.Row(start, startStride, row);
             TVector c00 = TStart.Load<TSimd, TVector>(s, startStride, 0, 0), c01 = TStart.Load<TSimd, TVector>(s, startStride, 0, 1), c02 = TStart.Load<TSimd, TVector>(s, startStride, 0, 2);
             TVector c10 = TStart.Load<TSimd, TVector>(s, startStride, 1, 0), c11 = TStart.Load<TSimd, TVector>(s, startStride, 1, 1), c12 = TStart.Load<TSimd, TVector>(s, startStride, 1, 2);
@@ -209,9 +214,12 @@ internal static unsafe partial class DecoderKernels
             TVector c50 = TStart.Load<TSimd, TVector>(s, startStride, 5, 0), c51 = TStart.Load<TSimd, TVector>(s, startStride, 5, 1), c52 = TStart.Load<TSimd, TVector>(s, startStride, 5, 2);
             TVector c60 = TStart.Load<TSimd, TVector>(s, startStride, 6, 0), c61 = TStart.Load<TSimd, TVector>(s, startStride, 6, 1), c62 = TStart.Load<TSimd, TVector>(s, startStride, 6, 2);
             TVector c70 = TStart.Load<TSimd, TVector>(s, startStride, 7, 0), c71 = TStart.Load<TSimd, TVector>(s, startStride, 7, 1), c72 = TStart.Load<TSimd, TVector>(s, startStride, 7, 2);
+            float* soon = next == null ? y : next + (row * nextLines * FloatsInLine);
             int left = steps;
             for (; left >= 4; left -= 4, x += 4 * TLayout.StepStride, y += 4 * bStride)
             {
+                Prefetch(soon, 2);
+                soon += ahead;
                 Step8x3<TSimd, TVector, TLayout>(
                     x, y,
                     ref c00, ref c01, ref c02, ref c10, ref c11, ref c12, ref c20, ref c21, ref c22, ref c30, ref c31, ref c32,
@@ -313,9 +321,9 @@ internal static unsafe partial class DecoderKernels
         where TStart : IProductStart
     {
         nint w = TSimd.Width;
+        nint ahead = AheadInTurn(next, nextLines * 8, steps / 4);
         for (int row = 0; row < rows; row += 8)
         {
-            if (next != null) Prefetch(next + (row * nextLines * FloatsInLine), 8 * nextLines);
             float* x = a + (row / BlockRows * aBlockStride), y = b, s = TStart.Row(start, startStride, row);
             TVector c00 = TStart.Load<TSimd, TVector>(s, startStride, 0, 0), c01 = TStart.Load<TSimd, TVector>(s, startStride, 0, 1);
             TVector c10 = TStart.Load<TSimd, TVector>(s, startStride, 1, 0), c11 = TStart.Load<TSimd, TVector>(s, startStride, 1, 1);
@@ -325,9 +333,12 @@ internal static unsafe partial class DecoderKernels
             TVector c50 = TStart.Load<TSimd, TVector>(s, startStride, 5, 0), c51 = TStart.Load<TSimd, TVector>(s, startStride, 5, 1);
             TVector c60 = TStart.Load<TSimd, TVector>(s, startStride, 6, 0), c61 = TStart.Load<TSimd, TVector>(s, startStride, 6, 1);
             TVector c70 = TStart.Load<TSimd, TVector>(s, startStride, 7, 0), c71 = TStart.Load<TSimd, TVector>(s, startStride, 7, 1);
+            float* soon = next == null ? y : next + (row * nextLines * FloatsInLine);
             int left = steps;
             for (; left >= 4; left -= 4, x += 4 * TLayout.StepStride, y += 4 * bStride)
             {
+                Prefetch(soon, 2);
+                soon += ahead;
                 Step8x2<TSimd, TVector, TLayout>(
                     x, y,
                     ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51,
@@ -419,9 +430,9 @@ internal static unsafe partial class DecoderKernels
         where TLayout : IFactorLayout
         where TStart : IProductStart
     {
+        nint ahead = AheadInTurn(next, nextLines * 8, steps / 4);
         for (int row = 0; row < rows; row += 8)
         {
-            if (next != null) Prefetch(next + (row * nextLines * FloatsInLine), 8 * nextLines);
             float* x = a + (row / BlockRows * aBlockStride), y = b, s = TStart.Row(start, startStride, row);
             TVector c00 = TStart.Load<TSimd, TVector>(s, startStride, 0, 0);
             TVector c10 = TStart.Load<TSimd, TVector>(s, startStride, 1, 0);
@@ -431,9 +442,12 @@ internal static unsafe partial class DecoderKernels
             TVector c50 = TStart.Load<TSimd, TVector>(s, startStride, 5, 0);
             TVector c60 = TStart.Load<TSimd, TVector>(s, startStride, 6, 0);
             TVector c70 = TStart.Load<TSimd, TVector>(s, startStride, 7, 0);
+            float* soon = next == null ? y : next + (row * nextLines * FloatsInLine);
             int left = steps;
             for (; left >= 4; left -= 4, x += 4 * TLayout.StepStride, y += 4 * bStride)
             {
+                Prefetch(soon, 2);
+                soon += ahead;
                 Step8x1<TSimd, TVector, TLayout>(
                     x, y,
                     ref c00, ref c10, ref c20, ref c30, ref c40, ref c50, ref c60, ref c70);
@@ -512,18 +526,21 @@ internal static unsafe partial class DecoderKernels
         where TStart : IProductStart
     {
         nint w = TSimd.Width;
+        nint ahead = AheadInTurn(next, nextLines * 4, steps / 4);
         for (int row = 0; row < rows; row += 4)
         {
-            if (next != null) Prefetch(next + (row * nextLines * FloatsInLine), 4 * nextLines);
             float* x = a + (row / BlockRows * aBlockStride) + (row % BlockRows * TLayout.RowStride);
             float* y = b, s = TStart.Row(start, startStride, row);
             TVector c00 = TStart.Load<TSimd, TVector>(s, startStride, 0, 0), c01 = TStart.Load<TSimd, TVector>(s, startStride, 0, 1), c02 = TStart.Load<TSimd, TVector>(s, startStride, 0, 2);
             TVector c10 = TStart.Load<TSimd, TVector>(s, startStride, 1, 0), c11 = TStart.Load<TSimd, TVector>(s, startStride, 1, 1), c12 = TStart.Load<TSimd, TVector>(s, startStride, 1, 2);
             TVector c20 = TStart.Load<TSimd, TVector>(s, startStride, 2, 0), c21 = TStart.Load<TSimd, TVector>(s, startStride, 2, 1), c22 = TStart.Load<TSimd, TVector>(s, startStride, 2, 2);
             TVector c30 = TStart.Load<TSimd, TVector>(s, startStride, 3, 0), c31 = TStart.Load<TSimd, TVector>(s, startStride, 3, 1), c32 = TStart.Load<TSimd, TVector>(s, startStride, 3, 2);
+            float* soon = next == null ? y : next + (row * nextLines * FloatsInLine);
             int left = steps;
             for (; left >= 4; left -= 4, x += 4 * TLayout.StepStride, y += 4 * bStride)
             {
+                Prefetch(soon, 2);
+                soon += ahead;
                 Step4x3<TSimd, TVector, TLayout>(
                     x, y,
                     ref c00, ref c01, ref c02, ref c10, ref c11, ref c12, ref c20, ref c21, ref c22, ref c30, ref c31, ref c32);
@@ -594,18 +611,21 @@ internal static unsafe partial class DecoderKernels
         where TStart : IProductStart
     {
         nint w = TSimd.Width;
+        nint ahead = AheadInTurn(next, nextLines * 4, steps / 4);
         for (int row = 0; row < rows; row += 4)
         {
-            if (next != null) Prefetch(next + (row * nextLines * FloatsInLine), 4 * nextLines);
             float* x = a + (row / BlockRows * aBlockStride) + (row % BlockRows * TLayout.RowStride);
             float* y = b, s = TStart.Row(start, startStride, row);
             TVector c00 = TStart.Load<TSimd, TVector>(s, startStride, 0, 0), c01 = TStart.Load<TSimd, TVector>(s, startStride, 0, 1);
             TVector c10 = TStart.Load<TSimd, TVector>(s, startStride, 1, 0), c11 = TStart.Load<TSimd, TVector>(s, startStride, 1, 1);
             TVector c20 = TStart.Load<TSimd, TVector>(s, startStride, 2, 0), c21 = TStart.Load<TSimd, TVector>(s, startStride, 2, 1);
             TVector c30 = TStart.Load<TSimd, TVector>(s, startStride, 3, 0), c31 = TStart.Load<TSimd, TVector>(s, startStride, 3, 1);
+            float* soon = next == null ? y : next + (row * nextLines * FloatsInLine);
             int left = steps;
             for (; left >= 4; left -= 4, x += 4 * TLayout.StepStride, y += 4 * bStride)
             {
+                Prefetch(soon, 2);
+                soon += ahead;
                 Step4x2<TSimd, TVector, TLayout>(
                     x, y,
                     ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31);
@@ -671,18 +691,21 @@ internal static unsafe partial class DecoderKernels
         where TLayout : IFactorLayout
         where TStart : IProductStart
     {
+        nint ahead = AheadInTurn(next, nextLines * 4, steps / 4);
         for (int row = 0; row < rows; row += 4)
         {
-            if (next != null) Prefetch(next + (row * nextLines * FloatsInLine), 4 * nextLines);
             float* x = a + (row / BlockRows * aBlockStride) + (row % BlockRows * TLayout.RowStride);
             float* y = b, s = TStart.Row(start, startStride, row);
             TVector c00 = TStart.Load<TSimd, TVector>(s, startStride, 0, 0);
             TVector c10 = TStart.Load<TSimd, TVector>(s, startStride, 1, 0);
             TVector c20 = TStart.Load<TSimd, TVector>(s, startStride, 2, 0);
             TVector c30 = TStart.Load<TSimd, TVector>(s, startStride, 3, 0);
+            float* soon = next == null ? y : next + (row * nextLines * FloatsInLine);
             int left = steps;
             for (; left >= 4; left -= 4, x += 4 * TLayout.StepStride, y += 4 * bStride)
             {
+                Prefetch(soon, 2);
+                soon += ahead;
                 Step4x1<TSimd, TVector, TLayout>(
                     x, y,
                     ref c00, ref c10, ref c20, ref c30);

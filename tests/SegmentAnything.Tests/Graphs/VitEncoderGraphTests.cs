@@ -56,7 +56,7 @@ public class VitEncoderGraphTests
     [Fact]
     public void Build_Float16_IsHalfTheSizeAndEqualsRoundedWeights()
     {
-        VitLayout layout = new(8, 4, 64, 4, 256, 32, [3, 4, 3, 4]);
+        VitLayout layout = new(8, 4, 128, 4, 512, 32, [3, 4, 3, 4]);
         InMemoryStateDict weights = PlainVit.RandomWeights(layout, seed: 11);
         float[] image = EncoderRunner.RandomImage(layout.ImageSize, seed: 12);
 
