@@ -24,7 +24,7 @@ internal static partial class ImageKernels
     /// <remarks>
     /// Columns first, then rows; each pass sums value times weight in fixed point, adds one half and keeps the whole part
     /// as a byte. Exactness: every path and every number of threads gives the bytes of Pillow's resize(BILINEAR).
-    /// Measured by: ResizeBenchmarks.
+    /// Measured by: PreprocessBenchmarks.
     /// </remarks>
     public static unsafe void ResizeBilinear(PixelBuffer source, int width, int height, Span<byte> rgb)
     {

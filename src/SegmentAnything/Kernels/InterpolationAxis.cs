@@ -45,8 +45,8 @@ internal sealed class InterpolationAxis
             SecondWeight[i] = secondWeight;
         }
 
-        Reach8 = Reach(8);
-        Reach16 = Reach(16);
+        (FirstOf8, SecondOf8, Reach8) = Group(8);
+        (FirstOf16, SecondOf16, Reach16) = Group(16);
     }
 
     public int SourceLength { get; }
@@ -61,16 +61,33 @@ internal sealed class InterpolationAxis
 
     public float[] SecondWeight { get; }
 
+    /// <summary><see cref="First"/>, counted from the first neighbour of its group of 8 outputs.</summary>
+    public int[] FirstOf8 { get; }
+
+    /// <summary><see cref="Second"/>, counted from the first neighbour of its group of 8 outputs.</summary>
+    public int[] SecondOf8 { get; }
+
+    /// <summary><see cref="First"/>, counted from the first neighbour of its group of 16 outputs.</summary>
+    public int[] FirstOf16 { get; }
+
+    /// <summary><see cref="Second"/>, counted from the first neighbour of its group of 16 outputs.</summary>
+    public int[] SecondOf16 { get; }
+
     /// <summary>How many source positions 8 neighbouring outputs read at most, counted from a multiple of 8.</summary>
     public int Reach8 { get; }
 
     /// <summary>How many source positions 16 neighbouring outputs read at most, counted from a multiple of 16.</summary>
     public int Reach16 { get; }
 
-    private int Reach(int lanes)
+    private (int[] First, int[] Second, int Reach) Group(int lanes)
     {
-        int reach = 0;
-        for (int i = 0; i < First.Length; i += lanes) reach = Math.Max(reach, Second[i + lanes - 1] - First[i] + 1);
-        return reach;
+        int[] first = new int[First.Length], second = new int[First.Length];
+        for (int i = 0; i < first.Length; i++)
+        {
+            int origin = First[i - (i % lanes)];
+            (first[i], second[i]) = (First[i] - origin, Second[i] - origin);
+        }
+
+        return (first, second, second.Max() + 1);
     }
 }

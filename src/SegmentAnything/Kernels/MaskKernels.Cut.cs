@@ -1,93 +1,124 @@
-using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
 namespace SegmentAnything.Kernels;
 
-/// <content>Resizes 64 values and compares them with three cut-offs, keeping only bits.</content>
+/// <content>Resizes words of 64 values and compares them with three cut-offs, keeping only bits.</content>
 internal static partial class MaskKernels
 {
-    /// <summary>Interpolates 64 outputs and says which are above each of three cut-offs.</summary>
+    /// <summary>Interpolates 64 outputs a word and says which are above each of three cut-offs.</summary>
     /// <param name="source">Source positions, and <see cref="ReadAhead"/> values more.</param>
     /// <param name="axis">Neighbours and weights.</param>
-    /// <param name="start">The first output, a multiple of 64.</param>
+    /// <param name="firstWord">The first word that is wanted: output 64 * firstWord is its lowest bit.</param>
     /// <param name="cutoffs">Three cut-offs.</param>
-    /// <returns>Three words; bit i belongs to output start + i. Bits beyond the axis' length repeat its last output.</returns>
+    /// <param name="lower">As many words as are wanted; bits above the lower cut-off are set. Bits beyond the axis' length repeat its last output.</param>
+    /// <param name="middle">The same for the middle cut-off.</param>
+    /// <param name="upper">The same for the upper cut-off.</param>
     /// <remarks>As <see cref="Interpolate"/> followed by &gt;: NaN is above nothing. Exactness: every path gives the same bits.</remarks>
-    internal static (ulong Lower, ulong Middle, ulong Upper) Cut(
-        ReadOnlySpan<float> source, InterpolationAxis axis, int start, in Cutoffs cutoffs)
+    internal static void Cut(
+        ReadOnlySpan<float> source, InterpolationAxis axis, int firstWord, in Cutoffs cutoffs,
+        Span<ulong> lower, Span<ulong> middle, Span<ulong> upper)
     {
-        Debug.Assert(start % 64 == 0 && start < axis.First.Length, "Whole words only.");
         ArgumentOutOfRangeException.ThrowIfLessThan(source.Length, axis.SourceLength + ReadAhead, nameof(source));
-        if (Vector512.IsHardwareAccelerated && Avx512F.IsSupported && axis.Reach16 <= ReadAhead) return CutVector512(source, axis, start, cutoffs);
-        if (Vector256.IsHardwareAccelerated && Avx2.IsSupported) return CutVector256(source, axis, start, cutoffs);
-        if (Vector128.IsHardwareAccelerated) return CutVector128(source, axis, start, cutoffs);
-        return CutScalar(source, axis, start, cutoffs);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(64 * (firstWord + lower.Length), axis.First.Length, nameof(lower));
+        ArgumentOutOfRangeException.ThrowIfNotEqual(middle.Length, lower.Length, nameof(middle));
+        ArgumentOutOfRangeException.ThrowIfNotEqual(upper.Length, lower.Length, nameof(upper));
+        if (Vector512.IsHardwareAccelerated && Avx512F.IsSupported && axis.Reach16 <= ReadAhead)
+            CutVector512(source, axis, firstWord, cutoffs, lower, middle, upper);
+        else if (Vector256.IsHardwareAccelerated && Avx2.IsSupported)
+            CutVector256(source, axis, firstWord, cutoffs, lower, middle, upper);
+        else if (Vector128.IsHardwareAccelerated)
+            CutVector128(source, axis, firstWord, cutoffs, lower, middle, upper);
+        else
+            CutScalar(source, axis, firstWord, cutoffs, lower, middle, upper);
     }
 
-    internal static (ulong Lower, ulong Middle, ulong Upper) CutScalar(
-        ReadOnlySpan<float> source, InterpolationAxis axis, int start, in Cutoffs cutoffs)
+    internal static void CutScalar(
+        ReadOnlySpan<float> source, InterpolationAxis axis, int firstWord, in Cutoffs cutoffs,
+        Span<ulong> lower, Span<ulong> middle, Span<ulong> upper)
     {
-        ulong lower = 0, middle = 0, upper = 0;
-        for (int i = 0; i < 64; i++)
+        lower.Clear();
+        middle.Clear();
+        upper.Clear();
+        for (int i = 0; i < 64 * lower.Length; i++)
         {
-            float value = MathF.FusedMultiplyAdd(source[axis.First[start + i]], axis.FirstWeight[start + i],
-                source[axis.Second[start + i]] * axis.SecondWeight[start + i]);
-            if (value > cutoffs.Lower) lower |= 1UL << i;
-            if (value > cutoffs.Middle) middle |= 1UL << i;
-            if (value > cutoffs.Upper) upper |= 1UL << i;
+            int output = (64 * firstWord) + i;
+            float value = MathF.FusedMultiplyAdd(
+                source[axis.First[output]], axis.FirstWeight[output], source[axis.Second[output]] * axis.SecondWeight[output]);
+            if (value > cutoffs.Lower) lower[i / 64] |= 1UL << (i % 64);
+            if (value > cutoffs.Middle) middle[i / 64] |= 1UL << (i % 64);
+            if (value > cutoffs.Upper) upper[i / 64] |= 1UL << (i % 64);
         }
-
-        return (lower, middle, upper);
     }
 
-    internal static (ulong Lower, ulong Middle, ulong Upper) CutVector128(
-        ReadOnlySpan<float> source, InterpolationAxis axis, int start, in Cutoffs cutoffs)
-    {
-        ref float input = ref MemoryMarshal.GetReference(source);
-        ulong lower = 0, middle = 0, upper = 0;
-        for (int i = 0; i < 64; i += Vector128<float>.Count)
-        {
-            Vector128<float> value = InterpolateVector128(ref input, axis, start + i);
-            lower |= (ulong)Vector128.GreaterThan(value, Vector128.Create(cutoffs.Lower)).ExtractMostSignificantBits() << i;
-            middle |= (ulong)Vector128.GreaterThan(value, Vector128.Create(cutoffs.Middle)).ExtractMostSignificantBits() << i;
-            upper |= (ulong)Vector128.GreaterThan(value, Vector128.Create(cutoffs.Upper)).ExtractMostSignificantBits() << i;
-        }
-
-        return (lower, middle, upper);
-    }
-
-    internal static (ulong Lower, ulong Middle, ulong Upper) CutVector256(
-        ReadOnlySpan<float> source, InterpolationAxis axis, int start, in Cutoffs cutoffs)
+    internal static void CutVector128(
+        ReadOnlySpan<float> source, InterpolationAxis axis, int firstWord, in Cutoffs cutoffs,
+        Span<ulong> lower, Span<ulong> middle, Span<ulong> upper)
     {
         ref float input = ref MemoryMarshal.GetReference(source);
-        ulong lower = 0, middle = 0, upper = 0;
-        for (int i = 0; i < 64; i += Vector256<float>.Count)
+        Vector128<float> lowerCutoff = Vector128.Create(cutoffs.Lower);
+        Vector128<float> middleCutoff = Vector128.Create(cutoffs.Middle);
+        Vector128<float> upperCutoff = Vector128.Create(cutoffs.Upper);
+        for (int word = 0; word < lower.Length; word++)
         {
-            Vector256<float> value = InterpolateVector256(ref input, axis, start + i);
-            lower |= (ulong)Vector256.GreaterThan(value, Vector256.Create(cutoffs.Lower)).ExtractMostSignificantBits() << i;
-            middle |= (ulong)Vector256.GreaterThan(value, Vector256.Create(cutoffs.Middle)).ExtractMostSignificantBits() << i;
-            upper |= (ulong)Vector256.GreaterThan(value, Vector256.Create(cutoffs.Upper)).ExtractMostSignificantBits() << i;
-        }
+            ulong l = 0, m = 0, u = 0;
+            for (int i = 0; i < 64; i += Vector128<float>.Count)
+            {
+                Vector128<float> value = InterpolateVector128(ref input, axis, (64 * (firstWord + word)) + i);
+                l |= (ulong)Vector128.GreaterThan(value, lowerCutoff).ExtractMostSignificantBits() << i;
+                m |= (ulong)Vector128.GreaterThan(value, middleCutoff).ExtractMostSignificantBits() << i;
+                u |= (ulong)Vector128.GreaterThan(value, upperCutoff).ExtractMostSignificantBits() << i;
+            }
 
-        return (lower, middle, upper);
+            (lower[word], middle[word], upper[word]) = (l, m, u);
+        }
     }
 
-    internal static (ulong Lower, ulong Middle, ulong Upper) CutVector512(
-        ReadOnlySpan<float> source, InterpolationAxis axis, int start, in Cutoffs cutoffs)
+    internal static void CutVector256(
+        ReadOnlySpan<float> source, InterpolationAxis axis, int firstWord, in Cutoffs cutoffs,
+        Span<ulong> lower, Span<ulong> middle, Span<ulong> upper)
     {
         ref float input = ref MemoryMarshal.GetReference(source);
-        ulong lower = 0, middle = 0, upper = 0;
-        for (int i = 0; i < 64; i += Vector512<float>.Count)
+        Vector256<float> lowerCutoff = Vector256.Create(cutoffs.Lower);
+        Vector256<float> middleCutoff = Vector256.Create(cutoffs.Middle);
+        Vector256<float> upperCutoff = Vector256.Create(cutoffs.Upper);
+        for (int word = 0; word < lower.Length; word++)
         {
-            Vector512<float> value = InterpolateVector512(ref input, axis, start + i);
-            lower |= Vector512.GreaterThan(value, Vector512.Create(cutoffs.Lower)).ExtractMostSignificantBits() << i;
-            middle |= Vector512.GreaterThan(value, Vector512.Create(cutoffs.Middle)).ExtractMostSignificantBits() << i;
-            upper |= Vector512.GreaterThan(value, Vector512.Create(cutoffs.Upper)).ExtractMostSignificantBits() << i;
-        }
+            ulong l = 0, m = 0, u = 0;
+            for (int i = 0; i < 64; i += Vector256<float>.Count)
+            {
+                Vector256<float> value = InterpolateVector256(ref input, axis, (64 * (firstWord + word)) + i);
+                l |= (ulong)Vector256.GreaterThan(value, lowerCutoff).ExtractMostSignificantBits() << i;
+                m |= (ulong)Vector256.GreaterThan(value, middleCutoff).ExtractMostSignificantBits() << i;
+                u |= (ulong)Vector256.GreaterThan(value, upperCutoff).ExtractMostSignificantBits() << i;
+            }
 
-        return (lower, middle, upper);
+            (lower[word], middle[word], upper[word]) = (l, m, u);
+        }
+    }
+
+    internal static void CutVector512(
+        ReadOnlySpan<float> source, InterpolationAxis axis, int firstWord, in Cutoffs cutoffs,
+        Span<ulong> lower, Span<ulong> middle, Span<ulong> upper)
+    {
+        ref float input = ref MemoryMarshal.GetReference(source);
+        Vector512<float> lowerCutoff = Vector512.Create(cutoffs.Lower);
+        Vector512<float> middleCutoff = Vector512.Create(cutoffs.Middle);
+        Vector512<float> upperCutoff = Vector512.Create(cutoffs.Upper);
+        for (int word = 0; word < lower.Length; word++)
+        {
+            ulong l = 0, m = 0, u = 0;
+            for (int i = 0; i < 64; i += Vector512<float>.Count)
+            {
+                Vector512<float> value = InterpolateVector512(ref input, axis, (64 * (firstWord + word)) + i);
+                l |= Vector512.GreaterThan(value, lowerCutoff).ExtractMostSignificantBits() << i;
+                m |= Vector512.GreaterThan(value, middleCutoff).ExtractMostSignificantBits() << i;
+                u |= Vector512.GreaterThan(value, upperCutoff).ExtractMostSignificantBits() << i;
+            }
+
+            (lower[word], middle[word], upper[word]) = (l, m, u);
+        }
     }
 }
 

@@ -82,24 +82,23 @@ internal static partial class MaskKernels
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static unsafe Vector256<float> InterpolateVector256(ref float source, InterpolationAxis axis, int i)
     {
-        Vector256<int> first = Vector256.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(axis.First), (nuint)i);
-        Vector256<int> second = Vector256.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(axis.Second), (nuint)i);
         Vector256<float> weightA = Vector256.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(axis.FirstWeight), (nuint)i);
         Vector256<float> weightB = Vector256.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(axis.SecondWeight), (nuint)i);
+        ref int firsts = ref MemoryMarshal.GetArrayDataReference(axis.First);
         Vector256<float> a, b;
         if (axis.Reach8 <= Vector256<float>.Count)
         {
-            int start = first.ToScalar();
-            Vector256<float> window = Vector256.LoadUnsafe(ref source, (nuint)start);
-            a = Avx2.PermuteVar8x32(window, first - Vector256.Create(start));
-            b = Avx2.PermuteVar8x32(window, second - Vector256.Create(start));
+            Vector256<float> window = Vector256.LoadUnsafe(ref source, (nuint)Unsafe.Add(ref firsts, i));
+            a = Avx2.PermuteVar8x32(window, Vector256.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(axis.FirstOf8), (nuint)i));
+            b = Avx2.PermuteVar8x32(window, Vector256.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(axis.SecondOf8), (nuint)i));
         }
         else
         {
             fixed (float* pinned = &source)
             {
-                a = Avx2.GatherVector256(pinned, first, sizeof(float));
-                b = Avx2.GatherVector256(pinned, second, sizeof(float));
+                a = Avx2.GatherVector256(pinned, Vector256.LoadUnsafe(ref firsts, (nuint)i), sizeof(float));
+                b = Avx2.GatherVector256(
+                    pinned, Vector256.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(axis.Second), (nuint)i), sizeof(float));
             }
         }
 
@@ -110,24 +109,23 @@ internal static partial class MaskKernels
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static Vector512<float> InterpolateVector512(ref float source, InterpolationAxis axis, int i)
     {
-        Vector512<int> first = Vector512.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(axis.First), (nuint)i);
-        Vector512<int> second = Vector512.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(axis.Second), (nuint)i);
+        Vector512<int> first = Vector512.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(axis.FirstOf16), (nuint)i);
+        Vector512<int> second = Vector512.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(axis.SecondOf16), (nuint)i);
         Vector512<float> weightA = Vector512.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(axis.FirstWeight), (nuint)i);
         Vector512<float> weightB = Vector512.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(axis.SecondWeight), (nuint)i);
-        int start = first.ToScalar();
-        Vector512<int> origin = Vector512.Create(start);
-        Vector512<float> window = Vector512.LoadUnsafe(ref source, (nuint)start);
+        nuint start = (nuint)Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(axis.First), i);
+        Vector512<float> window = Vector512.LoadUnsafe(ref source, start);
         Vector512<float> a, b;
         if (axis.Reach16 <= Vector512<float>.Count)
         {
-            a = Avx512F.PermuteVar16x32(window, first - origin);
-            b = Avx512F.PermuteVar16x32(window, second - origin);
+            a = Avx512F.PermuteVar16x32(window, first);
+            b = Avx512F.PermuteVar16x32(window, second);
         }
         else
         {
-            Vector512<float> next = Vector512.LoadUnsafe(ref source, (nuint)(start + Vector512<float>.Count));
-            a = Avx512F.PermuteVar16x32x2(window, first - origin, next);
-            b = Avx512F.PermuteVar16x32x2(window, second - origin, next);
+            Vector512<float> next = Vector512.LoadUnsafe(ref source, start + (nuint)Vector512<float>.Count);
+            a = Avx512F.PermuteVar16x32x2(window, first, next);
+            b = Avx512F.PermuteVar16x32x2(window, second, next);
         }
 
         return Vector512.FusedMultiplyAdd(a, weightA, b * weightB);

@@ -238,6 +238,7 @@ internal sealed class MaskUpscaler
         }
 
         scratch.StretchCount = count;
+        scratch.Division++;
     }
 
     private void MeasureColumn(int x, Scratch scratch)
@@ -248,7 +249,7 @@ internal sealed class MaskUpscaler
         {
             if (stretch.State == WordState.Mixed)
             {
-                for (int word = stretch.Start; word < stretch.End; word++) MeasureWord(x, word, scratch);
+                MeasureStretch(x, stretch, scratch);
                 continue;
             }
 
@@ -264,42 +265,54 @@ internal sealed class MaskUpscaler
         }
     }
 
-    private void MeasureWord(int x, int word, Scratch scratch)
+    private void MeasureStretch(int x, in Stretch stretch, Scratch scratch)
     {
-        ref readonly WordRows rows = ref _wordRows[word];
-        ReadOnlySpan<float> a = ModelColumn(_sourceX.First[x], word, rows, scratch);
-        ReadOnlySpan<float> b = ModelColumn(_sourceX.Second[x], word, rows, scratch);
-        MaskKernels.Blend(a.Slice(rows.FirstModelRow, rows.ModelRows), _sourceX.FirstWeight[x],
-            b.Slice(rows.FirstModelRow, rows.ModelRows), _sourceX.SecondWeight[x],
-            scratch.SourceColumn.AsSpan(rows.FirstModelRow, rows.ModelRows));
-        (ulong lower, ulong middle, ulong upper) = MaskKernels.Cut(scratch.SourceColumn, _sourceY, 64 * word, scratch.Cutoffs);
+        (int firstRow, int rowCount) = ModelRowsOf(stretch);
+        ReadOnlySpan<float> a = ModelColumn(_sourceX.First[x], scratch).Slice(firstRow, rowCount);
+        ReadOnlySpan<float> b = ModelColumn(_sourceX.Second[x], scratch).Slice(firstRow, rowCount);
+        MaskKernels.Blend(a, _sourceX.FirstWeight[x], b, _sourceX.SecondWeight[x], scratch.SourceColumn.AsSpan(firstRow, rowCount));
 
-        int valid = Math.Min(64, OutputSize.Height - (64 * word));
-        ulong mask = ulong.MaxValue >> (64 - valid);
-        scratch.LowerArea += BitOperations.PopCount(lower & mask);
-        scratch.Area += BitOperations.PopCount(middle & mask);
-        scratch.UpperArea += BitOperations.PopCount(upper & mask);
-        scratch.AddWord((x * OutputSize.Height) + (64 * word), middle & mask, mask);
+        int words = stretch.End - stretch.Start;
+        Span<ulong> lower = scratch.LowerWords.AsSpan(0, words), middle = scratch.MiddleWords.AsSpan(0, words), upper = scratch.UpperWords.AsSpan(0, words);
+        MaskKernels.Cut(scratch.SourceColumn, _sourceY, stretch.Start, scratch.Cutoffs, lower, middle, upper);
+        int height = OutputSize.Height;
+        int position = (x * height) + (64 * stretch.Start);
+        ulong valid = ulong.MaxValue;
+        for (int word = 0; word < words; word++, position += 64)
+        {
+            int left = height - (64 * (stretch.Start + word));
+            if (left < 64) valid = ulong.MaxValue >> (64 - left);
+            scratch.LowerArea += BitOperations.PopCount(lower[word] & valid);
+            scratch.Area += BitOperations.PopCount(middle[word] & valid);
+            scratch.UpperArea += BitOperations.PopCount(upper[word] & valid);
+            scratch.AddWord(position, middle[word], valid);
+        }
     }
 
-    // The rows of a model column that a word needs: made on first use, kept until another column takes the slot.
-    // Neighbouring columns have different slots.
-    private ReadOnlySpan<float> ModelColumn(int column, int word, in WordRows rows, Scratch scratch)
+    private (int First, int Count) ModelRowsOf(in Stretch stretch)
+    {
+        int first = _wordRows[stretch.Start].FirstModelRow;
+        ref readonly WordRows last = ref _wordRows[stretch.End - 1];
+        return (first, last.FirstModelRow + last.ModelRows - first);
+    }
+
+    // The rows of a model column that the mixed stretches need: made on first use, kept until another column takes the
+    // slot or the stretches change. Neighbouring columns have different slots.
+    private ReadOnlySpan<float> ModelColumn(int column, Scratch scratch)
     {
         ModelColumnSlot slot = scratch.ModelColumns[column & 1];
-        if (slot.Column != column)
+        if (slot.Column != column || slot.Division != scratch.Division)
         {
             slot.Column = column;
-            slot.Words.AsSpan().Clear();
+            slot.Division = scratch.Division;
             MaskKernels.Blend(scratch.LowColumn(_modelX.First[column])[.._lowRows], _modelX.FirstWeight[column],
                 scratch.LowColumn(_modelX.Second[column])[.._lowRows], _modelX.SecondWeight[column], slot.LowColumn);
-        }
-
-        ref ulong words = ref slot.Words[word / 64];
-        if ((words & (1UL << (word % 64))) == 0)
-        {
-            words |= 1UL << (word % 64);
-            MaskKernels.Interpolate(slot.LowColumn, _modelY, rows.FirstModelRow, rows.ModelRows, slot.Values);
+            foreach (ref readonly Stretch stretch in scratch.Stretches.AsSpan(0, scratch.StretchCount))
+            {
+                if (stretch.State != WordState.Mixed) continue;
+                (int first, int count) = ModelRowsOf(stretch);
+                MaskKernels.Interpolate(slot.LowColumn, _modelY, first, count, slot.Values);
+            }
         }
 
         return slot.Values;
@@ -352,7 +365,7 @@ internal sealed class MaskUpscaler
     private sealed class ModelColumnSlot(MaskUpscaler owner)
     {
         public int Column = -1;
-        public readonly ulong[] Words = new ulong[(owner._words + 63) / 64];
+        public int Division;
         public readonly float[] LowColumn = new float[owner._lowResSize + MaskKernels.ReadAhead];
         public readonly float[] Values = new float[owner._modelY.First.Length + MaskKernels.ReadAhead];
     }
@@ -385,8 +398,14 @@ internal sealed class MaskUpscaler
         public readonly Stretch[] Stretches = new Stretch[owner._words];
         public readonly ModelColumnSlot[] ModelColumns = [new(owner), new(owner)];
         public readonly float[] SourceColumn = new float[owner._modelY.First.Length + MaskKernels.ReadAhead];
+        public readonly ulong[] LowerWords = new ulong[owner._words];
+        public readonly ulong[] MiddleWords = new ulong[owner._words];
+        public readonly ulong[] UpperWords = new ulong[owner._words];
         public RowScratch? Rows;
         public Cutoffs Cutoffs;
+
+        // Counts the times that the column was divided anew.
+        public int Division;
         public int StretchCount;
         public long LowerArea;
         public long Area;
