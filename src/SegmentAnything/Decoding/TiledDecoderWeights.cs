@@ -213,13 +213,15 @@ internal sealed unsafe class TiledDecoderWeights : IDisposable
         string[] needed = [
             Decoder + "iou_token.weight", Decoder + "mask_tokens.weight", Gaussian, Final + "q_proj.weight",
             Transformer + "layers.1.self_attn.q_proj.weight", Upscaling + "0.weight", Upscaling + "3.weight",
-            Decoder + "iou_prediction_head.layers.1.weight", Decoder + "output_hypernetworks_mlps.3.layers.2.weight"];
+            Decoder + "iou_prediction_head.layers.0.weight", Decoder + "output_hypernetworks_mlps.3.layers.2.weight"];
         if (!needed.All(source.Contains)) return false;
         int channels = source.ShapeOf(Decoder + "iou_token.weight")[^1];
         int inner = source.ShapeOf(Final + "q_proj.weight")[0];
         return channels > 0 && channels % 32 == 0 && inner % Heads == 0 && inner % DecoderKernels.BlockRows == 0
             && source.ShapeOf(Transformer + "layers.0.self_attn.q_proj.weight")[0] % Heads == 0
             && source.ShapeOf(Decoder + "mask_tokens.weight")[0] == MaskTokens
+            && source.ShapeOf(Upscaling + "0.weight")[1] == channels / 4
+            && source.ShapeOf(Upscaling + "3.weight")[1] == channels / 8
             && !source.Contains(Transformer + "layers.2.self_attn.q_proj.weight")
             && !source.Contains(Decoder + "output_hypernetworks_mlps.0.layers.3.weight");
     }

@@ -2,12 +2,12 @@ using SegmentAnything.Checkpoints;
 
 namespace SegmentAnything.Tests.Decoding;
 
-/// <summary>Random weights with the official names and shapes of SAM's mask decoder, of any size.</summary>
+/// <summary>Random weights with the official names and shapes of SAM's prompt encoder and mask decoder, of any size.</summary>
 internal static class RandomDecoder
 {
     private static readonly string[] Attentions = ["self_attn", "cross_attn_token_to_image", "cross_attn_image_to_token"];
 
-    public static StateDict Weights(int channels, int mlp, int iouHidden, int iouDepth, int seed)
+    public static StateDict Weights(int channels, int mlp, int iouHidden, int iouDepth, int seed, double attentionGain = 1)
     {
         var random = new Random(seed);
         var tensors = new Dictionary<string, (int[] Shape, float[] Values)>();
@@ -49,19 +49,30 @@ internal static class RandomDecoder
         }
 
         Add("prompt_encoder.pe_layer.positional_encoding_gaussian_matrix", 1, 2, channels / 2);
+        for (int label = 0; label < 4; label++) Add($"prompt_encoder.point_embeddings.{label}.weight", 1, 1, channels);
+        Add("prompt_encoder.not_a_point_embed.weight", 1, 1, channels);
+        Add("prompt_encoder.no_mask_embed.weight", 1, 1, channels);
+        Add("prompt_encoder.mask_downscaling.0.weight", 1, 4, 1, 2, 2);
+        Add("prompt_encoder.mask_downscaling.0.bias", 0.1, 4);
+        Norm("prompt_encoder.mask_downscaling.1.", 4);
+        Add("prompt_encoder.mask_downscaling.3.weight", 1, 16, 4, 2, 2);
+        Add("prompt_encoder.mask_downscaling.3.bias", 0.1, 16);
+        Norm("prompt_encoder.mask_downscaling.4.", 16);
+        Add("prompt_encoder.mask_downscaling.6.weight", 1, channels, 16, 1, 1);
+        Add("prompt_encoder.mask_downscaling.6.bias", 0.1, channels);
         return new InMemoryStateDict($"random decoder, seed {seed}", tensors);
 
         void Attention(string name, int inner)
         {
-            Linear(name + "q_proj.", inner, channels);
+            Linear(name + "q_proj.", inner, channels, attentionGain);
             Linear(name + "k_proj.", inner, channels);
             Linear(name + "v_proj.", inner, channels);
             Linear(name + "out_proj.", channels, inner);
         }
 
-        void Linear(string name, int outputs, int inputs)
+        void Linear(string name, int outputs, int inputs, double gain = 1)
         {
-            Add(name + "weight", 1.4 / Math.Sqrt(inputs), outputs, inputs);
+            Add(name + "weight", gain * 1.4 / Math.Sqrt(inputs), outputs, inputs);
             Add(name + "bias", 0.2, outputs);
         }
 

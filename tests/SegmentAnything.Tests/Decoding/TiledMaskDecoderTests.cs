@@ -1,5 +1,6 @@
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Decoding;
+using SegmentAnything.Execution;
 
 namespace SegmentAnything.Tests.Decoding;
 
@@ -43,13 +44,227 @@ public class TiledMaskDecoderTests
         }
     }
 
-    private static void AssertClose(double[] expected, ReadOnlySpan<float> actual)
+    [Fact]
+    public void Decode_DenseMaskPrompt_MatchesDoublePrecision()
+    {
+        const int Channels = 64, Grid = 8;
+        using Scene scene = new(Channels, Grid, prompts: 1, sparse: 0, seed: 3, denseMask: true);
+        float[] logits = new float[scene.LogitCount(4)], iou = new float[4];
+        scene.Decode(scene.Tokens, 1, 0, 4, logits, iou);
+        (double[] expected, double[] expectedIou) = new ReferenceMaskDecoder(scene.Weights).Decode(scene.Embedding, scene.Dense, []);
+        AssertClose(expected, logits);
+        AssertClose(expectedIou, iou);
+    }
+
+    // Scores of some hundred: the running softmax has to raise its reference many times.
+    [Fact]
+    public void Decode_LargeScores_MatchesDoublePrecision()
+    {
+        const int Channels = 64, Grid = 16;
+        using StateDict weights = RandomDecoder.Weights(Channels, 96, 32, 2, seed: 8, attentionGain: 12);
+        var random = new Random(8);
+        float[] embedding = RandomDecoder.Values(random, Channels * Grid * Grid, 2), dense = RandomDecoder.Values(random, Channels);
+        float[] tokens = RandomDecoder.Values(random, 2 * Channels, 2);
+        float[] logits = new float[4 * 16 * Grid * Grid], iou = new float[4];
+        using var engine = new TiledMaskDecoder(weights, 2);
+        using IPreparedImage image = engine.Prepare(embedding, dense, CancellationToken.None);
+        engine.Decode(image, tokens, 1, 2, 0, 4, logits, iou, CancellationToken.None);
+        (double[] expected, _) = new ReferenceMaskDecoder(weights).Decode(embedding, dense, tokens);
+        Assert.All(logits, v => Assert.True(float.IsFinite(v)));
+
+        // Softmax over such scores amplifies the last bits of its input, so the tolerance is that much wider.
+        AssertClose(expected, logits, 100 * RelativeTolerance);
+    }
+
+    [Fact]
+    public void Decode_SomeOfTheMasks_EqualsThoseOfAll()
+    {
+        using Scene scene = new(64, 9, prompts: 3, sparse: 2, seed: 4);
+        int size = 16 * 9 * 9;
+        float[] all = new float[3 * 4 * size], allIou = new float[12];
+        scene.Decode(scene.Tokens, 3, 0, 4, all, allIou);
+        foreach ((int first, int count) in new[] { (0, 1), (1, 3), (2, 1), (1, 2), (3, 1) })
+        {
+            float[] logits = new float[3 * count * size], iou = new float[3 * count];
+            scene.Decode(scene.Tokens, 3, first, count, logits, iou);
+            for (int prompt = 0; prompt < 3; prompt++)
+            {
+                for (int mask = 0; mask < count; mask++)
+                {
+                    AssertClose(
+                        [.. all.AsSpan(((prompt * 4) + first + mask) * size, size).ToArray().Select(v => (double)v)],
+                        logits.AsSpan(((prompt * count) + mask) * size, size));
+                    Assert.Equal(allIou[(prompt * 4) + first + mask], iou[(prompt * count) + mask], 1e-4f);
+                }
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(5)]
+    [InlineData(8)]
+    [InlineData(19)]
+    public void Decode_BatchOfAnySize_EqualsEachPromptAloneBitForBit(int prompts)
+    {
+        using Scene scene = new(32, 12, prompts, sparse: 2, seed: 5);
+        float[] together = new float[scene.LogitCount(3) * prompts], togetherIou = new float[3 * prompts];
+        scene.Decode(scene.Tokens, prompts, 1, 3, together, togetherIou);
+        float[] alone = new float[scene.LogitCount(3)], aloneIou = new float[3];
+        for (int prompt = 0; prompt < prompts; prompt++)
+        {
+            scene.Decode(scene.Tokens.AsSpan(prompt * 64, 64), 1, 1, 3, alone, aloneIou);
+            Assert.True(alone.AsSpan().SequenceEqual(together.AsSpan(prompt * alone.Length, alone.Length)), $"prompt {prompt} of {prompts}");
+            Assert.True(aloneIou.AsSpan().SequenceEqual(togetherIou.AsSpan(prompt * 3, 3)), $"prompt {prompt} of {prompts}");
+        }
+    }
+
+    [Fact]
+    public void Decode_OneToFourThreads_GivesTheSameBits()
+    {
+        float[]? expected = null;
+        for (int threads = 1; threads <= 4; threads++)
+        {
+            using Scene scene = new(32, 16, prompts: 6, sparse: 2, seed: 6, threads: threads);
+            float[] logits = new float[6 * scene.LogitCount(4)];
+            scene.Decode(scene.Tokens, 6, 0, 4, logits, new float[24]);
+            expected ??= logits;
+            Assert.True(expected.AsSpan().SequenceEqual(logits), $"{threads} threads");
+        }
+    }
+
+    [Fact]
+    public async Task Decode_ManyCallersAtOnce_EachGetsItsOwnAnswer()
+    {
+        using Scene scene = new(32, 16, prompts: 8, sparse: 2, seed: 7, threads: 3);
+        int size = scene.LogitCount(3);
+        float[] expected = new float[8 * size];
+        scene.Decode(scene.Tokens, 8, 1, 3, expected, new float[24]);
+        await Task.WhenAll(Enumerable.Range(0, 6).Select(caller => Task.Run(() =>
+        {
+            for (int round = 0; round < 12; round++)
+            {
+                int first = (caller + round) % 8, count = Math.Min(1 + (round % 5), 8 - first);
+                float[] logits = new float[count * size];
+                scene.Decode(scene.Tokens.AsSpan(first * 64, count * 64), count, 1, 3, logits, new float[count * 3]);
+                Assert.True(expected.AsSpan(first * size, count * size).SequenceEqual(logits), $"caller {caller}, round {round}");
+            }
+        })));
+    }
+
+    [Fact]
+    public void Decode_Cancelled_ThrowsAndTheDecoderGoesOn()
+    {
+        using Scene scene = new(32, 16, prompts: 8, sparse: 2, seed: 10);
+        float[] expected = new float[8 * scene.LogitCount(3)], logits = new float[expected.Length], iou = new float[24];
+        scene.Decode(scene.Tokens, 8, 1, 3, expected, iou);
+        using CancellationTokenSource cancelled = new();
+        cancelled.Cancel();
+        Assert.ThrowsAny<OperationCanceledException>(() => scene.Engine.Decode(scene.Image, scene.Tokens, 8, 2, 1, 3, logits, iou, cancelled.Token));
+        Assert.ThrowsAny<OperationCanceledException>(() => scene.Engine.Decode(scene.Image, scene.Tokens.AsSpan(0, 64), 1, 2, 1, 3, logits.AsSpan(0, scene.LogitCount(3)), iou.AsSpan(0, 3), cancelled.Token));
+        Assert.ThrowsAny<OperationCanceledException>(() => scene.Engine.Prepare(scene.Embedding, scene.Dense, cancelled.Token));
+        scene.Decode(scene.Tokens, 8, 1, 3, logits, iou);
+        Assert.True(expected.AsSpan().SequenceEqual(logits));
+    }
+
+    [Fact]
+    public void Decode_WrongArguments_SaysWhatWasExpected()
+    {
+        using Scene scene = new(32, 8, prompts: 2, sparse: 1, seed: 11);
+        using Scene other = new(32, 8, prompts: 2, sparse: 1, seed: 11);
+        float[] logits = new float[2 * scene.LogitCount(3)], iou = new float[6];
+        Assert.Throws<ArgumentException>(() => scene.Engine.Decode(other.Image, scene.Tokens, 2, 1, 1, 3, logits, iou, CancellationToken.None));
+        Assert.Throws<ArgumentOutOfRangeException>(() => scene.Engine.Decode(scene.Image, scene.Tokens, 2, 1, 2, 3, logits, iou, CancellationToken.None));
+        Assert.Contains("expected 128", Assert.Throws<ArgumentException>(
+            () => scene.Engine.Decode(scene.Image, scene.Tokens, 4, 1, 1, 3, logits, iou, CancellationToken.None)).Message, StringComparison.Ordinal);
+        Assert.Throws<ArgumentException>(() => scene.Engine.Decode(scene.Image, scene.Tokens, 2, 1, 1, 3, logits.AsSpan(1), iou, CancellationToken.None));
+        Assert.Throws<ArgumentException>(() => scene.Engine.Prepare(scene.Embedding.AsSpan(1), scene.Dense, CancellationToken.None));
+        Assert.Throws<ArgumentException>(() => scene.Engine.Prepare(scene.Embedding, scene.Dense.AsSpan(1), CancellationToken.None));
+        scene.Engine.Decode(scene.Image, [], 0, 1, 1, 3, [], [], CancellationToken.None);
+    }
+
+    // The second opinion: other arithmetic, other code, the same weights.
+    [Theory]
+    [InlineData(32, 8, 2, 3)]
+    [InlineData(64, 16, 0, 1)]
+    [InlineData(256, 16, 7, 2)]
+    public void Decode_RandomPrompts_AgreesWithTheGraphs(int channels, int grid, int sparse, int prompts)
+    {
+        using Scene scene = new(channels, grid, prompts, sparse, seed: 12);
+        using GraphMaskDecoder graphs = new(scene.Weights, grid, ExecutionOptions.Default);
+        using IPreparedImage image = graphs.Prepare(scene.Embedding, scene.Dense, CancellationToken.None);
+        foreach ((int first, int count) in new[] { (0, 1), (1, 3), (0, 4) })
+        {
+            float[] expected = new float[prompts * scene.LogitCount(count)], logits = new float[expected.Length];
+            float[] expectedIou = new float[prompts * count], iou = new float[prompts * count];
+            graphs.Decode(image, scene.Tokens, prompts, sparse, first, count, expected, expectedIou, CancellationToken.None);
+            scene.Decode(scene.Tokens, prompts, first, count, logits, iou);
+            AssertClose([.. expected.Select(v => (double)v)], logits, 2 * RelativeTolerance);
+            AssertClose([.. expectedIou.Select(v => (double)v)], iou, 2 * RelativeTolerance);
+        }
+    }
+
+    [Fact]
+    public void Supports_OtherNetworks_IsFalse()
+    {
+        using StateDict fits = RandomDecoder.Weights(32, 48, 16, 2, seed: 1), tooNarrow = RandomDecoder.Weights(48, 48, 16, 2, seed: 1);
+        Assert.True(TiledMaskDecoder.Supports(fits));
+        Assert.False(TiledMaskDecoder.Supports(tooNarrow));
+        Assert.False(TiledMaskDecoder.Supports(new InMemoryStateDict("nothing", new Dictionary<string, (int[], float[])>())));
+    }
+
+    private static void AssertClose(double[] expected, ReadOnlySpan<float> actual, double tolerance = RelativeTolerance)
     {
         double largest = expected.Max(Math.Abs), difference = 0;
         for (int i = 0; i < expected.Length; i++) difference = Math.Max(difference, Math.Abs(expected[i] - actual[i]));
         Assert.True(largest > 0.01, $"The network answers nothing: largest value {largest}.");
         Assert.True(
-            difference <= RelativeTolerance * largest,
-            $"Largest difference {difference}, allowed {RelativeTolerance * largest} (largest value {largest}).");
+            difference <= tolerance * largest,
+            $"Largest difference {difference}, allowed {tolerance * largest} (largest value {largest}).");
+    }
+
+    /// <summary>A random network with an engine, a prepared image and prompts.</summary>
+    private sealed class Scene : IDisposable
+    {
+        private readonly int _grid;
+        private readonly int _sparse;
+
+        public Scene(int channels, int grid, int prompts, int sparse, int seed, int threads = 2, bool denseMask = false)
+        {
+            (_grid, _sparse) = (grid, sparse);
+            Weights = RandomDecoder.Weights(channels, 2 * channels, 32, 3, seed);
+            var random = new Random(seed);
+            Embedding = RandomDecoder.Values(random, channels * grid * grid, 0.5);
+            Dense = RandomDecoder.Values(random, denseMask ? Embedding.Length : channels, 0.5);
+            Tokens = RandomDecoder.Values(random, prompts * sparse * channels);
+            Engine = new TiledMaskDecoder(Weights, threads);
+            Image = Engine.Prepare(Embedding, Dense, CancellationToken.None);
+        }
+
+        public StateDict Weights { get; }
+
+        public float[] Embedding { get; }
+
+        public float[] Dense { get; }
+
+        public float[] Tokens { get; }
+
+        public TiledMaskDecoder Engine { get; }
+
+        public IPreparedImage Image { get; }
+
+        public int LogitCount(int masks) => masks * 16 * _grid * _grid;
+
+        public void Decode(ReadOnlySpan<float> tokens, int prompts, int first, int masks, Span<float> logits, Span<float> iou) =>
+            Engine.Decode(Image, tokens, prompts, _sparse, first, masks, logits, iou, CancellationToken.None);
+
+        public void Dispose()
+        {
+            Image.Dispose();
+            Engine.Dispose();
+            Weights.Dispose();
+        }
     }
 }
