@@ -26,11 +26,13 @@ public static class IouMatrix
         CheckCrowd(groundTruths, isCrowd);
         CheckMasks(detections, groundTruths);
         IndexedRuns[] indexed = Index(groundTruths);
+        var boxes = new BoxRows(indexed);
         var ratios = new double[detections.Count, groundTruths.Count];
+        int[] meeting = new int[groundTruths.Count];
         for (int d = 0; d < detections.Count; d++)
         {
             var detection = new IndexedRuns(detections[d]);
-            for (int g = 0; g < indexed.Length; g++)
+            foreach (int g in meeting.AsSpan(0, boxes.FindMeeting(detection.Box, meeting)))
                 ratios[d, g] = detection.IntersectionOverUnion(indexed[g], !isCrowd.IsEmpty && isCrowd[g]);
         }
 

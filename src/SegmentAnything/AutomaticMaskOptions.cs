@@ -67,9 +67,10 @@ public sealed record AutomaticMaskOptions
         ? Automatic.PointGrid.BuildLayers(PointsPerSide, CropLayers, CropPointsDownscaleFactor)
         : [.. PointGrids.Select(grid => grid.ToArray())];
 
-    /// <exception cref="ArgumentOutOfRangeException">A value is out of range.</exception>
+    /// <summary>Checks that every value makes sense. The generator does it too.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A value is out of range; the message gives the range.</exception>
     /// <exception cref="ArgumentException">There are not as many point grids as layers.</exception>
-    internal void Validate()
+    public void Validate()
     {
         const int MaxCropLayers = 6; // 4096 crops
         const int MaxPointsPerSide = 4096;

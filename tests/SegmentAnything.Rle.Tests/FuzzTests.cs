@@ -1,4 +1,5 @@
 using System.Text;
+using SegmentAnything.Rle.Kernels;
 using SegmentAnything.TestSupport;
 
 namespace SegmentAnything.Rle.Tests;
@@ -69,7 +70,7 @@ public class FuzzTests
                 if (j >= 2 && random.Next(6) == 0) polygon[j] = polygon[j - 2];
             }
 
-            int[] expected = Kernels.RleKernels.FillPolygonsScalar([polygon], width, height);
+            int[] expected = RleKernels.FillPolygonsScalar([polygon], width, height);
             int[] actual = RleMask.FromPolygon(polygon, width, height).Counts.ToArray();
             if (!expected.AsSpan().SequenceEqual(actual))
                 Assert.Fail($"polygon {i} of seed {Seed} in {width} x {height}: {string.Join(", ", polygon)}");

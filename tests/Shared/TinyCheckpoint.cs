@@ -103,7 +103,9 @@ internal static class TinyCheckpoint
             string type = tensor.Type switch { "float32" => "F32", "float16" => "F16", "bfloat16" => "BF16", _ => "I64" };
             header[tensor.Name] = new Dictionary<string, object>
             {
-                ["dtype"] = type, ["shape"] = tensor.Shape, ["data_offsets"] = new[] { begin, data.Length },
+                ["dtype"] = type,
+                ["shape"] = tensor.Shape,
+                ["data_offsets"] = new[] { begin, data.Length },
             };
         }
 

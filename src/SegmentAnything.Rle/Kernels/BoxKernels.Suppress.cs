@@ -11,6 +11,17 @@ internal static class BoxKernels
     /// <summary>Boxes beyond the last one, so that every vector is whole.</summary>
     private const int Padding = 16;
 
+    /// <summary>
+    /// Makes a threshold a little smaller, by more than the rounding of a product and a quotient: what exceeds the
+    /// threshold when divided exceeds the smaller one when multiplied.
+    /// </summary>
+    private const float NearlyOne = 1 - 1e-5f;
+
+    /// <summary>
+    /// Taken off the product, for areas so small that rounding is no longer relative to them; nothing beside any others.
+    /// </summary>
+    private const float NearlyNothing = 1e-37f;
+
     /// <summary>Takes boxes in an order, each suppressing the later ones that overlap it by more than the threshold.</summary>
     /// <param name="boxes">Left, top, right, bottom of each box.</param>
     /// <param name="order">The boxes that take part, best first.</param>
@@ -84,20 +95,44 @@ internal static class BoxKernels
             Unsafe.Add(ref place, 4 * length) = (box[2] - box[0]) * (box[3] - box[1]);
         }
 
-        int[] kept = ArrayPool<int>.Shared.Rent(count);
-        int keptCount = 0;
+        int[] kept = ArrayPool<int>.Shared.Rent(count), places = ArrayPool<int>.Shared.Rent(count);
+        for (int i = 0; i < count; i++) places[i] = i;
+        int keptCount = 0, nextCompaction = FirstCompaction;
         for (int i = 0; i < count; i++)
         {
             if (BitConverter.SingleToInt32Bits(Unsafe.Add(ref left, (5 * length) + i)) != 0) continue;
-            kept[keptCount++] = i;
+            kept[keptCount++] = places[i];
             // From the vector that holds the next box on: what is before it in there is decided already.
             TRow.Mark(ref left, length, i, (i + 1) & ~(Padding - 1), count, threshold);
+            if (keptCount != nextCompaction) continue;
+            nextCompaction *= 2;
+            count = Compact(rows.AsSpan(0, 6 * length), length, places, i + 1, count);
+            i = -1;
         }
 
         int[] result = kept.AsSpan(0, keptCount).ToArray();
         ArrayPool<int>.Shared.Return(kept);
+        ArrayPool<int>.Shared.Return(places);
         ArrayPool<float>.Shared.Return(rows);
         return result;
+    }
+
+    /// <summary>Boxes kept before suppressed ones are taken out for the first time; then at each doubling.</summary>
+    private const int FirstCompaction = 32;
+
+    // Moves the boxes from a place on that are not suppressed to the start; returns how many.
+    private static int Compact(Span<float> rows, int length, int[] places, int from, int count)
+    {
+        int left = 0;
+        for (int i = from; i < count; i++)
+        {
+            if (BitConverter.SingleToInt32Bits(rows[(5 * length) + i]) != 0) continue;
+            for (int row = 0; row < 5; row++) rows[(row * length) + left] = rows[(row * length) + i];
+            places[left++] = places[i];
+        }
+
+        rows.Slice(5 * length, count).Clear();
+        return left;
     }
 
     // Marks the boxes from a place on that one box suppresses.
@@ -114,6 +149,7 @@ internal static class BoxKernels
             Vector512<float> left = Vector512.Create(own), top = Vector512.Create(Unsafe.Add(ref own, length));
             Vector512<float> right = Vector512.Create(Unsafe.Add(ref own, 2 * length)), bottom = Vector512.Create(Unsafe.Add(ref own, 3 * length));
             Vector512<float> area = Vector512.Create(Unsafe.Add(ref own, 4 * length)), limit = Vector512.Create(threshold);
+            Vector512<float> low = Vector512.Create(threshold * NearlyOne);
             for (int j = from; j < count; j += Vector512<float>.Count)
             {
                 ref float other = ref Unsafe.Add(ref rows, j);
@@ -121,10 +157,10 @@ internal static class BoxKernels
                     - Vector512.MaxNative(left, Vector512.LoadUnsafe(ref other));
                 Vector512<float> height = Vector512.MinNative(bottom, Vector512.LoadUnsafe(ref other, 3 * (nuint)length))
                     - Vector512.MaxNative(top, Vector512.LoadUnsafe(ref other, (nuint)length));
-                // Most boxes do not meet, and then nothing has to be divided.
-                if (!Vector512.GreaterThanAny(Vector512.MinNative(width, height), Vector512<float>.Zero)) continue;
                 Vector512<float> intersection = Vector512.MaxNative(width, Vector512<float>.Zero) * Vector512.MaxNative(height, Vector512<float>.Zero);
                 Vector512<float> union = area + Vector512.LoadUnsafe(ref other, 4 * (nuint)length) - intersection;
+                // A division only where a product says that the ratio is at the threshold or near it.
+                if (!Vector512.GreaterThanAny(intersection, (union * low) - Vector512.Create(NearlyNothing))) continue;
                 Vector512<float> marks = Vector512.GreaterThan(intersection / union, limit);
                 (marks | Vector512.LoadUnsafe(ref other, 5 * (nuint)length)).StoreUnsafe(ref other, 5 * (nuint)length);
             }
@@ -139,6 +175,7 @@ internal static class BoxKernels
             Vector256<float> left = Vector256.Create(own), top = Vector256.Create(Unsafe.Add(ref own, length));
             Vector256<float> right = Vector256.Create(Unsafe.Add(ref own, 2 * length)), bottom = Vector256.Create(Unsafe.Add(ref own, 3 * length));
             Vector256<float> area = Vector256.Create(Unsafe.Add(ref own, 4 * length)), limit = Vector256.Create(threshold);
+            Vector256<float> low = Vector256.Create(threshold * NearlyOne);
             for (int j = from; j < count; j += Vector256<float>.Count)
             {
                 ref float other = ref Unsafe.Add(ref rows, j);
@@ -146,9 +183,9 @@ internal static class BoxKernels
                     - Vector256.MaxNative(left, Vector256.LoadUnsafe(ref other));
                 Vector256<float> height = Vector256.MinNative(bottom, Vector256.LoadUnsafe(ref other, 3 * (nuint)length))
                     - Vector256.MaxNative(top, Vector256.LoadUnsafe(ref other, (nuint)length));
-                if (!Vector256.GreaterThanAny(Vector256.MinNative(width, height), Vector256<float>.Zero)) continue;
                 Vector256<float> intersection = Vector256.MaxNative(width, Vector256<float>.Zero) * Vector256.MaxNative(height, Vector256<float>.Zero);
                 Vector256<float> union = area + Vector256.LoadUnsafe(ref other, 4 * (nuint)length) - intersection;
+                if (!Vector256.GreaterThanAny(intersection, (union * low) - Vector256.Create(NearlyNothing))) continue;
                 Vector256<float> marks = Vector256.GreaterThan(intersection / union, limit);
                 (marks | Vector256.LoadUnsafe(ref other, 5 * (nuint)length)).StoreUnsafe(ref other, 5 * (nuint)length);
             }
@@ -163,6 +200,7 @@ internal static class BoxKernels
             Vector128<float> left = Vector128.Create(own), top = Vector128.Create(Unsafe.Add(ref own, length));
             Vector128<float> right = Vector128.Create(Unsafe.Add(ref own, 2 * length)), bottom = Vector128.Create(Unsafe.Add(ref own, 3 * length));
             Vector128<float> area = Vector128.Create(Unsafe.Add(ref own, 4 * length)), limit = Vector128.Create(threshold);
+            Vector128<float> low = Vector128.Create(threshold * NearlyOne);
             for (int j = from; j < count; j += Vector128<float>.Count)
             {
                 ref float other = ref Unsafe.Add(ref rows, j);
@@ -170,9 +208,9 @@ internal static class BoxKernels
                     - Vector128.MaxNative(left, Vector128.LoadUnsafe(ref other));
                 Vector128<float> height = Vector128.MinNative(bottom, Vector128.LoadUnsafe(ref other, 3 * (nuint)length))
                     - Vector128.MaxNative(top, Vector128.LoadUnsafe(ref other, (nuint)length));
-                if (!Vector128.GreaterThanAny(Vector128.MinNative(width, height), Vector128<float>.Zero)) continue;
                 Vector128<float> intersection = Vector128.MaxNative(width, Vector128<float>.Zero) * Vector128.MaxNative(height, Vector128<float>.Zero);
                 Vector128<float> union = area + Vector128.LoadUnsafe(ref other, 4 * (nuint)length) - intersection;
+                if (!Vector128.GreaterThanAny(intersection, (union * low) - Vector128.Create(NearlyNothing))) continue;
                 Vector128<float> marks = Vector128.GreaterThan(intersection / union, limit);
                 (marks | Vector128.LoadUnsafe(ref other, 5 * (nuint)length)).StoreUnsafe(ref other, 5 * (nuint)length);
             }

@@ -120,10 +120,10 @@ internal static partial class RleKernels
         WritePositions(a, buffer.AsSpan(0, changesA + MergeSlack));
         WritePositions(b, buffer.AsSpan(changesA + MergeSlack, changesB + MergeSlack));
 
-        int i = 0, j = 0, count = 0;
+        int i = 0, j = 0, count = 0, failures = 0;
         while (i < changesA || j < changesB)
         {
-            if (vectors)
+            if (vectors && failures < FailuresToGiveUp)
             {
                 // Eight changes of one mask before the next one of the other: kept or left out as a whole.
                 int nextA = Unsafe.Add(ref pa, i), nextB = Unsafe.Add(ref pb, j);
@@ -136,6 +136,7 @@ internal static partial class RleKernels
                     }
 
                     i += 8;
+                    failures = 0;
                     continue;
                 }
 
@@ -148,6 +149,7 @@ internal static partial class RleKernels
                     }
 
                     j += 8;
+                    failures = 0;
                     continue;
                 }
 
@@ -169,6 +171,7 @@ internal static partial class RleKernels
                         count += 8;
                         i += 8;
                         j += 8;
+                        failures = 0;
                         continue;
                     }
 
@@ -179,6 +182,7 @@ internal static partial class RleKernels
                         count += TOperation.StartsEarly ? 16 : 0;
                         i += 8;
                         j += 8;
+                        failures = 0;
                         continue;
                     }
 
@@ -188,23 +192,21 @@ internal static partial class RleKernels
                         count += TOperation.StartsEarly ? 16 : 0;
                         i += 8;
                         j += 8;
+                        failures = 0;
                         continue;
                     }
                 }
             }
 
-            // Some changes one by one, without a branch that could be guessed wrong. Once both lists are at their end
-            // nothing is written any more.
-            for (int step = 0; step < StepsAtOnce; step++)
+            // Noise has no order that vectors could use: the rest is merged from two places at once.
+            if (++failures >= FailuresToGiveUp || !vectors)
             {
-                int nextA = Unsafe.Add(ref pa, i), nextB = Unsafe.Add(ref pb, j);
-                int before = TOperation.State(i, j);
-                Unsafe.Add(ref result, count) = Math.Min(nextA, nextB);
-                if (nextA == int.MaxValue && nextB == int.MaxValue) break;
-                i += nextA <= nextB ? 1 : 0;
-                j += nextB <= nextA ? 1 : 0;
-                count += (TOperation.State(i, j) ^ before) & 1;
+                MergeInTwoPlaces<TOperation>(ref pa, changesA, ref pb, changesB, ref i, ref j, ref result, ref count);
+                break;
             }
+
+            for (int step = 0; step < StepsAtOnce && (i < changesA || j < changesB); step++)
+                Step<TOperation>(ref pa, ref pb, ref i, ref j, ref result, ref count);
         }
 
         int pixels = a[^1] + (changesA > 0 ? Unsafe.Add(ref pa, changesA - 1) : 0);
@@ -215,7 +217,67 @@ internal static partial class RleKernels
     private const int MergeSlack = 16;
 
     /// <summary>Changes merged one by one before vectors are tried again.</summary>
-    private const int StepsAtOnce = 8;
+    private const int StepsAtOnce = 6;
+
+    /// <summary>Times in a row that vectors find nothing before they are no longer tried.</summary>
+    private const int FailuresToGiveUp = 12;
+
+    // One change, or two at one position; without a branch that could be guessed wrong.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Step<TOperation>(ref int pa, ref int pb, ref int i, ref int j, ref int result, ref int count)
+        where TOperation : IOperation
+    {
+        int nextA = Unsafe.Add(ref pa, i), nextB = Unsafe.Add(ref pb, j);
+        int before = TOperation.State(i, j);
+        Unsafe.Add(ref result, count) = Math.Min(nextA, nextB);
+        i += nextA <= nextB ? 1 : 0;
+        j += nextB <= nextA ? 1 : 0;
+        count += (TOperation.State(i, j) ^ before) & 1;
+    }
+
+    // A step waits for the one before it, so two merges that do not wait for each other take hardly longer than one: the
+    // first half of what is left, and the second.
+    private static void MergeInTwoPlaces<TOperation>(
+        ref int pa, int changesA, ref int pb, int changesB, ref int i, ref int j, ref int result, ref int count)
+        where TOperation : IOperation
+    {
+        // How many of a are among the first half of both: the least for which the next of a is not before the last of b.
+        int total = changesA - i + (changesB - j), half = total / 2;
+        int low = Math.Max(0, half - (changesB - j)), high = Math.Min(half, changesA - i);
+        while (low < high)
+        {
+            int middle = (int)(((uint)low + (uint)high) / 2);
+            if (Unsafe.Add(ref pa, i + middle) < Unsafe.Add(ref pb, j + half - middle - 1)) low = middle + 1;
+            else high = middle;
+        }
+
+        int middleA = i + low, middleB = j + half - low;
+        // Two changes at one position stay together.
+        if (middleA > i && Unsafe.Add(ref pa, middleA - 1) == Unsafe.Add(ref pb, middleB)) middleB++;
+        else if (middleB > j && Unsafe.Add(ref pb, middleB - 1) == Unsafe.Add(ref pa, middleA)) middleA++;
+
+        // The second half is written behind the room of the first and moved there in the end.
+        int i2 = middleA, j2 = middleB, count2 = 0;
+        ref int result2 = ref Unsafe.Add(ref result, count + (middleA - i) + (middleB - j) + 1);
+        while (true)
+        {
+            // A half with so many changes left in one of its lists has at least so many steps before it.
+            int steps = Math.Min(Math.Max(middleA - i, middleB - j), Math.Max(changesA - i2, changesB - j2));
+            if (steps == 0) break;
+            for (; steps > 0; steps--)
+            {
+                Step<TOperation>(ref pa, ref pb, ref i, ref j, ref result, ref count);
+                Step<TOperation>(ref pa, ref pb, ref i2, ref j2, ref result2, ref count2);
+            }
+        }
+
+        while (i < middleA || j < middleB) Step<TOperation>(ref pa, ref pb, ref i, ref j, ref result, ref count);
+        while (i2 < changesA || j2 < changesB) Step<TOperation>(ref pa, ref pb, ref i2, ref j2, ref result2, ref count2);
+        MemoryMarshal.CreateSpan(ref result2, count2).CopyTo(MemoryMarshal.CreateSpan(ref Unsafe.Add(ref result, count), count2));
+        count += count2;
+        i = changesA;
+        j = changesB;
+    }
 
     // Four pieces of x and four of y: the first of x, the first of y, the second of x, ... with a gap between any two. Even
     // lanes are starts: x ends (one further) before y starts, y ends before x starts again (two further).
@@ -242,9 +304,29 @@ internal static partial class RleKernels
     // Where the colour changes: the sums of the runs but the last; then positions that never come.
     private static void WritePositions(ReadOnlySpan<int> counts, Span<int> positions)
     {
-        int sum = 0;
-        for (int i = 0; i < counts.Length - 1; i++) positions[i] = sum += counts[i];
-        positions[(counts.Length - 1)..].Fill(int.MaxValue);
+        int sum = 0, i = 0, changes = counts.Length - 1;
+        if (Vector256.IsHardwareAccelerated)
+        {
+            // Sums over lanes, doubling the reach, within each half; then the lower half's sum is added to the upper half.
+            // Only the sum of a whole vector is waited for by the next one.
+            ref int source = ref MemoryMarshal.GetReference(counts);
+            ref int destination = ref MemoryMarshal.GetReference(positions);
+            Vector256<int> before = default;
+            for (; i <= changes - 8; i += 8)
+            {
+                Vector256<int> v = Vector256.LoadUnsafe(ref source, (nuint)i);
+                v += Vector256.Shuffle(v, Vector256.Create(8, 0, 1, 2, 8, 4, 5, 6));
+                v += Vector256.Shuffle(v, Vector256.Create(8, 8, 0, 1, 8, 8, 4, 5));
+                v += Vector256.Shuffle(v, Vector256.Create(8, 8, 8, 8, 3, 3, 3, 3));
+                (v + before).StoreUnsafe(ref destination, (nuint)i);
+                before += Vector256.Shuffle(v, Vector256.Create(7));
+            }
+
+            sum = before.ToScalar();
+        }
+
+        for (; i < changes; i++) positions[i] = sum += counts[i];
+        positions[changes..].Fill(int.MaxValue);
     }
 
     // Positions in a pooled array.

@@ -1,4 +1,6 @@
 using System.Buffers;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace SegmentAnything.Rle.Kernels;
 
@@ -25,8 +27,10 @@ internal static partial class RleKernels
     public static int[] FillPolygons(ReadOnlySpan<double[]> polygons, int width, int height)
     {
         var crossings = new RunBuilder(1024);
-        foreach (double[] polygon in polygons) AddCrossings(polygon, width, height, ref crossings);
-        return ParityRuns(ref crossings, width * height, height);
+        var columns = new RunBuilder(1024);
+        foreach (double[] polygon in polygons) AddCrossings(polygon, width, height, ref crossings, ref columns);
+        SortByColumn(ref crossings, ref columns, width);
+        return RunsBetween(ref crossings, width * height);
     }
 
     // The definition: every point of every edge.
@@ -90,8 +94,9 @@ internal static partial class RleKernels
 
     private static int ToGrid(double coordinate) => (int)((Upsampling * coordinate) + .5);
 
-    // The crossings of one polygon, as column-major positions in no order.
-    private static void AddCrossings(ReadOnlySpan<double> polygon, int width, int height, ref RunBuilder crossings)
+    // The crossings of one polygon, as column-major positions in no order, and the column of each.
+    private static void AddCrossings(
+        ReadOnlySpan<double> polygon, int width, int height, ref RunBuilder crossings, ref RunBuilder columns)
     {
         int corners = polygon.Length / 2;
         int x0 = ToGrid(polygon[2 * (corners - 1)]), y0 = ToGrid(polygon[(2 * corners) - 1]);
@@ -108,12 +113,17 @@ internal static partial class RleKernels
             // Columns whose middle lies between: 5c + 2 >= xs and 5c + 3 <= xe.
             int first = Math.Max(0, CeilingOfFifth(xs - 2)), last = Math.Min(width - 1, FloorOfFifth(xe - 3));
             if (first > last) continue;
-            Span<int> found = crossings.GetSpan(last - first + 1);
+            int count = last - first + 1;
+            Span<int> found = crossings.GetSpan(count), foundColumns = columns.GetSpan(count);
+            for (int k = 0; k < count; k++) foundColumns[k] = first + k;
             int dx = xe - xs, dy = Math.Abs(ye - ys);
             if (dx >= dy)
             {
                 double slope = (double)(ye - ys) / dx;
-                for (int column = first; column <= last; column++)
+                int column = first;
+                if (Avx.IsSupported)
+                    column += CrossWideEdge(slope, ys, (Upsampling * first) + 2 - xs, first, count, height, found);
+                for (; column <= last; column++)
                 {
                     int t = (Upsampling * column) + 2 - xs;
                     int y = Math.Min((int)(ys + (slope * t) + .5), (int)(ys + (slope * (t + 1)) + .5));
@@ -145,7 +155,8 @@ internal static partial class RleKernels
                 }
             }
 
-            crossings.Advance(last - first + 1);
+            crossings.Advance(count);
+            columns.Advance(count);
         }
     }
 
@@ -156,31 +167,48 @@ internal static partial class RleKernels
 
     private static int CeilingOfFifth(int value) => value >= 0 ? (value + Upsampling - 1) / Upsampling : -(-value / Upsampling);
 
-    // Sorts crossings by counting them per column, since a column has few. Frees the builder.
-    private static int[] ParityRuns(ref RunBuilder crossings, int pixels, int height)
+    // Four columns at a time, in double precision as the rule has it; returns how many columns are done. Multiplication
+    // and addition stay apart: fused they would round differently.
+    private static int CrossWideEdge(
+        double slope, int ys, int firstStep, int firstColumn, int count, int height, Span<int> found)
     {
-        Span<int> positions = crossings.Runs;
-        int columns = (pixels / height) + 1;
-        if (positions.Length < columns / 8 || positions.Length < 32)
+        Vector256<double> start = Vector256.Create((double)ys), half = Vector256.Create(.5), fifth = Vector256.Create((double)Upsampling);
+        Vector256<double> slopes = Vector256.Create(slope), lanes = Vector256.Create(0.0, 1, 2, 3);
+        Vector256<double> step = Vector256.Create((double)firstStep) + (lanes * fifth);
+        Vector256<double> column = (Vector256.Create((double)firstColumn) + lanes) * Vector256.Create((double)height);
+        int i = 0;
+        for (; i <= count - 4; i += 4)
+        {
+            Vector256<double> here = Vector256.Truncate(start + (slopes * step) + half);
+            Vector256<double> next = Vector256.Truncate(start + (slopes * (step + Vector256<double>.One)) + half);
+            Vector256<double> row = ((Vector256.Min(here, next) + half) / fifth) - half;
+            row = Vector256.Ceiling(Vector256.Min(Vector256.Max(row, Vector256<double>.Zero), Vector256.Create((double)height)));
+            Avx.ConvertToVector128Int32WithTruncation(column + row).CopyTo(found[i..]);
+            step += Vector256.Create(4.0 * Upsampling);
+            column += Vector256.Create(4.0 * height);
+        }
+
+        return i;
+    }
+
+    // Sorts crossings by counting them per column, since a column has few; a crossing below the last row of a column is
+    // still one of that column. Frees the columns.
+    private static void SortByColumn(ref RunBuilder crossings, ref RunBuilder columns, int width)
+    {
+        Span<int> positions = crossings.Runs, columnOf = columns.Runs;
+        if (positions.Length < width / 8 || positions.Length < 32)
         {
             positions.Sort();
-            return RunsBetween(ref crossings, pixels);
+            columns.Free();
+            return;
         }
 
-        // A crossing below the last row of a column is at the first place of the next; there is one column more for that.
-        int[] next = ArrayPool<int>.Shared.Rent(columns);
-        int[] columnOf = ArrayPool<int>.Shared.Rent(positions.Length);
-        Span<int> ends = next.AsSpan(0, columns);
+        int[] buffer = ArrayPool<int>.Shared.Rent(width);
+        Span<int> ends = buffer.AsSpan(0, width);
         ends.Clear();
-        for (int i = 0; i < positions.Length; i++)
-        {
-            int column = (int)((uint)positions[i] / (uint)height);
-            columnOf[i] = column;
-            ends[column]++;
-        }
-
+        for (int i = 0; i < columnOf.Length; i++) ends[columnOf[i]]++;
         int sum = 0;
-        for (int column = 0; column < columns; column++)
+        for (int column = 0; column < ends.Length; column++)
         {
             int count = ends[column];
             ends[column] = sum;
@@ -188,19 +216,20 @@ internal static partial class RleKernels
         }
 
         var sorted = new RunBuilder(positions.Length);
-        Span<int> destination = sorted.GetSpan(positions.Length);
+        Span<int> destination = sorted.GetSpan(positions.Length)[..positions.Length];
         for (int i = 0; i < positions.Length; i++) destination[ends[columnOf[i]]++] = positions[i];
         sorted.Advance(positions.Length);
 
         // Each column's crossings now end at its entry.
         int start = 0;
-        for (int column = 0; column < columns; column++)
+        for (int column = 0; column < ends.Length; column++)
         {
             int end = ends[column];
             if (end - start == 2)
             {
-                if (destination[start] > destination[start + 1])
-                    (destination[start], destination[start + 1]) = (destination[start + 1], destination[start]);
+                int a = destination[start], b = destination[start + 1];
+                destination[start] = Math.Min(a, b);
+                destination[start + 1] = Math.Max(a, b);
             }
             else if (end - start > 2)
             {
@@ -210,16 +239,23 @@ internal static partial class RleKernels
             start = end;
         }
 
-        ArrayPool<int>.Shared.Return(next);
-        ArrayPool<int>.Shared.Return(columnOf);
+        ArrayPool<int>.Shared.Return(buffer);
         crossings.Free();
-        return RunsBetween(ref sorted, pixels);
+        columns.Free();
+        crossings = sorted;
     }
 
     // Runs that change at each of the sorted positions; two at one place cancel out. Frees the builder.
     private static int[] RunsBetween(ref RunBuilder crossings, int pixels)
     {
         ReadOnlySpan<int> sorted = crossings.Runs;
+        if (AreChanges(sorted, pixels))
+        {
+            int[] differences = DifferencesOf(sorted, pixels);
+            crossings.Free();
+            return differences;
+        }
+
         var runs = new RunBuilder(sorted.Length + 1);
         int position = 0;
         for (int i = 0; i < sorted.Length; i++)
@@ -231,5 +267,13 @@ internal static partial class RleKernels
         runs.AddStretch(pixels - position, (sorted.Length & 1) != 0);
         crossings.Free();
         return runs.ToArrayAndFree();
+    }
+
+    // Whether no two positions are equal and none is the end of the mask.
+    private static bool AreChanges(ReadOnlySpan<int> sorted, int pixels)
+    {
+        bool equal = false;
+        for (int i = 1; i < sorted.Length; i++) equal |= sorted[i] == sorted[i - 1];
+        return !equal && (sorted.IsEmpty || sorted[^1] < pixels);
     }
 }

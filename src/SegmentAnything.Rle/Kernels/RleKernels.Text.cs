@@ -293,7 +293,43 @@ internal static partial class RleKernels
     /// <param name="pixels">What they must add up to.</param>
     /// <returns>The number of runs that are left, at the start of <paramref name="counts"/>.</returns>
     /// <exception cref="RleFormatException">A negative run, or another sum.</exception>
-    public static int Canonicalize(Span<int> counts, int pixels)
+    public static int Canonicalize(Span<int> counts, int pixels) =>
+        IsCanonical(counts, pixels) ? counts.Length : CanonicalizeScalar(counts, pixels);
+
+    // Whether nothing has to be done, as for almost all that is read: no run but the first is 0 or less, and the sum fits.
+    private static bool IsCanonical(ReadOnlySpan<int> counts, int pixels)
+    {
+        if (counts.IsEmpty || counts[0] < 0) return false;
+        long sum = counts[0];
+        int i = 1;
+        if (Vector256.IsHardwareAccelerated)
+        {
+            ref int runs = ref MemoryMarshal.GetReference(counts);
+            Vector256<ulong> low = default, high = default;
+            Vector256<int> least = Vector256.Create(int.MaxValue);
+            for (; i <= counts.Length - 8; i += 8)
+            {
+                Vector256<int> v = Vector256.LoadUnsafe(ref runs, (nuint)i);
+                least = Vector256.Min(least, v);
+                low += v.AsUInt64() & Vector256.Create(0xffffffffUL);
+                high += v.AsUInt64() >>> 32;
+            }
+
+            if (!Vector256.GreaterThanAll(least, Vector256<int>.Zero)) return false;
+            sum += (long)Vector256.Sum(low + high);
+        }
+
+        for (; i < counts.Length; i++)
+        {
+            if (counts[i] <= 0) return false;
+            sum += counts[i];
+        }
+
+        return sum == pixels;
+    }
+
+    // The definition.
+    internal static int CanonicalizeScalar(Span<int> counts, int pixels)
     {
         long sum = 0;
         int runs = 0;

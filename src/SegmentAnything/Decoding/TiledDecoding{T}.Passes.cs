@@ -6,6 +6,9 @@ namespace SegmentAnything.Decoding;
 /// <content>What is done to one tile.</content>
 internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
 {
+    /// <summary>Lines of 64 bytes in a row of a tile.</summary>
+    private const int LinesInRow = TileTokens / 16;
+
     private void PrepareTile(int tile, WorkerMemory worker)
     {
         int tokens = _grid.TokensIn(tile), inner = _weights.Inner, valueStride = Heads * _weights.ValueHeadStride;
@@ -39,11 +42,13 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         float* keys = _image.TokenToImageKeys + TileOffset(tile, _weights.Inner);
         float* values = _image.TokenToImageValues + TileOffset(tile, Heads * valueHead);
         float* accumulated = prompt.Accumulated + (segment * (nint)rows * valueHead);
-        HeadScores(prompt.HeadPanels, keys, worker.Scores);
+        HeadScores(prompt.HeadPanels, keys, Following(tile, _image.TokenToImageKeys, _weights.Inner), worker.Scores);
         DecoderKernels.RunningSoftmaxRows<TSimd, TVector>(
             worker.Scores, rows, _grid.TokensIn(tile), prompt.Reference + (segment * rows), prompt.Sum + (segment * rows), accumulated, valueHead, first);
+        float* next = Following(tile, _image.TokenToImageValues, Heads * valueHead);
         for (int head = 0; head < Heads; head++)
         {
+            if (next != null) DecoderKernels.Prefetch(next + (head * valueHead * TileTokens), valueHead * LinesInRow);
             float* powers = worker.Scores + (head * headRows * TileTokens);
             float* target = accumulated + (head * headRows * valueHead);
             nint block = DecoderKernels.BlockRows * TileTokens;
@@ -63,8 +68,10 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
     // Pass 2: image to tokens in layer 0, then tokens to the new keys in layer 1.
     private void Layer0Tile(int tile, int segment, bool first, PromptMemory prompt, WorkerMemory worker)
     {
-        HeadScores(prompt.HeadPanels, _image.ImageToTokenQueries + TileOffset(tile, _weights.Inner), worker.Scores);
-        UpdateKeys(tile, HeadRows, _image.Keys + TileOffset(tile, Channels), _weights.Layers[0].Norm4, prompt, worker);
+        HeadScores(
+            prompt.HeadPanels, _image.ImageToTokenQueries + TileOffset(tile, _weights.Inner),
+            Following(tile, _image.ImageToTokenQueries, _weights.Inner), worker.Scores);
+        UpdateKeys(tile, HeadRows, _image.Keys, _weights.Layers[0].Norm4, prompt, worker);
         TokensToImage(tile, segment, first, Columns, prompt, worker);
     }
 
@@ -75,8 +82,8 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         AddEncoding(keys, tile, worker.TileB);
         DecoderKernels.Product<TSimd, TVector, PanelLayout, FromRowBias>(
             prompt.QueryPanels, Channels * DecoderKernels.BlockRows, worker.TileB, TileTokens, Channels,
-            prompt.QueryBias, 0, worker.Scores, TileTokens, Heads * _tokens, TileTokens);
-        UpdateKeys(tile, _tokens, keys, _weights.Layers[1].Norm4, prompt, worker);
+            prompt.QueryBias, 0, worker.Scores, TileTokens, Heads * _tokens, LanesIn(tile));
+        UpdateKeys(tile, _tokens, prompt.Keys, _weights.Layers[1].Norm4, prompt, worker);
         TokensToImage(tile, segment, first, FinalColumns, prompt, worker);
     }
 
@@ -87,7 +94,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         const int MaskStride = 16 * TileTokens;
         DecoderKernels.Product<TSimd, TVector, PanelLayout, FromRowBias>(
             _weights.Upscale1Panels, Channels * DecoderKernels.BlockRows, prompt.Keys + TileOffset(tile, Channels), TileTokens, Channels,
-            _weights.Upscale1Bias, 0, worker.TileA, TileTokens, 4 * channels1, TileTokens);
+            _weights.Upscale1Bias, 0, worker.TileA, TileTokens, 4 * channels1, LanesIn(tile), Following(tile, prompt.Keys, Channels), LinesInRow);
         for (int subpixel = 0; subpixel < 4; subpixel++)
         {
             float* x1 = worker.TileA + (subpixel * channels1 * TileTokens);
@@ -95,7 +102,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
                 x1, channels1, _weights.UpscaleNorm.Weight, _weights.UpscaleNorm.Bias, 1e-6f);
             DecoderKernels.Product<TSimd, TVector, PanelLayout, FromRowBias>(
                 _weights.Upscale2Panels, channels1 * DecoderKernels.BlockRows, x1, TileTokens, channels1,
-                _weights.Upscale2Bias, 0, worker.TileB, TileTokens, 4 * channels2, TileTokens);
+                _weights.Upscale2Bias, 0, worker.TileB, TileTokens, 4 * channels2, LanesIn(tile));
             DecoderKernels.GeluMaskProduct<TSimd, TVector>(
                 worker.TileB, 4, channels2, prompt.Hyper, _masks, worker.Masks + (subpixel * 4 * TileTokens), MaskStride);
         }
@@ -110,7 +117,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
     }
 
     // Layer 0's scores: each head has few channels of its own, which were projected once for the image.
-    private void HeadScores(float* panels, float* projected, float* scores)
+    private void HeadScores(float* panels, float* projected, float* next, float* scores)
     {
         int headWidth = _weights.HeadWidth, headRows = HeadRows;
         for (int head = 0; head < Heads; head++)
@@ -119,6 +126,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
                 panels + (head * headRows * headWidth), headWidth * DecoderKernels.BlockRows,
                 projected + (head * headWidth * TileTokens), TileTokens, headWidth,
                 null, 0, scores + (head * headRows * TileTokens), TileTokens, headRows, TileTokens);
+            if (next != null) DecoderKernels.Prefetch(next + (head * headWidth * TileTokens), headWidth * LinesInRow);
         }
     }
 
@@ -129,7 +137,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         DecoderKernels.SoftmaxHeads<TSimd, TVector>(worker.Scores, scoreRows, Heads, _tokens, worker.Scores);
         DecoderKernels.Product<TSimd, TVector, PanelLayout, FromMatrix>(
             prompt.OutputPanels, rows * DecoderKernels.BlockRows, worker.Scores, TileTokens, rows,
-            keys, TileTokens, worker.TileA, TileTokens, Channels, TileTokens);
+            keys + TileOffset(tile, Channels), TileTokens, worker.TileA, TileTokens, Channels, LanesIn(tile), Following(tile, keys, Channels), LinesInRow);
         DecoderKernels.LayerNormTile<TSimd, TVector>(
             worker.TileA, Channels, norm.Weight, norm.Bias, 1e-5f, _grid.Encoding + TileOffset(tile, Channels),
             prompt.Keys + TileOffset(tile, Channels), worker.TileB);
@@ -143,21 +151,22 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         float* accumulated = prompt.Accumulated + (segment * (nint)Channels * columns);
         DecoderKernels.Product<TSimd, TVector, TokensAsRows, FromZero>(
             worker.TileB, DecoderKernels.BlockRows, prompt.KeyColumns, columns, Channels,
-            null, 0, worker.Powers, columns, TileTokens, columns);
+            null, 0, worker.Powers, columns, DecoderMath.RoundUp(tokens, DecoderKernels.BlockRows), columns, Following(tile, prompt.Keys, Channels), LinesInRow * Channels / TileTokens);
         DecoderKernels.RunningSoftmaxColumns<TSimd, TVector>(
             worker.Powers, columns, tokens, columns, prompt.Reference + (segment * columns), prompt.Sum + (segment * columns),
             accumulated, Channels, first);
 
         nint block = DecoderKernels.BlockRows * TileTokens;
+        float* next = Following(tile, _grid.Encoding, Channels);
         if (first)
         {
             DecoderKernels.Product<TSimd, TVector, ChannelsAsRows, FromZero>(
-                keys, block, worker.Powers, columns, tokens, null, 0, accumulated, columns, Channels, columns);
+                keys, block, worker.Powers, columns, tokens, null, 0, accumulated, columns, Channels, columns, next, LinesInRow);
         }
         else
         {
             DecoderKernels.Product<TSimd, TVector, ChannelsAsRows, FromMatrix>(
-                keys, block, worker.Powers, columns, tokens, accumulated, columns, accumulated, columns, Channels, columns);
+                keys, block, worker.Powers, columns, tokens, accumulated, columns, accumulated, columns, Channels, columns, next, LinesInRow);
         }
     }
 
@@ -167,6 +176,12 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         for (int i = 0; i < Channels * TileTokens; i += TSimd.Width)
             TSimd.Store(TSimd.Add(TSimd.Load(keys + i), TSimd.Load(encoding + i)), destination + i);
     }
+
+    // Lanes to compute: all but in the last tile, where whole vectors suffice. What is beyond stays as it is and is not read.
+    private int LanesIn(int tile) => DecoderMath.RoundUp(_grid.TokensIn(tile), TSimd.Width);
+
+    // The same array's next tile, to be fetched while this one is worked on. Null behind the last.
+    private float* Following(int tile, float* tiles, int rows) => tile + 1 < _grid.Tiles ? tiles + TileOffset(tile + 1, rows) : null;
 
     private static nint TileOffset(int tile, int rows) => tile * (nint)rows * TileTokens;
 }

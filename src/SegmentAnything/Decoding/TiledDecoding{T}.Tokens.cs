@@ -9,6 +9,9 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
     /// <summary>Multiply-adds of a linear layer that are worth waking the other threads for: some ten microseconds.</summary>
     private const long LeastSplitProduct = 400_000;
 
+    /// <summary>Inputs of a linear layer that are multiplied at a time.</summary>
+    private const int LinearSteps = 256;
+
     private TokenMemory _memoryOfTokens;
 
     // The linear layer in progress.
@@ -338,10 +341,33 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
 
     private void LinearBlock(int block)
     {
-        int column = block * PackedLinear.BlockColumns, inputs = _linear.Inputs;
-        DecoderKernels.Product<TSimd, TVector, PanelLayout, FromColumnBias>(
-            _memoryOfTokens.Panels, inputs * DecoderKernels.BlockRows, _linear.Weight + (column * (nint)inputs), PackedLinear.BlockColumns, inputs,
-            _linear.Bias + column, 0, _linearResult + column, _linear.PaddedOutputs, _linearRows, PackedLinear.BlockColumns);
+        int column = block * PackedLinear.BlockColumns, inputs = _linear.Inputs, stride = _linear.PaddedOutputs;
+        nint panel = inputs * DecoderKernels.BlockRows;
+        float* weight = _linear.Weight + (column * (nint)inputs), end = _linear.Weight + (stride * (nint)inputs);
+        float* result = _linearResult + column;
+
+        // In parts of 32 KB, the next of which comes from far away meanwhile.
+        for (int first = 0; first < inputs; first += LinearSteps)
+        {
+            int steps = Math.Min(LinearSteps, inputs - first);
+            float* panels = _memoryOfTokens.Panels + (first * DecoderKernels.BlockRows);
+            float* next = weight + (steps * PackedLinear.BlockColumns);
+            int nextLines = (int)Math.Min(LinearSteps * PackedLinear.BlockColumns, end - next) / (16 * _linearRows);
+            if (first == 0)
+            {
+                DecoderKernels.Product<TSimd, TVector, PanelLayout, FromColumnBias>(
+                    panels, panel, weight, PackedLinear.BlockColumns, steps, _linear.Bias + column, 0, result, stride,
+                    _linearRows, PackedLinear.BlockColumns, next, nextLines);
+            }
+            else
+            {
+                DecoderKernels.Product<TSimd, TVector, PanelLayout, FromMatrix>(
+                    panels, panel, weight, PackedLinear.BlockColumns, steps, result, stride, result, stride,
+                    _linearRows, PackedLinear.BlockColumns, next, nextLines);
+            }
+
+            weight = next;
+        }
     }
 
     private void Norm(in PackedNorm norm, float* rows, int count) =>

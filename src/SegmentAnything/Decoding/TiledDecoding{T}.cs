@@ -32,6 +32,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
     private bool _denseIsUniform;
 
     // What Decode was asked for.
+    private int _promptCount;
     private int _tokens;
     private int _firstMask;
     private int _masks;
@@ -94,15 +95,15 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
         _cancellation = cancellationToken;
         _logits = logits;
         Reserve(prompts);
-        int items = prompts * _grid.Segments;
+        _promptCount = prompts;
         BeginTokens(tokens, prompts);
-        Run(Phase.FirstAttention, items);
+        RunSegments(Phase.FirstAttention);
         BetweenFirstAttentionAndLayer0(prompts);
-        Run(Phase.Layer0, items);
+        RunSegments(Phase.Layer0);
         BetweenLayer0AndLayer1(prompts);
-        Run(Phase.Layer1, items);
+        RunSegments(Phase.Layer1);
         FinishTokens(prompts, predictedIou);
-        Run(Phase.Upscale, items);
+        RunSegments(Phase.Upscale);
         Forget();
     }
 
@@ -124,27 +125,46 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
         }
 
         // Segments inside, prompts outside: what belongs to a prompt stays in the second-level cache from item to item.
-        int prompt = item / _grid.Segments, segment = item % _grid.Segments;
-        int firstTile = _grid.FirstTile(segment), endTile = _grid.FirstTile(segment + 1);
+        int together = PromptsTogether(_phase);
+        int first = item / _grid.Segments * together, end = Math.Min(first + together, _promptCount);
+        int segment = item % _grid.Segments, firstTile = _grid.FirstTile(segment), endTile = _grid.FirstTile(segment + 1);
         for (int tile = firstTile; tile < endTile; tile++)
         {
             _cancellation.ThrowIfCancellationRequested();
-            switch (_phase)
+            for (int prompt = first; prompt < end; prompt++)
             {
-                case Phase.FirstAttention:
-                    FirstAttentionTile(tile, segment, tile == firstTile, _prompts[prompt], _workers[worker]);
-                    break;
-                case Phase.Layer0:
-                    Layer0Tile(tile, segment, tile == firstTile, _prompts[prompt], _workers[worker]);
-                    break;
-                case Phase.Layer1:
-                    Layer1Tile(tile, segment, tile == firstTile, _prompts[prompt], _workers[worker]);
-                    break;
-                default:
-                    UpscaleTile(tile, prompt, _prompts[prompt], _workers[worker]);
-                    break;
+                switch (_phase)
+                {
+                    case Phase.FirstAttention:
+                        FirstAttentionTile(tile, segment, tile == firstTile, _prompts[prompt], _workers[worker]);
+                        break;
+                    case Phase.Layer0:
+                        Layer0Tile(tile, segment, tile == firstTile, _prompts[prompt], _workers[worker]);
+                        break;
+                    case Phase.Layer1:
+                        Layer1Tile(tile, segment, tile == firstTile, _prompts[prompt], _workers[worker]);
+                        break;
+                    default:
+                        UpscaleTile(tile, prompt, _prompts[prompt], _workers[worker]);
+                        break;
+                }
             }
         }
+    }
+
+    // Prompts that visit a tile one after the other, so that they find the image's part of it in the cache: all where a
+    // prompt has little of its own, two where that takes 200 KB, one where the image has no part.
+    private static int PromptsTogether(Phase phase) => phase switch
+    {
+        Phase.FirstAttention => MostPrompts,
+        Phase.Upscale => 1,
+        _ => 2,
+    };
+
+    private void RunSegments(Phase phase)
+    {
+        int together = PromptsTogether(phase);
+        Run(phase, (_promptCount + together - 1) / together * _grid.Segments);
     }
 
     private void Run(Phase phase, int items)

@@ -101,7 +101,10 @@ internal sealed unsafe class TiledGrid : IDisposable
     public int TokensIn(int tile) => Math.Min(DecoderKernels.TileTokens, Tokens - (tile * DecoderKernels.TileTokens));
 
     /// <summary>The first tile of a segment; that of the next ends it.</summary>
-    public int FirstTile(int segment) => segment * Tiles / Segments;
+    /// <remarks>
+    /// Rounded up, so that a longer segment comes before a shorter one: of 22, 21, 22 and 21 tiles each of two threads gets 43.
+    /// </remarks>
+    public int FirstTile(int segment) => ((segment * Tiles) + Segments - 1) / Segments;
 
     public void Dispose() => _encoding.Dispose();
 }

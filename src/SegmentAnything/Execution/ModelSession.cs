@@ -16,9 +16,7 @@ internal sealed class ModelSession : IDisposable
     // One for each device that bears one run at a time, for the life of the process: devices do not come and go.
     private static readonly ConcurrentDictionary<ExecutionProvider, SemaphoreSlim> Devices = new();
 
-    private readonly object _gate = new(); // guards the two below; pulsed when the last run ends
-    private int _runs;
-    private bool _isDisposed;
+    private readonly UseGate _gate = new();
     private readonly InferenceSession _session;
     private readonly SemaphoreSlim? _device;
 
@@ -49,13 +47,7 @@ internal sealed class ModelSession : IDisposable
     public IReadOnlyDictionary<string, TensorContract> Outputs { get; }
 
     /// <summary>The number of runs that have begun and not ended, those that wait for their device included.</summary>
-    public int RunsUnderWay
-    {
-        get
-        {
-            lock (_gate) return _runs;
-        }
-    }
+    public int RunsUnderWay => _gate.Uses;
 
     /// <summary>Runs the model once. Safe to call from several threads.</summary>
     /// <param name="inputs">A value for every input, by name.</param>
@@ -75,30 +67,23 @@ internal sealed class ModelSession : IDisposable
         (string[] inputNames, OrtValue[] inputValues) = Split(inputs);
         (string[] outputNames, OrtValue[] outputValues) = Split(outputs);
         cancellationToken.ThrowIfCancellationRequested();
-        Enter();
+        using UseGate.Use use = _gate.Enter(this);
+        _device?.Wait(cancellationToken);
         try
         {
-            _device?.Wait(cancellationToken);
-            try
-            {
-                // One RunOptions for each run, since Terminate stops every run that shares it.
-                using var runOptions = new RunOptions();
-                using CancellationTokenRegistration registration = cancellationToken.UnsafeRegister(
-                    static options => ((RunOptions)options!).Terminate = true, runOptions);
-                _session.Run(runOptions, inputNames, inputValues, outputNames, outputValues);
-            }
-            catch (OnnxRuntimeException e) when (cancellationToken.IsCancellationRequested)
-            {
-                throw new OperationCanceledException($"The run of {Source} was cancelled.", e, cancellationToken);
-            }
-            finally
-            {
-                _device?.Release();
-            }
+            // One RunOptions for each run, since Terminate stops every run that shares it.
+            using var runOptions = new RunOptions();
+            using CancellationTokenRegistration registration = cancellationToken.UnsafeRegister(
+                static options => ((RunOptions)options!).Terminate = true, runOptions);
+            _session.Run(runOptions, inputNames, inputValues, outputNames, outputValues);
+        }
+        catch (OnnxRuntimeException e) when (cancellationToken.IsCancellationRequested)
+        {
+            throw new OperationCanceledException($"The run of {Source} was cancelled.", e, cancellationToken);
         }
         finally
         {
-            Exit();
+            _device?.Release();
 
             // Only their native handles were in use: they must not be finalised before the run has ended.
             GC.KeepAlive(inputValues);
@@ -109,32 +94,7 @@ internal sealed class ModelSession : IDisposable
     /// <summary>Lets no further run begin, waits for those under way, then releases the model. Safe to call twice.</summary>
     public void Dispose()
     {
-        lock (_gate)
-        {
-            if (_isDisposed) return;
-            _isDisposed = true;
-            while (_runs > 0) Monitor.Wait(_gate);
-        }
-
-        _session.Dispose();
-    }
-
-    private void Enter()
-    {
-        lock (_gate)
-        {
-            if (_isDisposed)
-                throw new ObjectDisposedException(nameof(ModelSession), $"The model {Source} was disposed; load it again to run it.");
-            _runs++;
-        }
-    }
-
-    private void Exit()
-    {
-        lock (_gate)
-        {
-            if (--_runs == 0) Monitor.PulseAll(_gate);
-        }
+        if (_gate.Close()) _session.Dispose();
     }
 
     private static (string[] Names, OrtValue[] Values) Split(ReadOnlySpan<(string Name, OrtValue Value)> tensors)

@@ -251,7 +251,9 @@ internal sealed class GraphBuilder
         float f => new AttributeProto { Name = name, Type = AttributeProto.Types.AttributeType.Float, F = f },
         string s => new AttributeProto
         {
-            Name = name, Type = AttributeProto.Types.AttributeType.String, S = ByteString.CopyFromUtf8(s),
+            Name = name,
+            Type = AttributeProto.Types.AttributeType.String,
+            S = ByteString.CopyFromUtf8(s),
         },
         GraphProto graph => new AttributeProto { Name = name, Type = AttributeProto.Types.AttributeType.Graph, G = graph },
         long[] list => new AttributeProto { Name = name, Type = AttributeProto.Types.AttributeType.Ints, Ints = { list } },

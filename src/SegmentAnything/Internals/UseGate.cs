@@ -12,6 +12,15 @@ internal sealed class UseGate
     private int _uses;
     private bool _closed;
 
+    /// <summary>The number of calls that are inside now.</summary>
+    public int Uses
+    {
+        get
+        {
+            lock (_lock) return _uses;
+        }
+    }
+
     /// <summary>Enters, until the returned value is disposed.</summary>
     /// <exception cref="ObjectDisposedException">The gate is closed.</exception>
     public Use Enter(object owner)

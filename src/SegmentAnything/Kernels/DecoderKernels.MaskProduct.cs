@@ -21,33 +21,79 @@ internal static unsafe partial class DecoderKernels
     {
         for (int subpixel = 0; subpixel < subpixels; subpixel++, destination += TileTokens)
         {
-            for (int lane = 0; lane < TileTokens; lane += TSimd.Width)
+            float* source = x + (subpixel * channels * TileTokens);
+            for (int lane = 0; lane < TileTokens; lane += 3 * TSimd.Width)
             {
-                float* source = x + (subpixel * channels * TileTokens) + lane;
-                float* weights = hyper;
-                TVector m0 = TSimd.Create(0), m1 = m0, m2 = m0, m3 = m0;
-                if (masks == 1)
-                {
-                    for (int c = 0; c < channels; c++, source += TileTokens, weights += 4)
-                        m0 = TSimd.MultiplyAdd(Gelu<TSimd, TVector>(TSimd.Load(source)), TSimd.Create(weights[0]), m0);
-                    TSimd.Store(m0, destination + lane);
-                    continue;
-                }
-
-                for (int c = 0; c < channels; c++, source += TileTokens, weights += 4)
-                {
-                    TVector value = Gelu<TSimd, TVector>(TSimd.Load(source));
-                    m0 = TSimd.MultiplyAdd(value, TSimd.Create(weights[0]), m0);
-                    m1 = TSimd.MultiplyAdd(value, TSimd.Create(weights[1]), m1);
-                    m2 = TSimd.MultiplyAdd(value, TSimd.Create(weights[2]), m2);
-                    m3 = TSimd.MultiplyAdd(value, TSimd.Create(weights[3]), m3);
-                }
-
-                TSimd.Store(m0, destination + lane);
-                TSimd.Store(m1, destination + maskStride + lane);
-                if (masks > 2) TSimd.Store(m2, destination + (2 * maskStride) + lane);
-                if (masks > 3) TSimd.Store(m3, destination + (3 * maskStride) + lane);
+                if (masks == 1) OneMask<TSimd, TVector>(source + lane, channels, hyper, destination + lane);
+                else SeveralMasks<TSimd, TVector>(source + lane, channels, hyper, masks, destination + lane, maskStride);
             }
         }
+    }
+
+    // Three vectors beside each other share what is read of the masks' weights. mMV: mask M, vector V.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void SeveralMasks<TSimd, TVector>(float* source, int channels, float* hyper, int masks, float* destination, nint maskStride)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
+    {
+        nint w = TSimd.Width;
+        TVector m00 = TSimd.Create(0), m01 = m00, m02 = m00, m10 = m00, m11 = m00, m12 = m00;
+        TVector m20 = m00, m21 = m00, m22 = m00, m30 = m00, m31 = m00, m32 = m00;
+        for (int c = 0; c < channels; c++, source += TileTokens, hyper += 4)
+        {
+            TVector x0 = Gelu<TSimd, TVector>(TSimd.Load(source));
+            TVector x1 = Gelu<TSimd, TVector>(TSimd.Load(source + w));
+            TVector x2 = Gelu<TSimd, TVector>(TSimd.Load(source + (2 * w)));
+            TVector h = TSimd.Create(hyper[0]);
+            m00 = TSimd.MultiplyAdd(x0, h, m00);
+            m01 = TSimd.MultiplyAdd(x1, h, m01);
+            m02 = TSimd.MultiplyAdd(x2, h, m02);
+            h = TSimd.Create(hyper[1]);
+            m10 = TSimd.MultiplyAdd(x0, h, m10);
+            m11 = TSimd.MultiplyAdd(x1, h, m11);
+            m12 = TSimd.MultiplyAdd(x2, h, m12);
+            h = TSimd.Create(hyper[2]);
+            m20 = TSimd.MultiplyAdd(x0, h, m20);
+            m21 = TSimd.MultiplyAdd(x1, h, m21);
+            m22 = TSimd.MultiplyAdd(x2, h, m22);
+            if (masks < 4) continue;
+            h = TSimd.Create(hyper[3]);
+            m30 = TSimd.MultiplyAdd(x0, h, m30);
+            m31 = TSimd.MultiplyAdd(x1, h, m31);
+            m32 = TSimd.MultiplyAdd(x2, h, m32);
+        }
+
+        StoreThree<TSimd, TVector>(m00, m01, m02, destination);
+        StoreThree<TSimd, TVector>(m10, m11, m12, destination + maskStride);
+        if (masks > 2) StoreThree<TSimd, TVector>(m20, m21, m22, destination + (2 * maskStride));
+        if (masks > 3) StoreThree<TSimd, TVector>(m30, m31, m32, destination + (3 * maskStride));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void OneMask<TSimd, TVector>(float* source, int channels, float* hyper, float* destination)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
+    {
+        nint w = TSimd.Width;
+        TVector m0 = TSimd.Create(0), m1 = m0, m2 = m0;
+        for (int c = 0; c < channels; c++, source += TileTokens, hyper += 4)
+        {
+            TVector h = TSimd.Create(hyper[0]);
+            m0 = TSimd.MultiplyAdd(Gelu<TSimd, TVector>(TSimd.Load(source)), h, m0);
+            m1 = TSimd.MultiplyAdd(Gelu<TSimd, TVector>(TSimd.Load(source + w)), h, m1);
+            m2 = TSimd.MultiplyAdd(Gelu<TSimd, TVector>(TSimd.Load(source + (2 * w))), h, m2);
+        }
+
+        StoreThree<TSimd, TVector>(m0, m1, m2, destination);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreThree<TSimd, TVector>(TVector v0, TVector v1, TVector v2, float* destination)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
+    {
+        TSimd.Store(v0, destination);
+        TSimd.Store(v1, destination + TSimd.Width);
+        TSimd.Store(v2, destination + (2 * TSimd.Width));
     }
 }

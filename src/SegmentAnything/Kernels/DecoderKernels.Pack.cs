@@ -56,8 +56,8 @@ internal static unsafe partial class DecoderKernels
     private static void TransposeFour(float* source, nint rowStride, int rows, int columns, float* destination, nint destinationStride)
     {
         float* row0 = source, row1 = row0 + rowStride, row2 = row1 + rowStride, row3 = row2 + rowStride;
-        int c = 0;
-        for (; c + 4 <= columns; c += 4, destination += 4 * destinationStride)
+        int c = 0, whole = columns & ~3;
+        for (; c < whole; c += 4, destination += 4 * destinationStride)
         {
             // Rows a, b, d, e. Low pairs a0 b0 a1 b1 and d0 e0 d1 e1, then a0 b0 d0 e0 and a1 b1 d1 e1; high pairs likewise.
             Vector128<float> a = rows > 0 ? Vector128.Load(row0 + c) : default, b = rows > 1 ? Vector128.Load(row1 + c) : default;

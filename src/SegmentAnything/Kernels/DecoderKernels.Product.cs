@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace SegmentAnything.Kernels;
 
@@ -119,6 +120,8 @@ internal static unsafe partial class DecoderKernels
     /// <summary>Rows in a panel of a packed left factor. Every row count of the decoder is a multiple of it.</summary>
     public const int BlockRows = 8;
 
+    private const int FloatsInLine = 16;
+
     /// <summary>c = start + a * b.</summary>
     /// <param name="a">Left factor, rows x steps, in blocks of eight rows that lie as <typeparamref name="TLayout"/> says.</param>
     /// <param name="aBlockStride">Floats from one block of eight rows to the next.</param>
@@ -131,12 +134,15 @@ internal static unsafe partial class DecoderKernels
     /// <param name="cStride">Floats from one row of c to the next.</param>
     /// <param name="rows">A multiple of eight.</param>
     /// <param name="columns">A multiple of the vector's width.</param>
+    /// <param name="next">What is needed soon and may be far away in memory: fetched into the cache meanwhile. Or null.</param>
+    /// <param name="nextLines">Lines of 64 bytes to fetch for each row of c.</param>
     /// <remarks>
     /// A block of 8 x 3 vectors of c (4 x 3 where there are 16 registers) stays in registers over the whole sum: each step
     /// loads three vectors of b and one value a row of a. Columns outside, rows inside: the three columns of b stay near.
     /// </remarks>
     public static void Product<TSimd, TVector, TLayout, TStart>(
-        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows, int columns)
+        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows, int columns,
+        float* next = null, int nextLines = 0)
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TLayout : IFactorLayout
@@ -147,42 +153,56 @@ internal static unsafe partial class DecoderKernels
             // Four vectors are two and two: one alone would wait for its own sums.
             int vectors = (columns - column) / TSimd.Width;
             vectors = vectors >= 3 && vectors != 4 ? 3 : Math.Min(vectors, 2);
-            float* y = b + column, s = TStart.Column(start, column), target = c + column;
+            float* y = b + column, s = TStart.Column(start, column), target = c + column, following = column == 0 ? next : null;
             if (TSimd.BlockRows == 8)
             {
                 if (vectors == 3)
-                    Blocks8x3<TSimd, TVector, TLayout, TStart>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows);
+                    Blocks8x3<TSimd, TVector, TLayout, TStart>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows, following, nextLines);
                 else if (vectors == 2)
-                    Blocks8x2<TSimd, TVector, TLayout, TStart>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows);
+                    Blocks8x2<TSimd, TVector, TLayout, TStart>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows, following, nextLines);
                 else
-                    Blocks8x1<TSimd, TVector, TLayout, TStart>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows);
+                    Blocks8x1<TSimd, TVector, TLayout, TStart>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows, following, nextLines);
             }
             else
             {
                 if (vectors == 3)
-                    Blocks4x3<TSimd, TVector, TLayout, TStart>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows);
+                    Blocks4x3<TSimd, TVector, TLayout, TStart>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows, following, nextLines);
                 else if (vectors == 2)
-                    Blocks4x2<TSimd, TVector, TLayout, TStart>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows);
+                    Blocks4x2<TSimd, TVector, TLayout, TStart>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows, following, nextLines);
                 else
-                    Blocks4x1<TSimd, TVector, TLayout, TStart>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows);
+                    Blocks4x1<TSimd, TVector, TLayout, TStart>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows, following, nextLines);
             }
 
             column += vectors * TSimd.Width;
         }
     }
 
+    /// <summary>Asks for lines that are needed soon, so that arithmetic does not wait for them.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Prefetch(float* address, int lines)
+    {
+        if (!Sse.IsSupported) return;
+        for (int line = 0; line < lines; line++) Sse.Prefetch1(address + (line * FloatsInLine));
+    }
+
+    // Floats to go on in a turn of four steps, so that the lines are spread over a block's turns. Two lines a turn are asked
+    // for: more at a time would keep the units from what they need now.
+    private static nint AheadInTurn(float* next, int lines, int turns) =>
+        next == null ? 0 : Math.Min(((lines * FloatsInLine) + turns - 1) / Math.Max(turns, 1), 2 * FloatsInLine);
+
     // cRV is the sum of row R, vector V. Each has a name, because only named locals are sure to stay in registers. Four steps
     // a turn keep the turns so few that the processor foresees the last one.
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Blocks8x3<TSimd, TVector, TLayout, TStart>(
-        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows)
+        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows, float* next, int nextLines)
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TLayout : IFactorLayout
         where TStart : IProductStart
     {
         nint w = TSimd.Width;
+        nint ahead = AheadInTurn(next, nextLines * 8, steps / 4);
         for (int row = 0; row < rows; row += 8)
         {
             float* x = a + (row / BlockRows * aBlockStride), y = b, s = TStart.Row(start, startStride, row);
@@ -194,9 +214,12 @@ internal static unsafe partial class DecoderKernels
             TVector c50 = TStart.Load<TSimd, TVector>(s, startStride, 5, 0), c51 = TStart.Load<TSimd, TVector>(s, startStride, 5, 1), c52 = TStart.Load<TSimd, TVector>(s, startStride, 5, 2);
             TVector c60 = TStart.Load<TSimd, TVector>(s, startStride, 6, 0), c61 = TStart.Load<TSimd, TVector>(s, startStride, 6, 1), c62 = TStart.Load<TSimd, TVector>(s, startStride, 6, 2);
             TVector c70 = TStart.Load<TSimd, TVector>(s, startStride, 7, 0), c71 = TStart.Load<TSimd, TVector>(s, startStride, 7, 1), c72 = TStart.Load<TSimd, TVector>(s, startStride, 7, 2);
+            float* soon = next == null ? y : next + (row * nextLines * FloatsInLine);
             int left = steps;
             for (; left >= 4; left -= 4, x += 4 * TLayout.StepStride, y += 4 * bStride)
             {
+                Prefetch(soon, 2);
+                soon += ahead;
                 Step8x3<TSimd, TVector, TLayout>(
                     x, y,
                     ref c00, ref c01, ref c02, ref c10, ref c11, ref c12, ref c20, ref c21, ref c22, ref c30, ref c31, ref c32,
@@ -291,13 +314,14 @@ internal static unsafe partial class DecoderKernels
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Blocks8x2<TSimd, TVector, TLayout, TStart>(
-        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows)
+        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows, float* next, int nextLines)
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TLayout : IFactorLayout
         where TStart : IProductStart
     {
         nint w = TSimd.Width;
+        nint ahead = AheadInTurn(next, nextLines * 8, steps / 4);
         for (int row = 0; row < rows; row += 8)
         {
             float* x = a + (row / BlockRows * aBlockStride), y = b, s = TStart.Row(start, startStride, row);
@@ -309,9 +333,12 @@ internal static unsafe partial class DecoderKernels
             TVector c50 = TStart.Load<TSimd, TVector>(s, startStride, 5, 0), c51 = TStart.Load<TSimd, TVector>(s, startStride, 5, 1);
             TVector c60 = TStart.Load<TSimd, TVector>(s, startStride, 6, 0), c61 = TStart.Load<TSimd, TVector>(s, startStride, 6, 1);
             TVector c70 = TStart.Load<TSimd, TVector>(s, startStride, 7, 0), c71 = TStart.Load<TSimd, TVector>(s, startStride, 7, 1);
+            float* soon = next == null ? y : next + (row * nextLines * FloatsInLine);
             int left = steps;
             for (; left >= 4; left -= 4, x += 4 * TLayout.StepStride, y += 4 * bStride)
             {
+                Prefetch(soon, 2);
+                soon += ahead;
                 Step8x2<TSimd, TVector, TLayout>(
                     x, y,
                     ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51,
@@ -397,12 +424,13 @@ internal static unsafe partial class DecoderKernels
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Blocks8x1<TSimd, TVector, TLayout, TStart>(
-        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows)
+        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows, float* next, int nextLines)
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TLayout : IFactorLayout
         where TStart : IProductStart
     {
+        nint ahead = AheadInTurn(next, nextLines * 8, steps / 4);
         for (int row = 0; row < rows; row += 8)
         {
             float* x = a + (row / BlockRows * aBlockStride), y = b, s = TStart.Row(start, startStride, row);
@@ -414,9 +442,12 @@ internal static unsafe partial class DecoderKernels
             TVector c50 = TStart.Load<TSimd, TVector>(s, startStride, 5, 0);
             TVector c60 = TStart.Load<TSimd, TVector>(s, startStride, 6, 0);
             TVector c70 = TStart.Load<TSimd, TVector>(s, startStride, 7, 0);
+            float* soon = next == null ? y : next + (row * nextLines * FloatsInLine);
             int left = steps;
             for (; left >= 4; left -= 4, x += 4 * TLayout.StepStride, y += 4 * bStride)
             {
+                Prefetch(soon, 2);
+                soon += ahead;
                 Step8x1<TSimd, TVector, TLayout>(
                     x, y,
                     ref c00, ref c10, ref c20, ref c30, ref c40, ref c50, ref c60, ref c70);
@@ -488,13 +519,14 @@ internal static unsafe partial class DecoderKernels
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Blocks4x3<TSimd, TVector, TLayout, TStart>(
-        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows)
+        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows, float* next, int nextLines)
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TLayout : IFactorLayout
         where TStart : IProductStart
     {
         nint w = TSimd.Width;
+        nint ahead = AheadInTurn(next, nextLines * 4, steps / 4);
         for (int row = 0; row < rows; row += 4)
         {
             float* x = a + (row / BlockRows * aBlockStride) + (row % BlockRows * TLayout.RowStride);
@@ -503,9 +535,12 @@ internal static unsafe partial class DecoderKernels
             TVector c10 = TStart.Load<TSimd, TVector>(s, startStride, 1, 0), c11 = TStart.Load<TSimd, TVector>(s, startStride, 1, 1), c12 = TStart.Load<TSimd, TVector>(s, startStride, 1, 2);
             TVector c20 = TStart.Load<TSimd, TVector>(s, startStride, 2, 0), c21 = TStart.Load<TSimd, TVector>(s, startStride, 2, 1), c22 = TStart.Load<TSimd, TVector>(s, startStride, 2, 2);
             TVector c30 = TStart.Load<TSimd, TVector>(s, startStride, 3, 0), c31 = TStart.Load<TSimd, TVector>(s, startStride, 3, 1), c32 = TStart.Load<TSimd, TVector>(s, startStride, 3, 2);
+            float* soon = next == null ? y : next + (row * nextLines * FloatsInLine);
             int left = steps;
             for (; left >= 4; left -= 4, x += 4 * TLayout.StepStride, y += 4 * bStride)
             {
+                Prefetch(soon, 2);
+                soon += ahead;
                 Step4x3<TSimd, TVector, TLayout>(
                     x, y,
                     ref c00, ref c01, ref c02, ref c10, ref c11, ref c12, ref c20, ref c21, ref c22, ref c30, ref c31, ref c32);
@@ -569,13 +604,14 @@ internal static unsafe partial class DecoderKernels
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Blocks4x2<TSimd, TVector, TLayout, TStart>(
-        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows)
+        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows, float* next, int nextLines)
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TLayout : IFactorLayout
         where TStart : IProductStart
     {
         nint w = TSimd.Width;
+        nint ahead = AheadInTurn(next, nextLines * 4, steps / 4);
         for (int row = 0; row < rows; row += 4)
         {
             float* x = a + (row / BlockRows * aBlockStride) + (row % BlockRows * TLayout.RowStride);
@@ -584,9 +620,12 @@ internal static unsafe partial class DecoderKernels
             TVector c10 = TStart.Load<TSimd, TVector>(s, startStride, 1, 0), c11 = TStart.Load<TSimd, TVector>(s, startStride, 1, 1);
             TVector c20 = TStart.Load<TSimd, TVector>(s, startStride, 2, 0), c21 = TStart.Load<TSimd, TVector>(s, startStride, 2, 1);
             TVector c30 = TStart.Load<TSimd, TVector>(s, startStride, 3, 0), c31 = TStart.Load<TSimd, TVector>(s, startStride, 3, 1);
+            float* soon = next == null ? y : next + (row * nextLines * FloatsInLine);
             int left = steps;
             for (; left >= 4; left -= 4, x += 4 * TLayout.StepStride, y += 4 * bStride)
             {
+                Prefetch(soon, 2);
+                soon += ahead;
                 Step4x2<TSimd, TVector, TLayout>(
                     x, y,
                     ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31);
@@ -646,12 +685,13 @@ internal static unsafe partial class DecoderKernels
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Blocks4x1<TSimd, TVector, TLayout, TStart>(
-        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows)
+        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows, float* next, int nextLines)
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TLayout : IFactorLayout
         where TStart : IProductStart
     {
+        nint ahead = AheadInTurn(next, nextLines * 4, steps / 4);
         for (int row = 0; row < rows; row += 4)
         {
             float* x = a + (row / BlockRows * aBlockStride) + (row % BlockRows * TLayout.RowStride);
@@ -660,9 +700,12 @@ internal static unsafe partial class DecoderKernels
             TVector c10 = TStart.Load<TSimd, TVector>(s, startStride, 1, 0);
             TVector c20 = TStart.Load<TSimd, TVector>(s, startStride, 2, 0);
             TVector c30 = TStart.Load<TSimd, TVector>(s, startStride, 3, 0);
+            float* soon = next == null ? y : next + (row * nextLines * FloatsInLine);
             int left = steps;
             for (; left >= 4; left -= 4, x += 4 * TLayout.StepStride, y += 4 * bStride)
             {
+                Prefetch(soon, 2);
+                soon += ahead;
                 Step4x1<TSimd, TVector, TLayout>(
                     x, y,
                     ref c00, ref c10, ref c20, ref c30);

@@ -58,4 +58,10 @@ internal interface ISimd<TVector>
     /// be a normal number.
     /// </summary>
     static abstract TVector ScaleByLowBits(TVector value, TVector shifted);
+
+    /// <summary>Does <see cref="Lookup"/> take one instruction?</summary>
+    static abstract bool HasLookup { get; }
+
+    /// <summary>For each lane the one of sixteen values that the lane's lowest four bits name.</summary>
+    static abstract unsafe TVector Lookup(float* table, TVector index);
 }

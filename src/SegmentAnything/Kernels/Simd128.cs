@@ -58,4 +58,14 @@ internal readonly struct Simd128 : ISimd<Vector128<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> ScaleByLowBits(Vector128<float> value, Vector128<float> shifted) =>
         (value.AsInt32() + (shifted.AsInt32() << 23)).AsSingle();
+
+    public static bool HasLookup => false;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe Vector128<float> Lookup(float* table, Vector128<float> index)
+    {
+        Vector128<float> result = default;
+        for (int lane = 0; lane < Width; lane++) result = result.WithElement(lane, table[index.AsInt32().GetElement(lane) & 15]);
+        return result;
+    }
 }

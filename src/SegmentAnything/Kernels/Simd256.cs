@@ -57,4 +57,14 @@ internal readonly struct Simd256 : ISimd<Vector256<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> ScaleByLowBits(Vector256<float> value, Vector256<float> shifted) =>
         (value.AsInt32() + (shifted.AsInt32() << 23)).AsSingle();
+
+    public static bool HasLookup => false;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe Vector256<float> Lookup(float* table, Vector256<float> index)
+    {
+        Vector256<float> result = default;
+        for (int lane = 0; lane < Width; lane++) result = result.WithElement(lane, table[index.AsInt32().GetElement(lane) & 15]);
+        return result;
+    }
 }

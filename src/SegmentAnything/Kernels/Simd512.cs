@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace SegmentAnything.Kernels;
 
@@ -57,4 +58,18 @@ internal readonly struct Simd512 : ISimd<Vector512<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> ScaleByLowBits(Vector512<float> value, Vector512<float> shifted) =>
         (value.AsInt32() + (shifted.AsInt32() << 23)).AsSingle();
+
+    public static bool HasLookup => Avx512F.IsSupported;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe Vector512<float> Lookup(float* table, Vector512<float> index) => Avx512F.IsSupported
+        ? Avx512F.PermuteVar16x32(Load(table), index.AsInt32())
+        : LookupSlowly(table, index);
+
+    private static unsafe Vector512<float> LookupSlowly(float* table, Vector512<float> index)
+    {
+        Vector512<float> result = default;
+        for (int lane = 0; lane < Width; lane++) result = result.WithElement(lane, table[index.AsInt32().GetElement(lane) & 15]);
+        return result;
+    }
 }

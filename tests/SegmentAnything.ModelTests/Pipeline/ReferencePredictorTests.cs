@@ -1,5 +1,5 @@
-using SegmentAnything.TestSupport;
 using SegmentAnything.Rle;
+using SegmentAnything.TestSupport;
 
 namespace SegmentAnything.ModelTests.Pipeline;
 

@@ -20,6 +20,9 @@ public sealed class TinyReferenceTests
     private const double TokenTolerance = 1e-5;
     private const double LogitTolerance = 1e-4;
 
+    /// <summary>Predicted IoUs are four numbers a prompt: too few to take the official ones' errors as a measure.</summary>
+    private const double ScoreTolerance = 2e-3;
+
     /// <summary>How far the official float32 logits may be from the truth: beyond, it is not rounding.</summary>
     private const double OfficialTolerance = 5e-2;
 
@@ -43,7 +46,10 @@ public sealed class TinyReferenceTests
         int imageSize = root.GetProperty("config").GetProperty("img_size").GetInt32();
         SamVariant variant = SamModels.MobileSam with
         {
-            Name = model, ImageSize = imageSize, EmbeddingChannels = shape[1], EmbeddingGrid = shape[2],
+            Name = model,
+            ImageSize = imageSize,
+            EmbeddingChannels = shape[1],
+            EmbeddingGrid = shape[2],
         };
         SamOptions options = new() { Decoder = backend };
         using PromptEncoder promptEncoder = new(variant, weights, options);
@@ -85,7 +91,7 @@ public sealed class TinyReferenceTests
 
         Assert.True(theirs <= OfficialTolerance, $"the official logits differ from the truth by {theirs}");
         Assert.True(ours <= Math.Max(LogitTolerance, 2 * theirs), $"logits differ from the truth by {ours}, the official ones by {theirs}");
-        Assert.True(ourScores <= Math.Max(LogitTolerance, 2 * theirScores), $"IoUs differ from the truth by {ourScores}, the official ones by {theirScores}");
+        Assert.True(ourScores <= Math.Max(ScoreTolerance, 2 * theirScores), $"IoUs differ from the truth by {ourScores}, the official ones by {theirScores}");
     }
 
     [Theory]

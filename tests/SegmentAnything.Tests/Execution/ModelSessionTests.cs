@@ -57,8 +57,7 @@ public class ModelSessionTests
         ModelSession session = SessionFactory.Create(TinyGraphs.Affine(), "affine");
         session.Dispose();
         session.Dispose();
-        var e = Assert.Throws<ObjectDisposedException>(() => TinyGraphs.RunAffine(session, [1, 2, 3]));
-        Assert.Contains("affine", e.Message, StringComparison.Ordinal);
+        Assert.Throws<ObjectDisposedException>(() => TinyGraphs.RunAffine(session, [1, 2, 3]));
     }
 
     [Fact]

@@ -4,8 +4,8 @@ using Microsoft.ML.OnnxRuntime;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Graphs;
 using SegmentAnything.Models;
-using SegmentAnything.TestSupport;
 using SegmentAnything.Tests.Graphs;
+using SegmentAnything.TestSupport;
 
 namespace SegmentAnything.Tests.Models;
 

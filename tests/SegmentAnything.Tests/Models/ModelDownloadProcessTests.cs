@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using SegmentAnything.TestSupport;
 using static SegmentAnything.Tests.Models.FaultyServer;
 
 namespace SegmentAnything.Tests.Models;

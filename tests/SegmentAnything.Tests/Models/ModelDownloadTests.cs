@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using SegmentAnything.Models;
+using SegmentAnything.TestSupport;
 using static SegmentAnything.Tests.Models.FaultyServer;
 
 namespace SegmentAnything.Tests.Models;
@@ -85,6 +86,25 @@ public sealed class ModelDownloadTests : IDisposable
         await AssertInstalledAsync();
         Assert.Equal([0, 200_000, 400_000, 600_000], server.Requests.Select(r => r.RangeStart));
         Assert.Equal([null, "\"v1\"", "\"v1\"", "\"v1\""], server.Requests.Select(r => r.IfRange));
+    }
+
+    [Fact]
+    public async Task WeakTag_IsNoValidator_TheDateIs()
+    {
+        const string Date = "Wed, 01 Jan 2025 00:00:00 GMT";
+        Func<Request, Response> honest = Honest(Content, Date);
+        using var server = new FaultyServer(r =>
+        {
+            Response response = honest(r);
+            return response with
+            {
+                Headers = response.Headers.Replace($"ETag: {Date}", $"ETag: W/\"1\"\r\nLast-Modified: {Date}", StringComparison.Ordinal),
+                CutAfter = r.Number == 0 ? 200_000 : null,
+            };
+        });
+        await DownloadAsync(FileAt(server.Address("e")));
+        await AssertInstalledAsync();
+        Assert.Equal([(0, null), (200_000, Date)], server.Requests.Select(r => (r.RangeStart, r.IfRange)));
     }
 
     [Fact]

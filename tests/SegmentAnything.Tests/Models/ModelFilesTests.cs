@@ -1,4 +1,5 @@
 using SegmentAnything.Checkpoints;
+using SegmentAnything.TestSupport;
 
 namespace SegmentAnything.Tests.Models;
 

@@ -1,3 +1,5 @@
+using SegmentAnything.TestSupport;
+
 namespace SegmentAnything.Tests.Models;
 
 public sealed class ModelStoreTests : IDisposable

@@ -1,8 +1,8 @@
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Graphs;
-using SegmentAnything.TestSupport;
 using SegmentAnything.Tests.Decoding;
 using SegmentAnything.Tests.Graphs;
+using SegmentAnything.TestSupport;
 
 namespace SegmentAnything.Tests.Models;
 

@@ -19,7 +19,11 @@ internal static class ToyModel
 
     public static SamVariant Variant { get; } = SamModels.MobileSam with
     {
-        Name = "toy", DisplayName = "Toy", ImageSize = ImageSize, EmbeddingChannels = Channels, EmbeddingGrid = Grid,
+        Name = "toy",
+        DisplayName = "Toy",
+        ImageSize = ImageSize,
+        EmbeddingChannels = Channels,
+        EmbeddingGrid = Grid,
     };
 
     public static ModelFiles Files() => ModelFiles.FromBuffers(Encoder(), Decoder().ToByteArray());

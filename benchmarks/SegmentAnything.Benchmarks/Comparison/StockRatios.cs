@@ -1,0 +1,104 @@
+using System.Diagnostics;
+using System.Runtime.Intrinsics;
+using SegmentAnything.Benchmarks.Machine;
+using SegmentAnything.Imaging;
+using SegmentAnything.Kernels;
+using SegmentAnything.Rle;
+
+namespace SegmentAnything.Benchmarks.Comparison;
+
+/// <summary>
+/// The library against the published ONNX files, in one process, in turns, medians; answers are compared first. The same
+/// work where it can be: from pixels to an embedding, from a click to a mask at source size (of ours: three masks).
+/// </summary>
+internal static class StockRatios
+{
+    /// <summary>Multiply-adds of one prompt of one point with three masks: docs/decoder.md.</summary>
+    private const double MultiplyAddsPerPrompt = (390 + 410) * 1e6;
+
+    private const int Batch = 64;
+
+    /// <summary>Measures and writes a Markdown table to the console.</summary>
+    /// <param name="rounds">How often each is measured.</param>
+    public static int Run(int rounds)
+    {
+        ImageSize size = new(1800, 1200);
+        byte[] pixels = new byte[size.Width * size.Height * 3];
+        ImageKernels.ResizeBilinear(StillLife.Image.ToPixelBuffer(), size.Width, size.Height, pixels);
+        PixelBuffer image = PixelBuffer.FromRgb24(pixels, size.Width, size.Height);
+        using StockFiles stock = new();
+        using SamModel sam = SamModel.Load(SamModels.MobileSam);
+        using SamModel graphs = SamModel.Load(SamModels.MobileSam, new SamOptions { Decoder = DecoderBackend.Graph });
+
+        float[] stockEmbedding = stock.Encode(image);
+        using ImageEmbedding embedding = sam.Encode(image);
+        double difference = 0;
+        for (int i = 0; i < stockEmbedding.Length; i++) difference = Math.Max(difference, Math.Abs(stockEmbedding[i] - embedding.Values[i]));
+        Require(difference < 1e-4, $"embeddings differ by {difference}");
+
+        Prompt[] points = [.. Enumerable.Range(0, Batch).Select(i => Prompt.Point(100 + (i % 8 * 225), 75 + (i / 8 * 150)))];
+        foreach (Prompt prompt in points.Take(8))
+        {
+            RleMask expected = stock.Mask(stockEmbedding, size, prompt.Points[0].X, prompt.Points[0].Y);
+            foreach (SamModel model in (SamModel[])[sam, graphs])
+            {
+                double overlap = model.Predict(embedding, prompt).Max(m => m.Mask.IntersectionOverUnion(expected));
+                Require(overlap >= 0.999, $"masks at {prompt} overlap by {overlap}");
+            }
+        }
+
+        string vectors = Vector512.IsHardwareAccelerated ? "512" : Vector256.IsHardwareAccelerated ? "256" : "128";
+        double peak = FmaPeak.Measure(Environment.ProcessorCount);
+        Console.WriteLine($"Vectors of {vectors} bits, {Environment.ProcessorCount} processors, FMA peak {peak:F0} GFLOP/s; 1800x1200; medians of {rounds} rounds taken in turns.");
+        Console.WriteLine();
+        Console.WriteLine("| work | stock files | ours | ratio | of the peak |");
+        Console.WriteLine("|---|---:|---:|---:|---:|");
+        Row("pixels to embedding", rounds, 1, 1, 0, () => stock.Encode(image), () => sam.Encode(image).Dispose());
+        Prompt click = points[27];
+        Action stockClick = () => stock.Decode(stockEmbedding, size, click.Points[0].X, click.Points[0].Y).Logits.Dispose();
+        Row("one click: one mask (stock), three masks (ours)", rounds * 3, 1, 1, peak, stockClick, () => sam.Predict(embedding, click));
+        Row("the same, our graphs", rounds * 3, 1, 1, peak, stockClick, () => graphs.Predict(embedding, click));
+        Row($"a prompt of a batch of {Batch}: one mask (stock), three masks (ours)", rounds, 1, Batch, peak,
+            stockClick, () => sam.Predict(embedding, points));
+        Row($"a prompt of a batch of {Batch}: one mask (stock), four masks (ours)", rounds, 1, Batch, peak,
+            stockClick, () => sam.Predict(embedding, points, MaskSelection.All));
+        Row("the same, our graphs", rounds, 1, Batch, peak, stockClick, () => graphs.Predict(embedding, points, MaskSelection.All));
+        return 0;
+    }
+
+    private static void Row(string work, int rounds, int stockItems, int ourItems, double peak, Action stock, Action ours)
+    {
+        double[] stockTimes = new double[rounds];
+        double[] ourTimes = new double[rounds];
+        stock();
+        ours();
+        for (int i = 0; i < rounds; i++)
+        {
+            stockTimes[i] = Measure(stock) / stockItems;
+            ourTimes[i] = Measure(ours) / ourItems;
+        }
+
+        double before = Median(stockTimes);
+        double after = Median(ourTimes);
+        string share = peak > 0 ? $"{2 * MultiplyAddsPerPrompt / after / 1e9 / peak:P0}" : "";
+        Console.WriteLine($"| {work} | {before * 1e3:F1} ms | {after * 1e3:F1} ms | {before / after:F1}x | {share} |");
+    }
+
+    private static double Measure(Action action)
+    {
+        long start = Stopwatch.GetTimestamp();
+        action();
+        return Stopwatch.GetElapsedTime(start).TotalSeconds;
+    }
+
+    private static double Median(double[] values)
+    {
+        Array.Sort(values);
+        return values[values.Length / 2];
+    }
+
+    private static void Require(bool holds, string otherwise)
+    {
+        if (!holds) throw new InvalidOperationException($"The answers are not the same: {otherwise}.");
+    }
+}

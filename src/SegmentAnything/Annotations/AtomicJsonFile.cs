@@ -1,0 +1,72 @@
+using System.Text.Json;
+
+namespace SegmentAnything.Annotations;
+
+/// <summary>A JSON file that appears under its name only when it is complete.</summary>
+internal sealed class AtomicJsonFile : IDisposable
+{
+    private readonly string? _path;
+    private readonly string? _temporary;
+    private readonly Stream _stream;
+    private bool _completed;
+
+    /// <summary>Writes to a file of another name in the same folder first.</summary>
+    public AtomicJsonFile(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        _path = Path.GetFullPath(path);
+        _temporary = $"{_path}.{Guid.NewGuid():N}.part";
+        _stream = new FileStream(_temporary, FileMode.CreateNew, FileAccess.Write);
+        Json = new Utf8JsonWriter(_stream, AnnotationJsonContext.WriterOptions);
+    }
+
+    /// <summary>Writes to a stream, which stays open.</summary>
+    public AtomicJsonFile(Stream stream)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        _stream = stream;
+        Json = new Utf8JsonWriter(stream, AnnotationJsonContext.WriterOptions);
+    }
+
+    public Utf8JsonWriter Json { get; }
+
+    /// <summary>Sends what was written so far on its way, so that it does not gather in memory.</summary>
+    public void FlushIfLarge()
+    {
+        const int Large = 256 * 1024;
+        if (Json.BytesPending >= Large) Json.Flush();
+    }
+
+    /// <summary>Gives the file its name. Nothing can be written afterwards.</summary>
+    public void Complete()
+    {
+        if (_completed) throw new InvalidOperationException("The file is complete already.");
+        Json.Flush();
+        if (_path is not null)
+        {
+            ((FileStream)_stream).Flush(flushToDisk: true);
+            _stream.Dispose();
+            File.Move(_temporary!, _path, overwrite: true);
+        }
+
+        _completed = true;
+        Json.Reset(Stream.Null); // its disposal flushes what it writes to, which is closed
+    }
+
+    /// <summary>Deletes what was written, unless it is complete.</summary>
+    public void Dispose()
+    {
+        if (_completed)
+        {
+            Json.Dispose();
+            return;
+        }
+
+        _completed = true;
+        Json.Reset(Stream.Null); // nothing half-written reaches the caller's stream on disposal
+        Json.Dispose();
+        if (_path is null) return;
+        _stream.Dispose();
+        File.Delete(_temporary!);
+    }
+}

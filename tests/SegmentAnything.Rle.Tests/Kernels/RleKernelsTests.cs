@@ -1,0 +1,371 @@
+using SegmentAnything.Rle.Kernels;
+using SegmentAnything.TestSupport;
+
+namespace SegmentAnything.Rle.Tests.Kernels;
+
+/// <summary>
+/// Every path of every kernel, by name and on every machine, against its scalar definition; inputs and outputs lie against
+/// forbidden pages, so that reading or writing beyond them ends the tests.
+/// </summary>
+public class RleKernelsTests
+{
+    private delegate int[] Finder(ReadOnlySpan<byte> pixels);
+
+    private delegate int[] RowFinder(ReadOnlySpan<byte> bitmap, int width, int height, int stride);
+
+    private delegate int[] LogitFinder(ReadOnlySpan<float> logits, int width, int height, int stride, float cutoff);
+
+    private delegate void Filler(ReadOnlySpan<int> counts, byte foreground, Span<byte> pixels);
+
+    private delegate void RowFiller(ReadOnlySpan<int> counts, int width, int height, byte foreground, Span<byte> bitmap, int stride);
+
+    private delegate long Measurer(ReadOnlySpan<int> counts);
+
+    private delegate int Writer(ReadOnlySpan<int> counts, Span<byte> text);
+
+    /// <summary>All lengths from 0 to 257, then some beyond several vectors.</summary>
+    private static IEnumerable<int> Lengths => [.. Enumerable.Range(0, 258), 511, 512, 513, 1000, 1023, 2049];
+
+    // Values that are not only 0 and 1: every value but 0 is foreground.
+    private static byte[] Pixels(int length, int seed, double change)
+    {
+        var random = new Random(seed);
+        var pixels = new byte[length];
+        byte value = random.Next(2) == 0 ? (byte)0 : (byte)1;
+        for (int i = 0; i < length; i++)
+        {
+            if (random.NextDouble() < change) value = value == 0 ? (byte)random.Next(1, 256) : (byte)0;
+            pixels[i] = value;
+        }
+
+        return pixels;
+    }
+
+    [Fact]
+    public void FindRuns_EveryLength_MatchesScalar()
+    {
+        Finder[] paths = [RleKernels.FindRuns, RleKernels.FindRunsVector512, RleKernels.FindRunsVector256, RleKernels.FindRunsVector128];
+        foreach (int length in Lengths.Where(length => length > 0))
+        {
+            foreach (double change in new[] { 0, 0.01, 0.1, 0.5, 1 })
+            {
+                byte[] pixels = Pixels(length, length, change);
+                int[] expected = RleKernels.FindRunsScalar(pixels);
+                foreach (BoundedSide side in Enum.GetValues<BoundedSide>())
+                {
+                    using BoundedMemory<byte> guarded = BoundedMemory.CopyOf<byte>(pixels, side);
+                    foreach (Finder path in paths)
+                        AssertEqual(expected, path(guarded.Span), path.Method.Name, $"length {length}, change {change}");
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void FindRunsRowMajor_OddSizesAndStrides_MatchesScalar()
+    {
+        RowFinder[] paths =
+        [
+            RleKernels.FindRunsRowMajor, RleKernels.FindRunsRowMajorVector512, RleKernels.FindRunsRowMajorVector256,
+            RleKernels.FindRunsRowMajorVector128,
+        ];
+        LogitFinder[] logitPaths =
+        [
+            RleKernels.FindRunsOfLogits, RleKernels.FindRunsOfLogitsVector512, RleKernels.FindRunsOfLogitsVector256,
+            RleKernels.FindRunsOfLogitsVector128,
+        ];
+        foreach ((int width, int height, int stride) in OddSizes())
+        {
+            foreach (double change in new[] { 0, 0.02, 0.5 })
+            {
+                string about = $"{width} x {height}, stride {stride}, change {change}";
+                byte[] pixels = Pixels(((height - 1) * stride) + width, width + height, change);
+                int[] expected = RleKernels.FindRunsRowMajorScalar(pixels, width, height, stride);
+                using BoundedMemory<byte> guarded = BoundedMemory.CopyOf<byte>(pixels);
+                foreach (RowFinder path in paths)
+                    AssertEqual(expected, path(guarded.Span, width, height, stride), path.Method.Name, about);
+
+                // NaN, infinities and both zeros among them; the cut-off is one of the values.
+                float[] values = [float.NaN, float.NegativeInfinity, -1, -0f, 0f, 0.25f, 0.5f, float.PositiveInfinity];
+                float[] logits = [.. pixels.Select((pixel, i) => pixel == 0 ? values[i % 5] : values[5 + (pixel % 3)])];
+                foreach (float cutoff in new[] { 0f, 0.25f, float.NegativeInfinity })
+                {
+                    expected = RleKernels.FindRunsOfLogitsScalar(logits, width, height, stride, cutoff);
+                    using BoundedMemory<float> guardedLogits = BoundedMemory.CopyOf<float>(logits);
+                    foreach (LogitFinder path in logitPaths)
+                        AssertEqual(expected, path(guardedLogits.Span, width, height, stride, cutoff), path.Method.Name, $"{about}, above {cutoff}");
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void FillRuns_EveryLength_MatchesScalar()
+    {
+        Filler[] paths = [RleKernels.FillRuns, RleKernels.FillRunsVector512, RleKernels.FillRunsVector256, RleKernels.FillRunsVector128];
+        foreach (int length in Lengths.Where(length => length > 0))
+        {
+            foreach (double change in new[] { 0, 0.002, 0.01, 0.1, 0.5, 1 })
+            {
+                int[] counts = RleKernels.FindRunsScalar(Pixels(length, length, change));
+                var expected = new byte[length];
+                RleKernels.FillRunsScalar(counts, 255, expected);
+                foreach (Filler path in paths)
+                {
+                    using var guarded = new BoundedMemory<byte>(length);
+                    guarded.Span.Fill(7);
+                    path(counts, 255, guarded.Span);
+                    Assert.True(expected.AsSpan().SequenceEqual(guarded.Span), $"{path.Method.Name}, length {length}, change {change}");
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void FillRunsRowMajor_OddSizesAndStrides_MatchesScalar()
+    {
+        RowFiller[] paths =
+        [
+            RleKernels.FillRunsRowMajor, RleKernels.FillRunsRowMajorVector512, RleKernels.FillRunsRowMajorVector256,
+            RleKernels.FillRunsRowMajorVector128,
+        ];
+        foreach ((int width, int height, int stride) in OddSizes())
+        {
+            foreach (double change in new[] { 0, 0.02, 0.5 })
+            {
+                int[] counts = RleKernels.FindRunsScalar(Pixels(width * height, width + height, change));
+                int length = ((height - 1) * stride) + width;
+                var expected = new byte[length];
+                expected.AsSpan().Fill(7);
+                RleKernels.FillRunsRowMajorScalar(counts, width, height, 255, expected, stride);
+                foreach (RowFiller path in paths)
+                {
+                    using var guarded = new BoundedMemory<byte>(length);
+                    guarded.Span.Fill(7);
+                    path(counts, width, height, 255, guarded.Span, stride);
+                    Assert.True(expected.AsSpan().SequenceEqual(guarded.Span), $"{path.Method.Name}, {width} x {height}, stride {stride}, change {change}");
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void Area_EveryLength_MatchesScalar()
+    {
+        Measurer[] paths = [RleKernels.Area, RleKernels.AreaVector512, RleKernels.AreaVector256, RleKernels.AreaVector128];
+        foreach (int length in Lengths)
+        {
+            var random = new Random(length);
+            // Large runs: sums beyond 32 bits must not wrap.
+            int[] counts = [.. Enumerable.Range(0, length).Select(_ => random.Next(3) == 0 ? int.MaxValue : random.Next(1000))];
+            using BoundedMemory<int> guarded = BoundedMemory.CopyOf<int>(counts);
+            foreach (Measurer path in paths)
+                Assert.True(RleKernels.AreaScalar(counts) == path(guarded.Span), $"{path.Method.Name}, {length} runs");
+        }
+    }
+
+    [Fact]
+    public void BoundingBox_OfAnyRuns_MatchesScalar()
+    {
+        foreach ((string name, _, RleMask mask) in MaskData.All())
+            Assert.True(RleKernels.BoundingBoxScalar(mask.Counts, mask.Height) == RleKernels.BoundingBox(mask.Counts, mask.Height), name);
+        var random = new Random(9);
+        for (int i = 0; i < 3000; i++)
+        {
+            int width = random.Next(1, 40), height = random.Next(1, 40);
+            RleMask mask = RleMask.FromColumnMajor(Pixels(width * height, i, random.NextDouble() * random.NextDouble() * 0.3), width, height);
+            Assert.Equal(RleKernels.BoundingBoxScalar(mask.Counts, height), mask.BoundingBox);
+        }
+    }
+
+    [Fact]
+    public void WriteText_EveryNumberOfRuns_MatchesScalar()
+    {
+        Writer[] paths = [RleKernels.WriteText, RleKernels.WriteTextSpread, RleKernels.WriteTextVector256];
+        foreach (int length in Lengths.Where(length => length >= 3))
+        {
+            foreach (int largest in new[] { 2, 16, 17, 40, 600, 40_000, int.MaxValue })
+            {
+                int[] counts = Runs(length, largest, length);
+                var expected = new byte[length * RleKernels.MaxGroups];
+                int written = RleKernels.WriteTextScalar(counts, expected);
+                foreach (Writer path in paths)
+                {
+                    using BoundedMemory<int> guarded = BoundedMemory.CopyOf<int>(counts);
+                    using var text = new BoundedMemory<byte>((length * RleKernels.MaxGroups) + 8);
+                    Assert.True(written == path(guarded.Span, text.Span), $"{path.Method.Name}, {length} runs below {largest}");
+                    Assert.True(
+                        expected.AsSpan(0, written).SequenceEqual(text.Span[..written]), $"{path.Method.Name}, {length} runs below {largest}");
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void ReadText_EveryNumberOfRuns_MatchesScalar()
+    {
+        foreach (int length in Lengths.Where(length => length > 0))
+        {
+            foreach (int largest in new[] { 2, 16, 17, 40, 600, 40_000, int.MaxValue })
+            {
+                int[] counts = Runs(length, largest, length);
+                var buffer = new byte[length * RleKernels.MaxGroups];
+                byte[] text = buffer[..RleKernels.WriteTextScalar(counts, buffer)];
+                using BoundedMemory<byte> guarded = BoundedMemory.CopyOf<byte>(text);
+                using var read = new BoundedMemory<int>(text.Length);
+                Assert.Equal(length, RleKernels.ReadTextVector128(guarded.Span, read.Span));
+                Assert.True(counts.AsSpan().SequenceEqual(read.Span[..length]), $"{length} runs below {largest}");
+                read.Span.Clear();
+                Assert.Equal(length, RleKernels.ReadTextScalar(guarded.Span, read.Span));
+                Assert.True(counts.AsSpan().SequenceEqual(read.Span[..length]), $"{length} runs below {largest}");
+            }
+        }
+    }
+
+    [Fact]
+    public void Canonicalize_OfAnyRuns_MatchesScalar()
+    {
+        var random = new Random(3);
+        for (int i = 0; i < 20_000; i++)
+        {
+            int[] counts = [.. Enumerable.Range(0, random.Next(1, 60)).Select(_ => random.Next(30) == 0 ? 0 : random.Next(1, 50))];
+            int[] expected = [.. counts];
+            int kept = RleKernels.CanonicalizeScalar(expected, counts.Sum());
+            int found = RleKernels.Canonicalize(counts, counts.Sum());
+            AssertEqual(expected[..kept], counts[..found], nameof(RleKernels.Canonicalize), $"list {i}");
+        }
+    }
+
+    [Fact]
+    public void Combine_OfEveryKindOfPair_MatchesScalar()
+    {
+        var random = new Random(11);
+        foreach ((int width, int height) in new[] { (1, 300), (40, 30), (64, 64), (90, 70), (200, 150) })
+        {
+            for (int round = 0; round < 60; round++)
+            {
+                int[] a = Some(width, height), b = round % 5 == 4 ? a : Some(width, height);
+                foreach (BooleanOperation operation in Enum.GetValues<BooleanOperation>())
+                {
+                    int[] expected = RleKernels.CombineScalar(a, b, operation);
+                    string about = $"{operation} of pair {round} of {width} x {height}";
+                    AssertEqual(expected, RleKernels.Combine(a, b, operation), nameof(RleKernels.Combine), about);
+                    AssertEqual(expected, RleKernels.CombineVector256(a, b, operation), nameof(RleKernels.CombineVector256), about);
+                    AssertEqual(expected, RleKernels.CombineSteps(a, b, operation), nameof(RleKernels.CombineSteps), about);
+                }
+
+                Assert.Equal(RleKernels.IntersectionAreaScalar(a, b), RleKernels.IntersectionArea(a, b));
+                RleMask maskA = RleMask.FromCounts(a, width, height), maskB = RleMask.FromCounts(b, width, height);
+                Assert.Equal(RleKernels.IntersectionAreaScalar(a, b), new IndexedRuns(maskA).IntersectionArea(new IndexedRuns(maskB)));
+            }
+        }
+
+        // Blobs side by side, one above the other and one in the other; noise; stripes that touch.
+        int[] Some(int width, int height) => RleKernels.FindRunsScalar(random.Next(4) switch
+        {
+            0 => Transposed(MaskData.Blobs(width, height, random.Next(), 1), width, height),
+            1 => Transposed(MaskData.Blobs(width, height, random.Next(), 3), width, height),
+            2 => Pixels(width * height, random.Next(), random.NextDouble()),
+            _ => Pixels(width * height, random.Next(), 0.03),
+        });
+    }
+
+    [Fact]
+    public void Transpose_OfRandomBlocks_MovesEveryBit()
+    {
+        var random = new Random(5);
+        var block = new ulong[64];
+        for (int round = 0; round < 50; round++)
+        {
+            for (int i = 0; i < 64; i++) block[i] = (ulong)random.NextInt64() ^ ((ulong)random.NextInt64() << 32);
+            ulong[] v128 = [.. block], v256 = [.. block], v512 = [.. block];
+            BitWords128.Transpose(ref v128[0]);
+            BitWords256.Transpose(ref v256[0]);
+            BitWords512.Transpose(ref v512[0]);
+            for (int r = 0; r < 64; r++)
+            {
+                for (int c = 0; c < 64; c++)
+                {
+                    ulong expected = (block[r] >> c) & 1;
+                    Assert.True(expected == ((v128[c] >> r) & 1) && expected == ((v256[c] >> r) & 1) && expected == ((v512[c] >> r) & 1));
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void Suppress_OfRandomBoxes_MatchesScalar()
+    {
+        foreach (int count in Lengths.Where(length => length <= 513))
+        {
+            var random = new Random(count);
+            // Whole numbers: ties and ratios at the threshold; some boxes without area, turned round or not numbers.
+            float[] boxes = new float[4 * count];
+            for (int i = 0; i < count; i++)
+            {
+                float x = random.Next(60), y = random.Next(60);
+                (boxes[4 * i], boxes[(4 * i) + 1], boxes[(4 * i) + 2], boxes[(4 * i) + 3]) =
+                    (x, y, x + random.Next(-1, 30), y + random.Next(-1, 30));
+                if (random.Next(50) == 0) boxes[(4 * i) + random.Next(4)] = float.NaN;
+                if (random.Next(50) == 0) boxes[(4 * i) + random.Next(4)] *= 1e-22f;
+                if (random.Next(80) == 0) boxes[(4 * i) + 2] = float.PositiveInfinity;
+            }
+
+            int[] order = [.. Enumerable.Range(0, count)];
+            random.Shuffle(order);
+            using BoundedMemory<float> guarded = BoundedMemory.CopyOf<float>(boxes);
+            foreach (float threshold in new[] { 0f, 0.1f, 1 / 3f, 0.5f, 0.7f, 1f, -0.5f, float.NaN })
+            {
+                int[] expected = BoxKernels.SuppressScalar(boxes, order, threshold);
+                string about = $"{count} boxes, threshold {threshold}";
+                AssertEqual(expected, BoxKernels.Suppress(guarded.Span, order, threshold), nameof(BoxKernels.Suppress), about);
+                if (!(threshold >= 0)) continue;
+                AssertEqual(expected, BoxKernels.SuppressVector512(guarded.Span, order, threshold), nameof(BoxKernels.SuppressVector512), about);
+                AssertEqual(expected, BoxKernels.SuppressVector256(guarded.Span, order, threshold), nameof(BoxKernels.SuppressVector256), about);
+                AssertEqual(expected, BoxKernels.SuppressVector128(guarded.Span, order, threshold), nameof(BoxKernels.SuppressVector128), about);
+            }
+        }
+    }
+
+    [Fact]
+    public void Panels_OfTallBitmaps_AreJoined()
+    {
+        // Taller than a panel holds in one: 2^19 words are 30 strips of 17,000 rows.
+        const int Width = 2100, Height = 17_001;
+        RleMask mask = RleMask.FromBox(new MaskBox(1900, 5, 150, 16_990), Width, Height)
+            .Union(RleMask.FromBox(new MaskBox(3, 100, 1, 40), Width, Height));
+        byte[] bitmap = mask.ToBitmap();
+        Assert.Equal(mask.Area, bitmap.Length - (long)bitmap.AsSpan().Count((byte)0));
+        Assert.Equal(mask, RleMask.FromBitmap(bitmap, Width, Height));
+    }
+
+    private static IEnumerable<(int Width, int Height, int Stride)> OddSizes()
+    {
+        foreach ((int width, int height) in MaskData.Sizes)
+            foreach (int extra in new[] { 0, 1, 7, 64 })
+                yield return (width, height, width + extra);
+        for (int width = 15; width <= 130; width += 5) yield return (width, 66, width + 3);
+        for (int height = 1; height <= 130; height += 7) yield return (67, height, 67);
+    }
+
+    private static int[] Runs(int count, int largest, int seed)
+    {
+        var random = new Random(seed);
+        return [.. Enumerable.Range(0, count).Select(_ => random.Next(largest))];
+    }
+
+    private static byte[] Transposed(byte[] bitmap, int width, int height)
+    {
+        var columns = new byte[bitmap.Length];
+        for (int y = 0; y < height; y++)
+            for (int x = 0; x < width; x++)
+                columns[(x * height) + y] = bitmap[(y * width) + x];
+        return columns;
+    }
+
+    private static void AssertEqual(int[] expected, int[] actual, string path, string about)
+    {
+        if (!expected.AsSpan().SequenceEqual(actual))
+            Assert.Fail($"{path}, {about}: expected {string.Join(' ', expected.Take(20))} ..., found {string.Join(' ', actual.Take(20))} ...");
+    }
+}
