@@ -6,12 +6,6 @@ namespace SegmentAnything.Graphs;
 internal sealed record WeightOptions(bool Half = false, ExternalWeights? External = null)
 {
     public static WeightOptions Default { get; } = new();
-
-    /// <summary>
-    /// What a session needs so that float16 weights stay so in memory: otherwise it folds each with its conversion into
-    /// a float32 constant when it loads. There is nothing else to fold in these graphs.
-    /// </summary>
-    public static KeyValuePair<string, string> KeepHalf { get; } = new("optimization.disable_specified_optimizers", "ConstantFolding");
 }
 
 /// <summary>

@@ -90,7 +90,8 @@ internal static class CheckpointModelBuilder
         {
             GraphBuilder graph = Build(weights, new WeightOptions(options.Half, external is null ? null : new ExternalWeights(external, WeightsFileName)), options, cancellationToken);
             graph.Metadata[CheckpointRemark] = hash;
-            if (options.Half) graph.Metadata[HalfRemark] = "true";
+            // A small model may as well be converted when it is loaded.
+            if (options.Half && external is not null) graph.Metadata[HalfRemark] = "true";
             using FileStream model = File.Create(Path.Combine(folder, EncoderFileName));
             graph.Build().WriteTo(model);
         }

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Microsoft.ML.OnnxRuntime;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Execution;
 using SegmentAnything.Graphs;
@@ -43,10 +44,19 @@ internal sealed record EncoderSource(ReadOnlyMemory<byte> Model, string? Path, s
         bool external = parsed.Graph.Initializer.Any(t => t.DataLocation == TensorProto.Types.DataLocation.External);
         bool half = parsed.MetadataProps.Any(m => m.Key == CheckpointModelBuilder.HalfRemark);
         if (onProcessor && !external && variant.ImageSize == TinyVitLayout.DefaultImageSize && Rebuild(parsed, form) is { } faster) model = faster;
-        return new EncoderSource(model, external ? path : null, fingerprint, half
-            ? SessionTuning.Default with { Entries = new Dictionary<string, string>([WeightOptions.KeepHalf]) }
-            : SessionTuning.Default);
+        return new EncoderSource(model, external ? path : null, fingerprint, half ? HalfTuning : SessionTuning.Default);
     }
+
+    /// <summary>
+    /// What a session needs so that float16 weights stay so in memory, mapped from their file. Otherwise ONNX Runtime
+    /// converts them all to float32 when it loads: by folding constants, and by rewritings beyond the basic ones, which
+    /// these graphs do not need.
+    /// </summary>
+    public static SessionTuning HalfTuning { get; } = SessionTuning.Default with
+    {
+        Optimization = GraphOptimizationLevel.ORT_ENABLE_BASIC,
+        Entries = new Dictionary<string, string> { ["optimization.disable_specified_optimizers"] = "ConstantFolding" },
+    };
 
     /// <summary>Where graphs that were built from checkpoints are kept: in the model store.</summary>
     public static string CacheFolder => System.IO.Path.Combine(ModelStore.Default.Folders[0], ".built");

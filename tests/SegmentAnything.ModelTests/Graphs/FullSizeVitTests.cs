@@ -78,7 +78,7 @@ public class FullSizeVitTests
     private static InferenceSession Load(string folder, bool half)
     {
         using var options = new SessionOptions();
-        if (half) options.AddSessionConfigEntry(WeightOptions.KeepHalf.Key, WeightOptions.KeepHalf.Value);
+        if (half) EncoderSource.HalfTuning.Apply(options);
         return new InferenceSession(Path.Combine(folder, CheckpointModelBuilder.EncoderFileName), options);
     }
 

@@ -1,15 +1,16 @@
 using Microsoft.ML.OnnxRuntime;
 using SegmentAnything.Graphs;
+using SegmentAnything.Models;
 
 namespace SegmentAnything.Tests.Graphs;
 
 /// <summary>Runs an encoder graph once.</summary>
 internal static class EncoderRunner
 {
-    public static float[] Run(GraphBuilder graph, float[] image)
+    public static float[] Run(GraphBuilder graph, float[] image, bool half = false)
     {
         using SessionOptions options = new();
-        options.AddSessionConfigEntry(WeightOptions.KeepHalf.Key, WeightOptions.KeepHalf.Value);
+        if (half) EncoderSource.HalfTuning.Apply(options);
         using var session = new InferenceSession(graph.ToBytes(), options);
         return Run(session, image);
     }
