@@ -66,6 +66,8 @@ internal static class Tool
         EverythingCommand.Create(),
         StatsCommand.Create(),
         DemoCommand.Create(),
+        InspectCommand.Create(),
+        ConvertCommand.Create(),
     };
 
     private static string CommandPath(ParseResult parsed) =>

@@ -1,0 +1,97 @@
+using System.Diagnostics;
+using SegmentAnything.Checkpoints;
+using SegmentAnything.Graphs;
+using SegmentAnything.Models;
+
+namespace SegmentAnything;
+
+/// <summary>How a checkpoint is converted.</summary>
+public sealed record CheckpointConversionOptions
+{
+    /// <summary>Store the image encoder's weights as float16: half the size, and an embedding that differs in the third digit. Default: false.</summary>
+    public bool Float16 { get; init; }
+
+    /// <summary>
+    /// Arrange the image encoder for processors, part by part; otherwise in large steps, for GPUs and other runtimes.
+    /// Default: true.
+    /// </summary>
+    public bool ForProcessor { get; init; } = true;
+}
+
+/// <summary>What a conversion made.</summary>
+/// <param name="Folder">The folder; <see cref="SamModel.Load(string, SamOptions?)"/> takes it.</param>
+/// <param name="Variant">What the model is.</param>
+/// <param name="Files">The files, without their folder.</param>
+/// <param name="PredictedIou">The self-check: what the best mask of a click in the middle of a grey picture is held to be worth.</param>
+/// <param name="Elapsed">How long it took, with the self-check.</param>
+public sealed record ConvertedModel(string Folder, SamVariant Variant, IReadOnlyList<string> Files, float PredictedIou, TimeSpan Elapsed);
+
+/// <summary>
+/// Turns a checkpoint into a folder of files that load at once: the image encoder as ONNX, prompt encoder and mask decoder
+/// as safetensors. Not needed for running: <see cref="SamModel.Load(string, SamOptions?)"/> takes checkpoints as they are.
+/// </summary>
+public static class CheckpointConverter
+{
+    /// <summary>Converts a checkpoint, and tries the result with one prompt.</summary>
+    /// <param name="checkpoint">The path of a PyTorch or safetensors checkpoint of SAM or MobileSAM.</param>
+    /// <param name="folder">The folder to write; it may exist, and files of the same names are replaced when all is done.</param>
+    /// <param name="options">How to convert.</param>
+    /// <param name="progress">Told the share that is done, 0 to 1.</param>
+    /// <param name="cancellationToken">Stops between parts; nothing is left behind.</param>
+    /// <exception cref="FileNotFoundException">There is no such checkpoint.</exception>
+    /// <exception cref="CheckpointException">The checkpoint is damaged, of no known model, or fails the self-check.</exception>
+    /// <exception cref="IOException">The folder cannot be written.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public static ConvertedModel Convert(
+        string checkpoint, string folder, CheckpointConversionOptions? options = null, IProgress<float>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(checkpoint);
+        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+        options ??= new CheckpointConversionOptions();
+        long start = Stopwatch.GetTimestamp();
+        folder = Path.GetFullPath(folder);
+        using StateDict weights = CheckpointReader.Open(checkpoint);
+        CheckpointModel model = CheckpointModel.Of(weights);
+
+        // Beside the folder, so that moving the files costs nothing.
+        string temporary = $"{folder.TrimEnd(Path.DirectorySeparatorChar)}.{Guid.NewGuid():n}.tmp";
+        try
+        {
+            CheckpointModelBuilder.Write(weights, weights.ComputeHash(), temporary, new CheckpointModelOptions
+            {
+                Half = options.Float16,
+                Form = options.ForProcessor ? EncoderForm.Tiled : EncoderForm.Plain,
+                Progress = progress,
+            }, cancellationToken);
+            using (FileStream decoder = File.Create(Path.Combine(temporary, ModelRecognition.ConvertedDecoderFileName)))
+            {
+                SafetensorsWriter.Write(decoder, weights, [.. weights.Tensors.Keys.Where(
+                    name => CheckpointModel.DecoderPrefixes.Any(prefix => name.StartsWith(prefix, StringComparison.Ordinal)))]);
+            }
+
+            float predictedIou = Check(temporary, cancellationToken);
+            Directory.CreateDirectory(folder);
+            string[] files = [.. Directory.GetFiles(temporary).Select(f => Path.GetFileName(f)!).Order(StringComparer.Ordinal)];
+            foreach (string file in files) File.Move(Path.Combine(temporary, file), Path.Combine(folder, file), overwrite: true);
+            return new ConvertedModel(folder, model.Variant, files, predictedIou, Stopwatch.GetElapsedTime(start));
+        }
+        finally
+        {
+            if (Directory.Exists(temporary)) Directory.Delete(temporary, recursive: true);
+        }
+    }
+
+    // One click in the middle of a smooth picture: wrong weights or an overflow of float16 give NaN.
+    private static float Check(string folder, CancellationToken cancellationToken)
+    {
+        const int side = 64;
+        byte[] pixels = new byte[side * side];
+        for (int i = 0; i < pixels.Length; i++) pixels[i] = (byte)(2 * (i % side) + 2 * (i / side));
+        using SamModel sam = SamModel.Load(folder);
+        using ImageEmbedding embedding = sam.Encode(PixelBuffer.FromGray8(pixels, side, side), cancellationToken);
+        float best = sam.Predict(embedding, Prompt.Point(side / 2, side / 2), cancellationToken: cancellationToken).Best.PredictedIou;
+        return float.IsFinite(best)
+            ? best
+            : throw new CheckpointException($"The converted model gives {best} where it should predict an IoU: the checkpoint's weights are not usable, or too large for float16.");
+    }
+}

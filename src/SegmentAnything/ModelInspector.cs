@@ -1,0 +1,230 @@
+using System.Collections.Immutable;
+using SegmentAnything.Checkpoints;
+using SegmentAnything.Graphs;
+using SegmentAnything.Graphs.Onnx;
+using SegmentAnything.Models;
+
+namespace SegmentAnything;
+
+/// <summary>
+/// Says what a model's file is: family, sizes, inputs and outputs, and whether it can be run here. Looks at names and
+/// shapes only; nothing is executed.
+/// </summary>
+public static class ModelInspector
+{
+    private const string UseCheckpoint = "Load the checkpoint that it was exported from instead.";
+
+    /// <summary>Inspects a checkpoint or an ONNX file.</summary>
+    /// <param name="path">The file, whatever its name.</param>
+    /// <returns>What was found; a file that is nothing known, or damaged, is <see cref="ModelFileKind.Unknown"/> with the reason.</returns>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public static ModelInspection Inspect(string path)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(path);
+        using ByteSource source = ByteSource.OpenFile(path);
+        try
+        {
+            if (CheckpointReader.Recognize(source) != CheckpointFormat.Unknown)
+            {
+                using StateDict weights = CheckpointReader.Open(ByteSource.OpenFile(path));
+                return OfCheckpoint(path, weights);
+            }
+
+            return source.Length > int.MaxValue
+                ? Unknown(path, $"{source.Length} bytes are too many for an ONNX file, and it is no checkpoint.")
+                : OfOnnx(path, OnnxFile.Parse(source.Read(0, (int)source.Length), path));
+        }
+        catch (CheckpointException e)
+        {
+            return Unknown(path, e.Message);
+        }
+    }
+
+    private static ModelInspection Unknown(string path, string reason) =>
+        new() { Path = path, Kind = ModelFileKind.Unknown, Format = "unknown", CanRun = false, Note = reason };
+
+    private static ModelInspection OfCheckpoint(string path, StateDict weights)
+    {
+        var inspection = new ModelInspection
+        {
+            Path = path,
+            Kind = ModelFileKind.Checkpoint,
+            Format = weights.Format,
+            Parameters = weights.Tensors.Values.Sum(t => t.Count),
+            CanRun = false,
+        };
+        if (OtherFamily(weights) is { } other) return inspection with { Family = other.Family, Fit = other.Fit, Note = $"{other.Family} has another architecture, which is not built here." };
+        try
+        {
+            CheckpointModel model = CheckpointModel.Of(weights);
+            return inspection with
+            {
+                Family = model.Vit is { } vit && model.Variant.License == "NOASSERTION"
+                    ? $"SAM, ViT of {vit.Depth} blocks with {vit.Channels} channels"
+                    : model.Variant.DisplayName,
+                ImageSize = model.Variant.ImageSize,
+                EmbeddingChannels = model.Variant.EmbeddingChannels,
+                EmbeddingGrid = model.Variant.EmbeddingGrid,
+                Masks = model.Decoder.MaskTokens,
+                NormalisesInside = false,
+                Fit = PictureFit.Pad,
+                CanRun = true,
+            };
+        }
+        catch (CheckpointException e)
+        {
+            return inspection with { Note = e.Message };
+        }
+    }
+
+    // Relatives that share names with SAM.
+    private static (string Family, PictureFit Fit)? OtherFamily(StateDict weights)
+    {
+        bool Any(string start) => weights.Tensors.Keys.Any(name => name.StartsWith(start, StringComparison.Ordinal));
+        if (Any("image_encoder.trunk.") || Any("memory_attention.") || Any("sam_mask_decoder.")) return ("SAM 2", PictureFit.Squash);
+        if (Any("mask_decoder.hf_token") || Any("mask_decoder.hf_mlp")) return ("HQ-SAM", PictureFit.Pad);
+        return null;
+    }
+
+    private static ModelInspection OfOnnx(string path, ModelProto model)
+    {
+        GraphProto graph = model.Graph;
+        HashSet<string> constants = [.. graph.Initializer.Select(t => t.Name)];
+        ImmutableArray<ModelTensor> inputs = [.. graph.Input.Where(i => !constants.Contains(i.Name)).Select(Describe)];
+        ImmutableArray<ModelTensor> outputs = [.. graph.Output.Select(Describe)];
+        var inspection = new ModelInspection
+        {
+            Path = path,
+            Kind = ModelFileKind.Unknown,
+            Format = "ONNX",
+            Parameters = graph.Initializer.Sum(t => t.Dims.Aggregate(1L, (product, size) => product * size)),
+            Inputs = inputs,
+            Outputs = outputs,
+            BatchedInputs = [.. inputs.Where(i => i.Shape is [var first, ..] && !int.TryParse(first, out _)).Select(i => i.Name)],
+            CanRun = false,
+        };
+        string[] inputNames = [.. inputs.Select(i => i.Name)], outputNames = [.. outputs.Select(o => o.Name)];
+
+        if (OnnxDecoderImport.IsOfficialLayout(model)) return OfficialDecoder(inspection, model);
+        if (inputNames.Contains("batched_images") || inputNames.Contains("batched_point_coords"))
+        {
+            return inspection with
+            {
+                Family = "EfficientSAM",
+                Kind = inputNames.Contains("batched_point_coords") ? ModelFileKind.MaskDecoder : ModelFileKind.ImageEncoder,
+                Note = "EfficientSAM has another prompt encoding, which is not built here.",
+            };
+        }
+
+        if (outputNames.Concat(inputNames).Any(n => n.StartsWith("high_res_feats", StringComparison.Ordinal)))
+        {
+            return inspection with
+            {
+                Family = "SAM 2",
+                Kind = inputs.Length == 1 ? ModelFileKind.ImageEncoder : ModelFileKind.MaskDecoder,
+                Fit = PictureFit.Squash,
+                Note = "SAM 2 has features of several resolutions, which are not used here.",
+            };
+        }
+
+        if (inputNames.Contains("input_points") && inputNames.Contains("image_embeddings"))
+        {
+            return inspection with
+            {
+                Kind = ModelFileKind.MaskDecoder,
+                Format = "ONNX, Hugging Face export (prompt_encoder_mask_decoder)",
+                Family = "SAM",
+                Note = $"The weights of this layout cannot be told apart by name. {UseCheckpoint}",
+            };
+        }
+
+        return inputs.Length == 1 ? Encoder(inspection, model) : inspection with
+        {
+            Note = $"Neither an image encoder (one picture in) nor a mask decoder of the official export: its inputs are {string.Join(", ", inputNames)}.",
+        };
+    }
+
+    private static ModelInspection OfficialDecoder(ModelInspection inspection, ModelProto model)
+    {
+        inspection = inspection with
+        {
+            Kind = ModelFileKind.MaskDecoder,
+            Format = "ONNX, official export",
+            Family = "SAM",
+        };
+        try
+        {
+            using StateDict weights = OnnxDecoderImport.Read(model, inspection.Path);
+            DecoderLayout layout = DecoderLayout.Of(weights);
+            return inspection with
+            {
+                EmbeddingChannels = layout.Channels,
+                EmbeddingGrid = inspection.Inputs.First(i => i.Name == "image_embeddings").Shape is [_, _, _, var grid] && int.TryParse(grid, out int g) ? g : null,
+                Masks = layout.MaskTokens,
+                CanRun = true,
+                Note = "Goes with the image encoder of the same model.",
+            };
+        }
+        catch (CheckpointException e)
+        {
+            return inspection with { Note = e.Message };
+        }
+    }
+
+    private static ModelInspection Encoder(ModelInspection inspection, ModelProto model)
+    {
+        ModelTensor input = inspection.Inputs[0];
+        ModelTensor? embedding = inspection.Outputs.FirstOrDefault(o => o.Shape.Length == 4);
+        // Height x width x channels, of any size: resizing, normalising and padding are inside.
+        if (input.Shape is [_, _, "3"] or [_, _, _, "3"])
+        {
+            return inspection with
+            {
+                Kind = ModelFileKind.ImageEncoder,
+                Format = "ONNX, with preprocessing inside",
+                NormalisesInside = true,
+                Fit = PictureFit.Pad,
+                Note = $"Takes pictures as rows of pixels and fits them itself, so that points and boxes cannot be brought to its frame for certain. {UseCheckpoint}",
+            };
+        }
+
+        if (input.Shape is not [var batch, "3", var height, var width] || embedding is null)
+        {
+            return inspection with
+            {
+                Note = $"Neither an image encoder nor a mask decoder: it takes {input} and gives {string.Join("; ", inspection.Outputs)}. An encoder takes (1, 3, S, S) and gives (1, C, G, G).",
+            };
+        }
+
+        bool huggingFace = inspection.Outputs.Any(o => o.Name == "image_positional_embeddings");
+        bool tinyVit = TinyVitOnnxImport.Fits(model);
+        int? size = int.TryParse(height, out int h) && height == width ? h : null;
+        inspection = inspection with
+        {
+            Kind = ModelFileKind.ImageEncoder,
+            Format = huggingFace ? "ONNX, Hugging Face export (vision_encoder)" : "ONNX, image encoder",
+            Family = tinyVit ? SamModels.MobileSam.DisplayName : model.Graph.Name == "sam_vit_encoder" ? "SAM, ViT" : "SAM",
+            ImageSize = size,
+            EmbeddingChannels = int.TryParse(embedding.Shape[1], out int c) ? c : null,
+            EmbeddingGrid = int.TryParse(embedding.Shape[3], out int g) ? g : null,
+            NormalisesInside = EncoderContract.NormalisesItself(model.Graph, input.Name),
+            Fit = PictureFit.Pad,
+        };
+        string? problem = input.Type != "float" ? $"Its input is {input.Type}; float is needed."
+            : inspection.Outputs.Length > 1 ? $"It gives {inspection.Outputs.Length} tensors ({string.Join(", ", inspection.Outputs.Select(o => o.Name))}); one embedding is expected. {UseCheckpoint}"
+            : height != width ? $"It takes {width}x{height} pixels; a square is needed."
+            : batch != "1" && int.TryParse(batch, out _) ? $"It takes {batch} pictures at a time; 1 is needed."
+            : null;
+        return inspection with { CanRun = problem is null, Note = problem ?? "Goes with the mask decoder of the same model." };
+    }
+
+    private static ModelTensor Describe(ValueInfoProto value)
+    {
+        TypeProto.Types.Tensor? type = value.Type?.TensorType;
+        string name = type is null ? "unknown" : ((TensorProto.Types.DataType)type.ElemType).ToString().ToLowerInvariant();
+        return new ModelTensor(value.Name, name, [.. (type?.Shape?.Dim ?? []).Select(d =>
+            d.ValueCase == TensorShapeProto.Types.Dimension.ValueOneofCase.DimValue ? $"{d.DimValue}"
+            : string.IsNullOrEmpty(d.DimParam) ? "?" : d.DimParam)]);
+    }
+}

@@ -1,0 +1,137 @@
+using SegmentAnything.Graphs;
+using SegmentAnything.TestSupport;
+using SegmentAnything.Tests.Graphs;
+using SegmentAnything.Tests.Models;
+
+namespace SegmentAnything.Tests;
+
+/// <summary>Every layout that is recognised, as a small file of our own making.</summary>
+public sealed class ModelInspectorTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("segment-anything-").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Theory]
+    [InlineData("zip", "PyTorch checkpoint")]
+    [InlineData("legacy", "PyTorch checkpoint (before 1.6)")]
+    [InlineData("safetensors", "safetensors")]
+    public void Inspect_Checkpoint_TellsItsSizes(string container, string format)
+    {
+        TinyTensor[] tensors = TinySam.Tensors(TinySam.Weights(seed: 1));
+        ModelInspection found = Inspect(Checkpoints.CheckpointReaderTests.Write(container, tensors));
+
+        Assert.Equal((ModelFileKind.Checkpoint, format, true, null), (found.Kind, found.Format, found.CanRun, found.Note));
+        Assert.Equal((64, 32, 4, 4), (found.ImageSize, found.EmbeddingChannels, found.EmbeddingGrid, found.Masks));
+        Assert.Equal(tensors.Sum(t => t.Values.Length), found.Parameters);
+        Assert.Equal(PictureFit.Pad, found.Fit);
+        Assert.False(found.NormalisesInside);
+    }
+
+    [Theory]
+    [InlineData("image_encoder.trunk.blocks.0.norm1.weight", "SAM 2")]
+    [InlineData("mask_decoder.hf_token.weight", "HQ-SAM")]
+    [InlineData("backbone.layer1.weight", null)]
+    public void Inspect_CheckpointOfAnotherFamily_SaysWhy(string name, string? family)
+    {
+        ModelInspection found = Inspect(TinyCheckpoint.Zip([new(name, "float32", [2], [1, 2])]));
+        Assert.Equal((ModelFileKind.Checkpoint, family, false), (found.Kind, found.Family, found.CanRun));
+        Assert.NotNull(found.Note);
+    }
+
+    [Fact]
+    public void Inspect_OurEncoder_CanRun()
+    {
+        ModelInspection found = Inspect(VitEncoderGraph.Build(PlainVit.RandomWeights(TinySam.Layout, seed: 2)).ToBytes());
+        Assert.Equal((ModelFileKind.ImageEncoder, "SAM, ViT", true), (found.Kind, found.Family, found.CanRun));
+        Assert.Equal((64, 32, 4), (found.ImageSize, found.EmbeddingChannels, found.EmbeddingGrid));
+        Assert.Equal("image: float [1, 3, 64, 64]", Assert.Single(found.Inputs).ToString());
+        Assert.Empty(found.BatchedInputs);
+        Assert.False(found.NormalisesInside);
+    }
+
+    [Fact]
+    public void Inspect_EncoderThatNormalises_SaysSo()
+    {
+        var g = new GraphBuilder("encoder");
+        Value x = g.Node("Sub", [g.Input("x", "batch", 3, 32, 32), g.Constant("mean", [1, 2, 3], 1, 3, 1, 1)]);
+        g.Output("y", g.Node("AveragePool", [x], ("kernel_shape", new long[] { 16, 16 }), ("strides", new long[] { 16, 16 })), "batch", 3, 2, 2);
+        ModelInspection found = Inspect(g.ToBytes());
+        Assert.Equal((ModelFileKind.ImageEncoder, true, true), (found.Kind, found.CanRun, found.NormalisesInside!.Value));
+        Assert.Equal(["x"], found.BatchedInputs);
+    }
+
+    [Fact]
+    public void Inspect_EncoderWithPreprocessingInside_IsRecognised()
+    {
+        ModelInspection found = Inspect(Graph([("input_image", ["image_height", "image_width", 3])], [("image_embeddings", [1, 256, 64, 64])]));
+        Assert.Equal((ModelFileKind.ImageEncoder, true, false), (found.Kind, found.NormalisesInside!.Value, found.CanRun));
+        Assert.Contains("preprocessing inside", found.Format, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Inspect_HuggingFaceExports_AreRecognised()
+    {
+        ModelInspection encoder = Inspect(Graph(
+            [("pixel_values", ["batch_size", 3, 1024, 1024])],
+            [("image_embeddings", ["batch_size", 256, 64, 64]), ("image_positional_embeddings", ["batch_size", 256, 64, 64])]));
+        Assert.Equal((ModelFileKind.ImageEncoder, 1024, false), (encoder.Kind, encoder.ImageSize!.Value, encoder.CanRun));
+        Assert.Contains("vision_encoder", encoder.Format, StringComparison.Ordinal);
+
+        ModelInspection decoder = Inspect(Graph(
+            [("input_points", ["batch_size", "point_batch_size", "points", 2]), ("image_embeddings", ["batch_size", 256, 64, 64])],
+            [("iou_scores", ["batch_size", "point_batch_size", 3]), ("pred_masks", ["batch_size", "point_batch_size", 3, 256, 256])]));
+        Assert.Equal((ModelFileKind.MaskDecoder, false), (decoder.Kind, decoder.CanRun));
+        Assert.Contains("prompt_encoder_mask_decoder", decoder.Format, StringComparison.Ordinal);
+        Assert.Contains("checkpoint", decoder.Note, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("high_res_feats_0", "SAM 2", PictureFit.Squash)]
+    [InlineData("batched_images", "EfficientSAM", PictureFit.Unknown)]
+    public void Inspect_ExportOfAnotherFamily_SaysWhy(string name, string family, PictureFit fit)
+    {
+        ModelInspection found = Inspect(Graph([(name, [1, 3, 64, 64])], [("out", [1, 32, 16, 16])]));
+        Assert.Equal((family, fit, false), (found.Family, found.Fit, found.CanRun));
+        Assert.NotNull(found.Note);
+    }
+
+    [Fact]
+    public void Inspect_OfficialDecoderWithoutItsWeights_SaysWhatIsMissing()
+    {
+        string[] names = ["image_embeddings", "point_coords", "point_labels", "mask_input", "has_mask_input", "orig_im_size"];
+        ModelInspection found = Inspect(Graph([.. names.Select(n => (n, new Dim[] { 1 }))], [("masks", [1])]));
+        Assert.Equal((ModelFileKind.MaskDecoder, "ONNX, official export", false), (found.Kind, found.Format, found.CanRun));
+        Assert.Contains("mask_decoder", found.Note, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(new byte[0])]
+    [InlineData(new byte[] { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 })]
+    public void Inspect_SomethingElse_IsUnknownWithAReason(byte[] bytes)
+    {
+        ModelInspection found = Inspect(bytes);
+        Assert.Equal((ModelFileKind.Unknown, false), (found.Kind, found.CanRun));
+        Assert.NotNull(found.Note);
+    }
+
+    [Fact]
+    public void Inspect_MissingFile_IsFileNotFound() =>
+        Assert.Throws<FileNotFoundException>(() => ModelInspector.Inspect(Path.Combine(_folder, "nothing")));
+
+    private ModelInspection Inspect(byte[] bytes)
+    {
+        string path = Path.Combine(_folder, "model");
+        File.WriteAllBytes(path, bytes);
+        return ModelInspector.Inspect(path);
+    }
+
+    // The contract alone: every output is the first input.
+    private static byte[] Graph((string Name, Dim[] Shape)[] inputs, (string Name, Dim[] Shape)[] outputs)
+    {
+        var g = new GraphBuilder("contract");
+        Value[] values = [.. inputs.Select(i => g.Input(i.Name, i.Shape))];
+        foreach ((string name, Dim[] shape) in outputs) g.Output(name, values[0], shape);
+        return g.ToBytes();
+    }
+}
