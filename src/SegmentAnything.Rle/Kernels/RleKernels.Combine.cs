@@ -223,7 +223,7 @@ internal static partial class RleKernels
     private const int StepsAtOnce = 5;
 
     /// <summary>Times in a row that vectors find nothing before they are no longer tried.</summary>
-    private const int FailuresToGiveUp = 100;
+    private const int FailuresToGiveUp = 12;
 
     // One change, or two at one position; without a branch that could be guessed wrong.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
