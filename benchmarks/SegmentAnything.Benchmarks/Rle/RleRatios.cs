@@ -176,6 +176,7 @@ internal static unsafe class RleRatios
         // Tiered compilation needs some calls and some time before the final code is there.
         var warm = Stopwatch.StartNew();
         while (warm.ElapsedMilliseconds < 300) ours();
+        native();
         int nativeRepeats = RepeatsFor(native), oursRepeats = RepeatsFor(ours);
         double best = double.PositiveInfinity, bestNative = double.PositiveInfinity;
         var clock = Stopwatch.StartNew();

@@ -216,8 +216,11 @@ internal static partial class RleKernels
     /// <summary>Elements behind a list of changes that may be read or written.</summary>
     private const int MergeSlack = 16;
 
-    /// <summary>Changes merged one by one before vectors are tried again.</summary>
-    private const int StepsAtOnce = 6;
+    /// <summary>
+    /// Changes merged one by one before vectors are tried again. Odd: where columns have four changes each, an even number
+    /// would come to the same unfit place of the column again and again.
+    /// </summary>
+    private const int StepsAtOnce = 5;
 
     /// <summary>Times in a row that vectors find nothing before they are no longer tried.</summary>
     private const int FailuresToGiveUp = 12;
