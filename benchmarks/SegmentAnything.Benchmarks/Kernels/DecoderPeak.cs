@@ -41,7 +41,7 @@ internal static class DecoderPeak
         float[] embedding = Values(random, Channels * Positions, 0.2f), tokens = Values(random, Batch * Sparse * Channels, 1.5f);
         float[] dense = weights.ReadAny("prompt_encoder.no_mask_embed.weight");
         float[] logits = new float[Batch * Masks * 16 * Positions], iou = new float[Batch * Masks];
-        Console.WriteLine($"{MultiplyAdds / 1e6:F0} M multiply-adds a prompt; each peak is that of vectors of the same width.");
+        Console.WriteLine($"{MultiplyAdds / 1e6:F0} M multiply-adds a prompt; the peak is of this processor's widest vectors.");
         Console.WriteLine();
         Console.WriteLine("| vectors | threads | peak, GFLOP/s | click, ms | of the peak | prompt of a batch of 64, ms | of the peak |");
         Console.WriteLine("|---|---:|---:|---:|---:|---:|---:|");
@@ -52,7 +52,7 @@ internal static class DecoderPeak
             {
                 using TiledMaskDecoder engine = new(weights, threads, width);
                 using IPreparedImage image = engine.Prepare(embedding, dense, CancellationToken.None);
-                double peak = FmaPeak.Measure(threads, width: width);
+                double peak = FmaPeak.Measure(threads);
                 double click = Best(rounds * 4, () => Decode(1)), batch = Best(rounds, () => Decode(Batch)) / Batch;
                 Console.WriteLine(
                     $"| {width * 32} bits | {threads} | {peak:F0} | {click * 1e3:F2} | {Share(click, peak):P0} | {batch * 1e3:F2} | {Share(batch, peak):P0} |");

@@ -16,8 +16,7 @@ internal static class FmaPeak
     /// <summary>The best of some repetitions, in GFLOP/s (a multiply-add counts as two), all threads together.</summary>
     /// <param name="threads">Threads that work at the same time.</param>
     /// <param name="repetitions">Repetitions; the processor changes its clock, and other programs disturb.</param>
-    /// <param name="width">Floats in a vector: 4, 8 or 16; 0 takes the widest that the processor has.</param>
-    public static double Measure(int threads, int repetitions = 30, int width = 0)
+    public static double Measure(int threads, int repetitions = 30)
     {
         double best = 0;
         for (int repetition = 0; repetition < repetitions; repetition++)
@@ -31,7 +30,7 @@ internal static class FmaPeak
                 workers[t] = new Thread(() =>
                 {
                     barrier.SignalAndWait();
-                    rates[index] = MeasureOnce(width);
+                    rates[index] = MeasureOnce();
                 });
                 workers[t].Start();
             }
@@ -43,10 +42,10 @@ internal static class FmaPeak
         return best;
     }
 
-    private static double MeasureOnce(int width)
+    private static double MeasureOnce()
     {
         long start = Stopwatch.GetTimestamp();
-        if (width == 0) width = Vector512.IsHardwareAccelerated ? 16 : Vector256.IsHardwareAccelerated ? 8 : 4;
+        int width = Vector512.IsHardwareAccelerated ? 16 : Vector256.IsHardwareAccelerated ? 8 : 4;
         float result = width switch
         {
             16 => Chain512(0.999f),
