@@ -1,6 +1,7 @@
 using BenchmarkDotNet.Running;
 using SegmentAnything.Benchmarks;
 using SegmentAnything.Benchmarks.Comparison;
+using SegmentAnything.Benchmarks.Kernels;
 using SegmentAnything.Benchmarks.Rle;
 
 // rle-ratios [part of a name]: the quick comparison with C. Everything else is BenchmarkDotNet's.
@@ -8,6 +9,9 @@ if (args is ["rle-ratios", ..]) return RleRatios.Run(args.Length > 1 ? args[1] :
 
 // stock-ratios [rounds]: the library against the published ONNX files in one process.
 if (args is ["stock-ratios", ..]) return StockRatios.Run(args.Length > 1 ? int.Parse(args[1]) : 9);
+
+// decoder-peak [rounds]: the tiled mask decoder beside the processor's peak.
+if (args is ["decoder-peak", ..]) return DecoderPeak.Run(args.Length > 1 ? int.Parse(args[1]) : 10);
 
 BenchmarkSwitcher.FromAssembly(typeof(BenchmarkSettings).Assembly).Run(args, new BenchmarkSettings());
 return 0;

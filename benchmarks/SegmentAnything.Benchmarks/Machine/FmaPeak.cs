@@ -58,7 +58,7 @@ internal static class FmaPeak
     }
 
     // x = x * factor + factor stays finite; twelve chains hide the latency of each.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static float Chain512(float seed)
     {
         Vector512<float> f = Vector512.Create(seed);
@@ -82,7 +82,7 @@ internal static class FmaPeak
         return Vector512.Sum(a + b + c + d + e + g + h + i + j + k + l + m);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static float Chain256(float seed)
     {
         Vector256<float> f = Vector256.Create(seed);
@@ -106,7 +106,7 @@ internal static class FmaPeak
         return Vector256.Sum(a + b + c + d + e + g + h + i + j + k + l + m);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static float Chain128(float seed)
     {
         Vector128<float> f = Vector128.Create(seed);

@@ -1,0 +1,93 @@
+using System.Diagnostics;
+using System.Runtime.Intrinsics;
+using SegmentAnything.Benchmarks.Machine;
+using SegmentAnything.Checkpoints;
+using SegmentAnything.Decoding;
+
+namespace SegmentAnything.Benchmarks.Kernels;
+
+/// <summary>
+/// The tiled mask decoder alone, beside what the processor can do at all: per vector width and thread count, a click and a
+/// prompt of a batch, three masks each.
+/// </summary>
+internal static class DecoderPeak
+{
+    private const int Channels = 256, Positions = 64 * 64, Sparse = 2, Masks = 3, Batch = 64;
+
+    /// <summary>
+    /// Multiply-adds that a one-point prompt with three masks needs after docs/decoder.md, padding not counted: layer 0's
+    /// two cheap score products and its values, five products of the image with 56 columns and two with 32, upscaling, the
+    /// masks, and the tokens' own layers.
+    /// </summary>
+    private static double MultiplyAdds
+    {
+        get
+        {
+            const double Heads = 8, Tokens = 5 + Sparse, Final = 1 + Masks;
+            double hoisted = 3 * Positions * Tokens * Channels / 2;
+            double image = Positions * Channels * Heads * ((5 * Tokens) + (2 * Final));
+            double upscale = (Positions * (double)Channels * Channels) + (4 * Positions * 64.0 * 128) + (Masks * 16 * Positions * 32.0);
+            double tokens = 2 * Tokens * (2 * Channels * 2048.0 + 4 * Channels * Channels + 4 * Channels * 128);
+            return hoisted + image + upscale + tokens;
+        }
+    }
+
+    /// <summary>Measures and writes a Markdown table to the console.</summary>
+    /// <param name="rounds">How often each is measured; the best counts, because other programs only ever slow down.</param>
+    public static int Run(int rounds)
+    {
+        using StateDict weights = DecoderSource.Read(SamModels.MobileSam, ModelStore.Default.Find(SamModels.MobileSam));
+        var random = new Random(1);
+        float[] embedding = Values(random, Channels * Positions, 0.2f), tokens = Values(random, Batch * Sparse * Channels, 1.5f);
+        float[] dense = weights.ReadAny("prompt_encoder.no_mask_embed.weight");
+        float[] logits = new float[Batch * Masks * 16 * Positions], iou = new float[Batch * Masks];
+        Console.WriteLine($"{MultiplyAdds / 1e6:F0} M multiply-adds a prompt; the peak is of this processor's widest vectors.");
+        Console.WriteLine();
+        Console.WriteLine("| vectors | threads | peak, GFLOP/s | click, ms | of the peak | prompt of a batch of 64, ms | of the peak |");
+        Console.WriteLine("|---|---:|---:|---:|---:|---:|---:|");
+        int widest = Vector512.IsHardwareAccelerated ? 16 : Vector256.IsHardwareAccelerated ? 8 : 4;
+        for (int width = widest; width >= 4; width /= 2)
+        {
+            foreach (int threads in new[] { 1, Environment.ProcessorCount }.Distinct())
+            {
+                using TiledMaskDecoder engine = new(weights, threads, width);
+                using IPreparedImage image = engine.Prepare(embedding, dense, CancellationToken.None);
+                double peak = FmaPeak.Measure(threads);
+                double click = Best(rounds * 4, () => Decode(1)), batch = Best(rounds, () => Decode(Batch)) / Batch;
+                Console.WriteLine(
+                    $"| {width * 32} bits | {threads} | {peak:F0} | {click * 1e3:F2} | {Share(click, peak):P0} | {batch * 1e3:F2} | {Share(batch, peak):P0} |");
+
+                void Decode(int prompts) => engine.Decode(
+                    image, tokens.AsSpan(0, prompts * Sparse * Channels), prompts, Sparse, 1, Masks,
+                    logits.AsSpan(0, prompts * Masks * 16 * Positions), iou.AsSpan(0, prompts * Masks), CancellationToken.None);
+            }
+        }
+
+        return 0;
+    }
+
+    private static double Share(double seconds, double peak) => 2 * MultiplyAdds / seconds / 1e9 / peak;
+
+    private static double Best(int rounds, Action work)
+    {
+        // The runtime compiles the methods around the kernels anew after some calls.
+        work();
+        work();
+        double best = double.MaxValue;
+        for (int round = 0; round < rounds; round++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            work();
+            best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalSeconds);
+        }
+
+        return best;
+    }
+
+    private static float[] Values(Random random, int count, float range)
+    {
+        float[] values = new float[count];
+        for (int i = 0; i < count; i++) values[i] = (random.NextSingle() - 0.5f) * 2 * range;
+        return values;
+    }
+}
