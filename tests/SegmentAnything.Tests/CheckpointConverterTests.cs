@@ -1,5 +1,5 @@
-using SegmentAnything.TestSupport;
 using SegmentAnything.Tests.Models;
+using SegmentAnything.TestSupport;
 
 namespace SegmentAnything.Tests;
 

@@ -1,7 +1,7 @@
 using SegmentAnything.Graphs;
-using SegmentAnything.TestSupport;
 using SegmentAnything.Tests.Graphs;
 using SegmentAnything.Tests.Models;
+using SegmentAnything.TestSupport;
 
 namespace SegmentAnything.Tests;
 
