@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using BenchmarkDotNet.Environments;
 using BenchmarkDotNet.Exporters;
 using BenchmarkDotNet.Loggers;
 using BenchmarkDotNet.Reports;
@@ -20,8 +21,7 @@ internal sealed class ResultsExporter : IExporter
 
     public IEnumerable<string> ExportToFiles(Summary summary, ILogger consoleLogger)
     {
-        string folder = Path.Combine(Root(), "results", FolderName(summary.HostEnvironmentInfo.CpuInfo.Value?.ProcessorName));
-        Directory.CreateDirectory(folder);
+        string folder = CreateFolder(summary.HostEnvironmentInfo);
         foreach (var group in summary.BenchmarksCases.GroupBy(benchmark => benchmark.Descriptor.Type))
         {
             string file = Path.Combine(folder, group.Key.Name + ".md");
@@ -31,6 +31,16 @@ internal sealed class ResultsExporter : IExporter
             yield return file;
         }
 
+        yield return WriteVersions(folder);
+    }
+
+    /// <summary>The folder of this processor's results, made where it is missing.</summary>
+    internal static string CreateFolder(HostEnvironmentInfo host) =>
+        Directory.CreateDirectory(Path.Combine(Root(), "results", FolderName(host.CpuInfo.Value?.ProcessorName))).FullName;
+
+    /// <summary>Says with what the results beside it were measured.</summary>
+    internal static string WriteVersions(string folder)
+    {
         string versions = Path.Combine(folder, "Versions.txt");
         File.WriteAllText(versions, $"""
             Runtime: {RuntimeInformation.FrameworkDescription}
@@ -41,7 +51,7 @@ internal sealed class ResultsExporter : IExporter
             Measured: {DateTime.UtcNow:yyyy-MM-dd}
 
             """);
-        yield return versions;
+        return versions;
     }
 
     private static string FolderName(string? processor)

@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.Intrinsics;
+using System.Text;
+using SegmentAnything.Benchmarks.Columns;
 using SegmentAnything.Benchmarks.Machine;
 using SegmentAnything.Imaging;
 using SegmentAnything.Kernels;
@@ -17,6 +19,10 @@ internal static class StockRatios
     private const double MultiplyAddsPerPrompt = (390 + 410) * 1e6;
 
     private const int Batch = 64;
+
+    private const int WarmUps = 8;
+
+    private const int Pause = 40;
 
     /// <summary>Measures and writes a Markdown table to the console.</summary>
     /// <param name="rounds">How often each is measured.</param>
@@ -47,31 +53,52 @@ internal static class StockRatios
             }
         }
 
+        StringBuilder table = new();
         string vectors = Vector512.IsHardwareAccelerated ? "512" : Vector256.IsHardwareAccelerated ? "256" : "128";
         double peak = FmaPeak.Measure(Environment.ProcessorCount);
-        Console.WriteLine($"Vectors of {vectors} bits, {Environment.ProcessorCount} processors, FMA peak {peak:F0} GFLOP/s; 1800x1200; medians of {rounds} rounds taken in turns.");
-        Console.WriteLine();
-        Console.WriteLine("| work | stock files | ours | ratio | of the peak |");
-        Console.WriteLine("|---|---:|---:|---:|---:|");
-        Row("pixels to embedding", rounds, 1, 1, 0, () => stock.Encode(image), () => sam.Encode(image).Dispose());
+        Say(table, $"{BenchmarkDotNet.Environments.HostEnvironmentInfo.GetCurrent().CpuInfo.Value?.ProcessorName}, {Environment.ProcessorCount} cores, "
+            + $"vectors of {vectors} bits, FMA peak {peak:F0} GFLOP/s; a picture of {size}; medians of {rounds} rounds or more, taken in turns.");
+        Say(table, "");
+        Say(table, "| work | stock files | ours | ratio | of the peak |");
+        Say(table, "|---|---:|---:|---:|---:|");
+        Row(table, "pixels to embedding", rounds, 1, 1, 0, () => stock.Encode(image), () => sam.Encode(image).Dispose());
         Prompt click = points[27];
         Action stockClick = () => stock.Decode(stockEmbedding, size, click.Points[0].X, click.Points[0].Y).Logits.Dispose();
-        Row("one click: one mask (stock), three masks (ours)", rounds * 3, 1, 1, peak, stockClick, () => sam.Predict(embedding, click));
-        Row("the same, our graphs", rounds * 3, 1, 1, peak, stockClick, () => graphs.Predict(embedding, click));
-        Row($"a prompt of a batch of {Batch}: one mask (stock), three masks (ours)", rounds, 1, Batch, peak,
+        Row(table, "one click: one mask (stock), three masks (ours)", rounds * 3, 1, 1, peak, stockClick, () => sam.Predict(embedding, click));
+        Row(table, "the same, our graphs", rounds * 3, 1, 1, peak, stockClick, () => graphs.Predict(embedding, click));
+        Row(table, $"a prompt of a batch of {Batch}: one mask (stock), three masks (ours)", rounds, 1, Batch, peak,
             stockClick, () => sam.Predict(embedding, points));
-        Row($"a prompt of a batch of {Batch}: one mask (stock), four masks (ours)", rounds, 1, Batch, peak,
+        Row(table, $"a prompt of a batch of {Batch}: one mask (stock), four masks (ours)", rounds, 1, Batch, peak,
             stockClick, () => sam.Predict(embedding, points, MaskSelection.All));
-        Row("the same, our graphs", rounds, 1, Batch, peak, stockClick, () => graphs.Predict(embedding, points, MaskSelection.All));
+        Row(table, "the same, our graphs", rounds, 1, Batch, peak, stockClick, () => graphs.Predict(embedding, points, MaskSelection.All));
+        Action grid = () => sam.GenerateMasks(image);
+        grid();
+        double seconds = Median([.. Enumerable.Range(0, 3).Select(_ => Measure(grid))]);
+        Say(table, $"| the automatic 32x32 grid | | {seconds:F1} s | | {2 * 1024 * MultiplyAddsPerPrompt / seconds / 1e9 / peak:P0} |");
+
+        string folder = ResultsExporter.CreateFolder(BenchmarkDotNet.Environments.HostEnvironmentInfo.GetCurrent());
+        File.WriteAllText(Path.Combine(folder, "StockRatios.md"), $"# StockRatios\n\n{table}");
+        ResultsExporter.WriteVersions(folder);
         return 0;
     }
 
-    private static void Row(string work, int rounds, int stockItems, int ourItems, double peak, Action stock, Action ours)
+    private static void Say(StringBuilder table, string line)
+    {
+        Console.WriteLine(line);
+        table.Append(line).Append('\n');
+    }
+
+    private static void Row(StringBuilder table, string work, int rounds, int stockItems, int ourItems, double peak, Action stock, Action ours)
     {
         double[] stockTimes = new double[rounds];
         double[] ourTimes = new double[rounds];
-        stock();
-        ours();
+        // Long enough for the just-in-time compiler to have finished with both.
+        for (int i = 0; i < WarmUps; i++)
+        {
+            stock();
+            ours();
+        }
+
         for (int i = 0; i < rounds; i++)
         {
             stockTimes[i] = Measure(stock) / stockItems;
@@ -81,11 +108,13 @@ internal static class StockRatios
         double before = Median(stockTimes);
         double after = Median(ourTimes);
         string share = peak > 0 ? $"{2 * MultiplyAddsPerPrompt / after / 1e9 / peak:P0}" : "";
-        Console.WriteLine($"| {work} | {before * 1e3:F1} ms | {after * 1e3:F1} ms | {before / after:F1}x | {share} |");
+        Say(table, $"| {work} | {before * 1e3:F1} ms | {after * 1e3:F1} ms | {before / after:F1}x | {share} |");
     }
 
     private static double Measure(Action action)
     {
+        // ONNX Runtime's threads spin for a while after a run: whoever comes next would be measured with one core less.
+        Thread.Sleep(Pause);
         long start = Stopwatch.GetTimestamp();
         action();
         return Stopwatch.GetElapsedTime(start).TotalSeconds;

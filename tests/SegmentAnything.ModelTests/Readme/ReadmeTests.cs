@@ -46,6 +46,14 @@ public sealed partial class ReadmeTests
         return Models().Replace(text, table.ToString().Replace("$", "$$"));
     });
 
+    [Fact]
+    public void SpeedTable_IsTheCommittedResult() => Check(text => Speed().Replace(text, match =>
+    {
+        string path = match.Groups[1].Value;
+        string[] lines = File.ReadAllLines(Path.Combine(TestPaths.Repository, path));
+        return $"<!-- speed: {path} -->\n{string.Join('\n', lines.Skip(2))}\n<!-- /speed -->";
+    }));
+
     private static void Check(Func<string, string> make)
     {
         string found = File.ReadAllText(ReadmePath).ReplaceLineEndings("\n");
@@ -67,6 +75,9 @@ public sealed partial class ReadmeTests
 
     [GeneratedRegex("""<!-- example: (\w+) -->\n```csharp\n.*?```""", RegexOptions.Singleline)]
     private static partial Regex Shown();
+
+    [GeneratedRegex("<!-- speed: (.*?) -->.*?<!-- /speed -->", RegexOptions.Singleline)]
+    private static partial Regex Speed();
 
     [GeneratedRegex("<!-- models -->.*?<!-- /models -->", RegexOptions.Singleline)]
     private static partial Regex Models();
