@@ -1,10 +1,13 @@
 using System.Text;
 using System.Text.Json;
 using SegmentAnything.Rle;
+using SegmentAnything.Tests.Decoding;
 using SegmentAnything.TestSupport;
 
 namespace SegmentAnything.Tests.Annotations;
 
+// One of them looks at the whole process's memory, so nothing else may run meanwhile.
+[Collection(AllocationCollection.Name)]
 public class AnnotationFileTests
 {
     private static readonly RleMask Square = RleMask.FromCounts([9, 3, 5, 3, 5, 3, 36], 8, 8);
