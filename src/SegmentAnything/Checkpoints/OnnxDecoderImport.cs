@@ -56,20 +56,15 @@ internal static class OnnxDecoderImport
     {
         private readonly string _source;
         private readonly GraphProto _graph;
-        private readonly Dictionary<string, TensorProto> _constants = [];
-        private readonly Dictionary<string, NodeProto> _producers = [];
+        private readonly Dictionary<string, TensorProto> _constants;
+        private readonly Dictionary<string, NodeProto> _producers;
 
         public Importer(GraphProto graph, string source)
         {
             _graph = graph;
             _source = source;
-            foreach (TensorProto tensor in graph.Initializer) _constants[tensor.Name] = tensor;
-            foreach (NodeProto node in graph.Node)
-            {
-                foreach (string output in node.Output) _producers[output] = node;
-                if (node.OpType == "Constant" && node.Attribute.FirstOrDefault(a => a.Name == "value")?.T is { } value)
-                    _constants[node.Output[0]] = value;
-            }
+            _constants = OnnxFile.Constants(graph);
+            _producers = OnnxFile.Producers(graph);
         }
 
         public Dictionary<string, (int[] Shape, float[] Values)> Found { get; } = [];

@@ -29,6 +29,32 @@ internal static class OnnxFile
             : throw new CheckpointException($"{source}: not an ONNX model: no graph was found in its {bytes.Length} bytes.");
     }
 
+    /// <summary>Every constant of a graph by its name: initialisers, and the values of Constant nodes.</summary>
+    public static Dictionary<string, TensorProto> Constants(GraphProto graph)
+    {
+        Dictionary<string, TensorProto> constants = [];
+        foreach (TensorProto tensor in graph.Initializer) constants[tensor.Name] = tensor;
+        foreach (NodeProto node in graph.Node)
+        {
+            if (node.OpType == "Constant" && node.Attribute.FirstOrDefault(a => a.Name == "value")?.T is { } value)
+                constants[node.Output[0]] = value;
+        }
+
+        return constants;
+    }
+
+    /// <summary>The node that gives each value.</summary>
+    public static Dictionary<string, NodeProto> Producers(GraphProto graph)
+    {
+        Dictionary<string, NodeProto> producers = [];
+        foreach (NodeProto node in graph.Node)
+        {
+            foreach (string output in node.Output) producers[output] = node;
+        }
+
+        return producers;
+    }
+
     /// <summary>The float32 values of a tensor, or null when it holds another type or keeps its data in another file.</summary>
     /// <exception cref="CheckpointException">The tensor's data does not fill its shape.</exception>
     public static float[]? ReadFloats(TensorProto tensor, string source)

@@ -31,13 +31,7 @@ internal sealed record EncoderContract(string InputName, string OutputName, floa
     /// </summary>
     internal static bool NormalisesItself(GraphProto graph, string input)
     {
-        Dictionary<string, TensorProto> constants = graph.Initializer.ToDictionary(t => t.Name);
-        foreach (NodeProto node in graph.Node)
-        {
-            if (node.OpType == "Constant" && node.Attribute.FirstOrDefault(a => a.Name == "value")?.T is { } value)
-                constants[node.Output[0]] = value;
-        }
-
+        Dictionary<string, TensorProto> constants = OnnxFile.Constants(graph);
         return graph.Node.Any(node => node.OpType is "Sub" or "Div" or "Mul"
             && node.Input.Contains(input)
             && node.Input.Any(name => constants.TryGetValue(name, out TensorProto? t) && t.Dims.Aggregate(1L, (a, b) => a * b) == 3));
