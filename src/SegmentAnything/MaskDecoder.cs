@@ -19,7 +19,11 @@ public sealed class MaskDecoder : IDisposable
     /// <summary>Source: Segment Anything, automatic_mask_generator.py (stability_score_offset).</summary>
     internal const float StabilityOffset = 1;
 
+    // Prompts that are decoded at a time: enough for all threads, and their logits stay within some 50 MB.
+    private const int MostPrompts = 64;
+
     private readonly IMaskDecoderEngine _engine;
+    private readonly WorkSplitter _splitter;
     private readonly float[] _noMaskDense;
     private readonly SamVariant _variant;
     private readonly int _maskTokens;
@@ -43,7 +47,8 @@ public sealed class MaskDecoder : IDisposable
         DecoderLayout layout = DecoderLayout.Of(weights);
         _maskTokens = layout.MaskTokens;
         _noMaskDense = weights.ReadAny("prompt_encoder.no_mask_embed.weight");
-        (_engine, Provider) = MaskDecoderEngines.Create(weights, variant.EmbeddingGrid, options);
+        _splitter = new WorkSplitter(MaskDecoderEngines.Threads(options));
+        (_engine, Provider) = MaskDecoderEngines.Create(weights, variant.EmbeddingGrid, options, _splitter);
     }
 
     /// <summary>The execution provider that runs it.</summary>
@@ -65,8 +70,9 @@ public sealed class MaskDecoder : IDisposable
     public MaskPrediction Decode(
         ImageEmbedding embedding, EncodedPrompt prompt, MaskSelection selection = MaskSelection.Auto, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(prompt);
-        return Decode(embedding, [prompt], selection, cancellationToken)[0];
+        ArgumentNullException.ThrowIfNull(embedding);
+        Check(embedding, prompt);
+        return Decode(embedding, prompt.Tokens, prompt.Dense, prompt.IsAmbiguous, selection, cancellationToken);
     }
 
     /// <summary>Decodes many prompts against one image in as few calls as possible.</summary>
@@ -87,18 +93,21 @@ public sealed class MaskDecoder : IDisposable
     {
         ArgumentNullException.ThrowIfNull(embedding);
         ArgumentNullException.ThrowIfNull(prompts);
-        using UseGate.Use own = _gate.Enter(this);
-        cancellationToken.ThrowIfCancellationRequested();
-        Check(embedding);
         foreach (EncodedPrompt prompt in prompts) Check(embedding, prompt);
-
-        using ImageEmbedding.Use use = embedding.Acquire();
+        using UseGate.Use own = _gate.Enter(this);
+        using ImageEmbedding.Use use = Acquire(embedding, cancellationToken);
         MaskPrediction[] predictions = new MaskPrediction[prompts.Count];
-        // One call takes prompts with equally many tokens, for equally many masks, on the same dense values.
-        foreach (IGrouping<(int TokenCount, float[] Dense, (int First, int Count) Masks), int> group in Enumerable.Range(0, prompts.Count)
-            .GroupBy(i => (prompts[i].TokenCount, prompts[i].DenseMemory, MasksOf(prompts[i], selection))))
+        using SpanOwner<int> alike = SpanOwner<int>.Allocate(Math.Min(prompts.Count, MostPrompts));
+        for (int first = 0; first < predictions.Length; first++)
         {
-            DecodeAlike(embedding, prompts, [.. group], group.Key.Masks, predictions, cancellationToken);
+            if (predictions[first] is not null) continue;
+            int count = 0;
+            for (int i = first; i < predictions.Length && count < alike.Length; i++)
+            {
+                if (predictions[i] is null && AreAlike(prompts[first], prompts[i], selection)) alike.Span[count++] = i;
+            }
+
+            Decode(embedding, prompts, alike.Span[..count], selection, predictions, cancellationToken);
         }
 
         return predictions;
@@ -107,7 +116,31 @@ public sealed class MaskDecoder : IDisposable
     /// <summary>Releases the network, after calls that are under way on other threads have ended.</summary>
     public void Dispose()
     {
-        if (_gate.Close()) _engine.Dispose();
+        if (!_gate.Close()) return;
+        _engine.Dispose();
+        _splitter.Dispose();
+    }
+
+    /// <summary>Decodes one prompt that is not held in an <see cref="EncodedPrompt"/>: nothing but the result is allocated.</summary>
+    /// <param name="embedding">The image.</param>
+    /// <param name="tokens">N x channels.</param>
+    /// <param name="dense">Channels values, or channels x grid x grid.</param>
+    /// <param name="isAmbiguous">See <see cref="Prompt.IsAmbiguous"/>.</param>
+    /// <param name="selection">Which masks are wanted.</param>
+    /// <param name="cancellationToken">Stops the work soon.</param>
+    internal MaskPrediction Decode(
+        ImageEmbedding embedding,
+        ReadOnlySpan<float> tokens,
+        ReadOnlySpan<float> dense,
+        bool isAmbiguous,
+        MaskSelection selection,
+        CancellationToken cancellationToken)
+    {
+        using UseGate.Use own = _gate.Enter(this);
+        using ImageEmbedding.Use use = Acquire(embedding, cancellationToken);
+        MaskPrediction prediction = null!;
+        DecodeAlike(embedding, tokens, dense, 1, Masks(selection, isAmbiguous), new Span<MaskPrediction>(ref prediction), cancellationToken);
+        return prediction;
     }
 
     /// <summary>
@@ -137,11 +170,19 @@ public sealed class MaskDecoder : IDisposable
         _engine.Decode(image, tokens, promptCount, tokensPerPrompt, first, count, logits, predictedIou, cancellationToken);
     }
 
-    private (int First, int Count) MasksOf(EncodedPrompt prompt, MaskSelection selection) => Masks(selection switch
+    private static bool AreAlike(EncodedPrompt a, EncodedPrompt b, MaskSelection selection) =>
+        a.TokenCount == b.TokenCount && ReferenceEquals(a.DenseMemory, b.DenseMemory)
+        && (selection != MaskSelection.Auto || a.IsAmbiguous == b.IsAmbiguous);
+
+    private ImageEmbedding.Use Acquire(ImageEmbedding embedding, CancellationToken cancellationToken)
     {
-        MaskSelection.Auto => prompt.IsAmbiguous ? MaskSelection.Multiple : MaskSelection.Single,
-        _ => selection,
-    });
+        cancellationToken.ThrowIfCancellationRequested();
+        Check(embedding);
+        return embedding.Acquire();
+    }
+
+    private (int First, int Count) Masks(MaskSelection selection, bool isAmbiguous) => Masks(
+        selection != MaskSelection.Auto ? selection : isAmbiguous ? MaskSelection.Multiple : MaskSelection.Single);
 
     private (int First, int Count) Masks(MaskSelection selection) => selection switch
     {
@@ -174,51 +215,70 @@ public sealed class MaskDecoder : IDisposable
         }
     }
 
-    private void DecodeAlike(
+    private void Decode(
         ImageEmbedding embedding,
         IReadOnlyList<EncodedPrompt> prompts,
-        int[] indices,
-        (int First, int Count) masks,
+        ReadOnlySpan<int> alike,
+        MaskSelection selection,
         MaskPrediction[] predictions,
         CancellationToken cancellationToken)
     {
-        EncodedPrompt sample = prompts[indices[0]];
-        int tokenValues = sample.TokenMemory.Length;
-        int maskSize = LowResSize * LowResSize;
-        bool hasMask = sample.DenseMemory.Length > embedding.Channels;
-        using SpanOwner<float> tokens = SpanOwner<float>.Allocate(indices.Length * tokenValues);
-        for (int i = 0; i < indices.Length; i++)
-            prompts[indices[i]].Tokens.CopyTo(tokens.Span.Slice(i * tokenValues, tokenValues));
+        EncodedPrompt sample = prompts[alike[0]];
+        int values = sample.TokenMemory.Length;
+        using SpanOwner<float> tokens = SpanOwner<float>.Allocate(alike.Length * values);
+        for (int i = 0; i < alike.Length; i++) prompts[alike[i]].Tokens.CopyTo(tokens.Span.Slice(i * values, values));
+        using SpanOwner<MaskPrediction> decoded = SpanOwner<MaskPrediction>.Allocate(alike.Length);
+        DecodeAlike(embedding, tokens.Span, sample.Dense, alike.Length, Masks(selection, sample.IsAmbiguous), decoded.Span, cancellationToken);
+        for (int i = 0; i < alike.Length; i++) predictions[alike[i]] = decoded.Span[i];
+        decoded.Span.Clear();
+    }
+
+    // Prompts of equally many tokens, for equally many masks, on the same dense values.
+    private void DecodeAlike(
+        ImageEmbedding embedding,
+        ReadOnlySpan<float> tokens,
+        ReadOnlySpan<float> dense,
+        int prompts,
+        (int First, int Count) masks,
+        Span<MaskPrediction> predictions,
+        CancellationToken cancellationToken)
+    {
+        int maskSize = LowResSize * LowResSize, count = prompts * masks.Count;
+        int tokensPerPrompt = tokens.Length / (prompts * embedding.Channels);
+        bool hasMask = dense.Length > embedding.Channels;
 
         // The result keeps the logits: they are the way to refine it.
-        float[] logits = GC.AllocateUninitializedArray<float>(checked(indices.Length * masks.Count * maskSize));
-        using SpanOwner<float> iou = SpanOwner<float>.Allocate(indices.Length * masks.Count);
+        float[] logits = GC.AllocateUninitializedArray<float>(count * maskSize);
+        using SpanOwner<float> iou = SpanOwner<float>.Allocate(count);
         IPreparedImage image = hasMask
-            ? _engine.Prepare(embedding.Values, sample.Dense, cancellationToken)
+            ? _engine.Prepare(embedding.Values, dense, cancellationToken)
             : embedding.PrepareFor(_engine, _noMaskDense, cancellationToken);
         try
         {
-            _engine.Decode(image, tokens.Span, indices.Length, sample.TokenCount, masks.First, masks.Count, logits, iou.Span, cancellationToken);
+            _engine.Decode(image, tokens, prompts, tokensPerPrompt, masks.First, masks.Count, logits, iou.Span, cancellationToken);
         }
         finally
         {
             if (hasMask) image.Dispose();
         }
 
-        MaskUpscaler upscaler = embedding.Upscaler;
-        for (int i = 0; i < indices.Length; i++)
+        using SpanOwner<MaskMeasurement> measured = SpanOwner<MaskMeasurement>.Allocate(count);
+        embedding.Upscaler.Measure(logits, MaskThreshold, StabilityOffset, _splitter, measured.Span, cancellationToken);
+        for (int i = 0; i < prompts; i++)
         {
             PredictedMask[] predicted = new PredictedMask[masks.Count];
             for (int m = 0; m < masks.Count; m++)
             {
-                cancellationToken.ThrowIfCancellationRequested();
                 int index = (i * masks.Count) + m;
-                ReadOnlyMemory<float> lowRes = logits.AsMemory(index * maskSize, maskSize);
-                MaskMeasurement measured = upscaler.Measure(lowRes.Span, MaskThreshold, StabilityOffset);
-                predicted[m] = new PredictedMask(measured.Mask, iou.Span[index], measured.StabilityScore, lowRes, masks.First + m);
+                predicted[m] = new PredictedMask(
+                    measured.Span[index].Mask, iou.Span[index], measured.Span[index].StabilityScore,
+                    logits.AsMemory(index * maskSize, maskSize), masks.First + m);
             }
 
-            predictions[indices[i]] = new MaskPrediction(predicted);
+            predictions[i] = new MaskPrediction(predicted);
         }
+
+        // A pooled array must not keep masks alive.
+        measured.Span.Clear();
     }
 }

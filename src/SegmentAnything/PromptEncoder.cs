@@ -56,6 +56,9 @@ public sealed class PromptEncoder : IDisposable
 
     internal int Channels => _channels;
 
+    /// <summary>Values of an encoded mask: channels x grid x grid.</summary>
+    internal int DenseLength => _channels * _grid * _grid;
+
     /// <summary>Encodes a prompt for images of a size.</summary>
     /// <param name="prompt">Points and box in source-image pixels; points may lie on the image's right and bottom edge.</param>
     /// <param name="sourceSize">The size of the image, in pixels; see <see cref="ImageEmbedding.SourceSize"/>.</param>
@@ -69,14 +72,10 @@ public sealed class PromptEncoder : IDisposable
     public EncodedPrompt Encode(Prompt prompt, ImageSize sourceSize, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(prompt);
-        using UseGate.Use use = _gate.Enter(this);
-        if (prompt.IsEmpty) throw new ArgumentException("The prompt is empty: give a point, a box or a mask.", nameof(prompt));
-        CheckInside(prompt, sourceSize);
-
         int count = TokenCount(prompt);
         float[] tokens = new float[count * _channels];
-        WriteTokens(prompt, sourceSize, tokens);
-        float[] dense = prompt.MaskLogits.IsEmpty ? _noMask : EncodeMask(prompt.MaskLogits, cancellationToken);
+        float[] dense = prompt.MaskLogits.IsEmpty ? _noMask : new float[DenseLength];
+        Encode(prompt, sourceSize, tokens, dense, cancellationToken);
         return new EncodedPrompt(tokens, count, dense, prompt.IsAmbiguous, sourceSize);
     }
 
@@ -84,6 +83,21 @@ public sealed class PromptEncoder : IDisposable
     public void Dispose()
     {
         if (_gate.Close() && _maskNetwork.IsValueCreated) _maskNetwork.Value.Dispose();
+    }
+
+    /// <summary>Encodes a prompt into the caller's memory.</summary>
+    /// <param name="prompt">As for the public method.</param>
+    /// <param name="sourceSize">The size of the image, in pixels.</param>
+    /// <param name="tokens"><see cref="TokenCount"/> x channels values are written.</param>
+    /// <param name="dense">Channels x grid x grid values are written where the prompt has a mask; it is not looked at otherwise.</param>
+    /// <param name="cancellationToken">Stops the encoding of a mask.</param>
+    internal void Encode(Prompt prompt, ImageSize sourceSize, Span<float> tokens, Memory<float> dense, CancellationToken cancellationToken)
+    {
+        using UseGate.Use use = _gate.Enter(this);
+        if (prompt.IsEmpty) throw new ArgumentException("The prompt is empty: give a point, a box or a mask.", nameof(prompt));
+        CheckInside(prompt, sourceSize);
+        WriteTokens(prompt, sourceSize, tokens);
+        if (!prompt.MaskLogits.IsEmpty) EncodeMask(prompt.MaskLogits, dense, cancellationToken);
     }
 
     internal static int TokenCount(Prompt prompt) => prompt switch
@@ -149,7 +163,7 @@ public sealed class PromptEncoder : IDisposable
         for (int i = 0; i < token.Length; i++) token[i] += embedding[i];
     }
 
-    private float[] EncodeMask(ReadOnlyMemory<float> logits, CancellationToken cancellationToken)
+    private void EncodeMask(ReadOnlyMemory<float> logits, Memory<float> dense, CancellationToken cancellationToken)
     {
         if (logits.Length != MaskSize * MaskSize)
         {
@@ -163,6 +177,6 @@ public sealed class PromptEncoder : IDisposable
             if (!float.IsFinite(logit)) throw new ArgumentException($"The mask prompt holds {logit}: all logits must be finite numbers.", nameof(logits));
         }
 
-        return _maskNetwork.Value.Encode(logits.Span, cancellationToken);
+        _maskNetwork.Value.Encode(logits.Span, dense, cancellationToken);
     }
 }

@@ -1,3 +1,4 @@
+using CommunityToolkit.HighPerformance.Buffers;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Decoding;
 using SegmentAnything.Models;
@@ -141,8 +142,14 @@ public sealed class SamModel : IDisposable
     public MaskPrediction Predict(
         ImageEmbedding embedding, Prompt prompt, MaskSelection selection = MaskSelection.Auto, CancellationToken cancellationToken = default)
     {
+        ArgumentNullException.ThrowIfNull(embedding);
         ArgumentNullException.ThrowIfNull(prompt);
-        return Predict(embedding, [prompt], selection, cancellationToken)[0];
+        // What is encoded lives only until it is decoded: pooled memory holds it, and only the masks are allocated.
+        using SpanOwner<float> tokens = SpanOwner<float>.Allocate(PromptEncoder.TokenCount(prompt) * PromptEncoder.Channels);
+        using MemoryOwner<float>? mask = prompt.MaskLogits.IsEmpty ? null : MemoryOwner<float>.Allocate(PromptEncoder.DenseLength);
+        PromptEncoder.Encode(prompt, embedding.SourceSize, tokens.Span, mask?.Memory ?? default, cancellationToken);
+        return Decoder.Decode(
+            embedding, tokens.Span, mask is null ? PromptEncoder.NoMaskDense : mask.Span, prompt.IsAmbiguous, selection, cancellationToken);
     }
 
     /// <summary>Gives the masks for many prompts against one image in one call; each prompt is an object of its own.</summary>

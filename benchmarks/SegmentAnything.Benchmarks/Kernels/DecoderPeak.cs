@@ -50,7 +50,8 @@ internal static class DecoderPeak
         {
             foreach (int threads in new[] { 1, Environment.ProcessorCount }.Distinct())
             {
-                using TiledMaskDecoder engine = new(weights, threads, width);
+                using WorkSplitter splitter = new(threads);
+                using TiledMaskDecoder engine = new(weights, splitter, width);
                 using IPreparedImage image = engine.Prepare(embedding, dense, CancellationToken.None);
                 double peak = FmaPeak.Measure(threads);
                 double click = Best(rounds * 4, () => Decode(1)), batch = Best(rounds, () => Decode(Batch)) / Batch;

@@ -9,18 +9,24 @@ internal static class MaskDecoderEngines
     /// The graphs, on the first provider that works. On the CPU our own tiled kernels take their place, unless the
     /// options ask for the graphs or the network is of a size the kernels do not cover.
     /// </summary>
+    /// <param name="weights">The decoder's.</param>
+    /// <param name="grid">Side of the embedding.</param>
+    /// <param name="options">Providers, and the engine that is asked for.</param>
+    /// <param name="splitter">The threads of our own kernels; it must outlive the engine.</param>
     /// <exception cref="ExecutionProviderException">No provider of the list works.</exception>
-    public static (IMaskDecoderEngine Engine, ExecutionProvider Provider) Create(StateDict weights, int grid, SamOptions options)
+    public static (IMaskDecoderEngine Engine, ExecutionProvider Provider) Create(
+        StateDict weights, int grid, SamOptions options, WorkSplitter splitter)
     {
         bool kernelsServe = options.Decoder == DecoderBackend.Auto && TiledMaskDecoder.Supports(weights);
-        if (kernelsServe && options.Execution.Providers[0] is CpuProvider first) return (Tiled(weights, first), first);
+        if (kernelsServe && options.Execution.Providers[0] is CpuProvider first) return (new TiledMaskDecoder(weights, splitter), first);
 
         GraphMaskDecoder graphs = new(weights, grid, options.Execution);
         if (!kernelsServe || graphs.Provider is not CpuProvider taken) return (graphs, graphs.Provider);
         graphs.Dispose();
-        return (Tiled(weights, taken), taken);
+        return (new TiledMaskDecoder(weights, splitter), taken);
     }
 
-    private static TiledMaskDecoder Tiled(StateDict weights, CpuProvider provider) =>
-        new(weights, provider.Threads > 0 ? provider.Threads : Environment.ProcessorCount);
+    /// <summary>Threads that our own kernels use: those of the CPU provider of the list, or else all processors.</summary>
+    public static int Threads(SamOptions options) =>
+        options.Execution.Providers.OfType<CpuProvider>().FirstOrDefault() is { Threads: > 0 } provider ? provider.Threads : Environment.ProcessorCount;
 }

@@ -9,17 +9,15 @@ internal sealed class MaskPromptNetwork(byte[] graph, int channels, int grid, Ex
 
     /// <summary>Encodes one mask.</summary>
     /// <param name="logits">4G x 4G, row-major, in the model's padded frame.</param>
+    /// <param name="dense">C x G x G values are written.</param>
     /// <param name="cancellationToken">Stops the run.</param>
-    /// <returns>C x G x G values.</returns>
-    public float[] Encode(ReadOnlySpan<float> logits, CancellationToken cancellationToken)
+    public void Encode(ReadOnlySpan<float> logits, Memory<float> dense, CancellationToken cancellationToken)
     {
-        float[] dense = new float[channels * grid * grid];
         using TensorList inputs = new();
         inputs.AddCopy("mask", logits, 1, 1, 4 * grid, 4 * grid);
         using TensorList outputs = new();
         outputs.Add("dense", dense, 1, channels, grid, grid);
         _session.Run(inputs.AsSpan(), outputs.AsSpan(), cancellationToken);
-        return dense;
     }
 
     public void Dispose() => _session.Dispose();

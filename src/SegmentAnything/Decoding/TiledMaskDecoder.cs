@@ -36,21 +36,20 @@ internal sealed class TiledMaskDecoder : IMaskDecoderEngine
 
     /// <summary>Builds the decoder.</summary>
     /// <param name="weights">Weights under their official names; they may be disposed afterwards.</param>
-    /// <param name="threads">Threads to use, at least 1.</param>
+    /// <param name="splitter">The threads to use; it must outlive the decoder.</param>
     /// <exception cref="CheckpointException">A tensor is missing, or its shape does not fit.</exception>
-    public TiledMaskDecoder(StateDict weights, int threads)
-        : this(weights, threads, Vector512.IsHardwareAccelerated ? 16 : Vector256.IsHardwareAccelerated ? 8 : 4)
+    public TiledMaskDecoder(StateDict weights, WorkSplitter splitter)
+        : this(weights, splitter, Vector512.IsHardwareAccelerated ? 16 : Vector256.IsHardwareAccelerated ? 8 : 4)
     {
     }
 
     /// <summary>Builds the decoder with vectors of 4, 8 or 16 floats, whether the processor has them or not.</summary>
-    internal TiledMaskDecoder(StateDict weights, int threads, int vectorWidth)
+    internal TiledMaskDecoder(StateDict weights, WorkSplitter splitter, int vectorWidth)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
         if (vectorWidth is not (4 or 8 or 16))
             throw new ArgumentOutOfRangeException(nameof(vectorWidth), vectorWidth, "Vectors have 4, 8 or 16 floats.");
         _weights = new TiledDecoderWeights(weights);
-        _splitter = new WorkSplitter(threads);
+        _splitter = splitter;
         _vectorWidth = vectorWidth;
     }
 
@@ -139,7 +138,7 @@ internal sealed class TiledMaskDecoder : IMaskDecoderEngine
         }
     }
 
-    /// <summary>Frees the weights and ends the threads. No call may be in progress.</summary>
+    /// <summary>Frees the weights. No call may be in progress.</summary>
     public void Dispose()
     {
         lock (_lock)
@@ -150,7 +149,6 @@ internal sealed class TiledMaskDecoder : IMaskDecoderEngine
             foreach (TiledGrid grid in _grids.Values) grid.Dispose();
         }
 
-        _splitter.Dispose();
         _weights.Dispose();
     }
 

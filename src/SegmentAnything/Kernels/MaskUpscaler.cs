@@ -27,7 +27,7 @@ namespace SegmentAnything.Kernels;
 /// Source: Segment Anything, modeling/sam.py (postprocess_masks), utils/amg.py (calculate_stability_score,
 /// mask_to_rle_pytorch). Measured by: MaskUpscalerBenchmarks.
 /// </remarks>
-internal sealed class MaskUpscaler
+internal sealed partial class MaskUpscaler
 {
     // Four blends, each with at most three roundings of half a unit in 2^-24 of the largest value, and a quarter to spare.
     private const float RoundingMargin = 1f / (1 << 20);
@@ -95,7 +95,7 @@ internal sealed class MaskUpscaler
         return measurement;
     }
 
-    /// <summary>As <see cref="Measure"/>, but makes no mask where the stability score is less than a threshold, or NaN.</summary>
+    /// <summary>As <see cref="Measure(ReadOnlySpan{float}, float, float)"/>, but makes no mask where the stability score is less than a threshold, or NaN.</summary>
     /// <param name="lowResLogits">lowResSize x lowResSize values, row-major.</param>
     /// <param name="cutoff">Resized logits above this are mask.</param>
     /// <param name="stabilityOffset">How far below and above the cut-off pixels are counted too; not negative.</param>
@@ -167,13 +167,27 @@ internal sealed class MaskUpscaler
         ReadOnlySpan<float> lowResLogits, float cutoff, float offset, float threshold, bool keepUnstable, out MaskMeasurement measurement)
     {
         CheckLogits(lowResLogits);
-        if (!(offset >= 0)) throw new ArgumentOutOfRangeException(nameof(offset), offset, "The stability offset must be 0 or more.");
+        CheckOffset(offset);
         Scratch scratch = Rent();
-        scratch.Begin(Cutoffs.Around(cutoff, offset));
-        Classify(lowResLogits, scratch);
+        MeasureColumns(lowResLogits, Cutoffs.Around(cutoff, offset), 0, OutputSize.Width, scratch);
+        bool accepted = keepUnstable || (float)scratch.UpperArea / scratch.LowerArea >= threshold;
+        measurement = accepted ? Join(new ReadOnlySpan<Scratch>(ref scratch)) : default;
+        _scratch.Add(scratch);
+        return accepted;
+    }
 
+    private static void CheckOffset(float offset)
+    {
+        if (!(offset >= 0)) throw new ArgumentOutOfRangeException(nameof(offset), offset, "The stability offset must be 0 or more.");
+    }
+
+    // Measures neighbouring columns of the mask into the scratch memory.
+    private void MeasureColumns(ReadOnlySpan<float> lowResLogits, in Cutoffs cutoffs, int first, int end, Scratch scratch)
+    {
+        scratch.Begin(cutoffs, first * OutputSize.Height);
+        Classify(lowResLogits, _modelX.First[_sourceX.First[first]], _modelX.Second[_sourceX.Second[end - 1]], scratch);
         (int First, int Last) columns = (-1, -1);
-        for (int x = 0; x < OutputSize.Width; x++)
+        for (int x = first; x < end; x++)
         {
             int lowFirst = _modelX.First[_sourceX.First[x]], lowLast = _modelX.Second[_sourceX.Second[x]];
             if (columns != (lowFirst, lowLast))
@@ -184,24 +198,44 @@ internal sealed class MaskUpscaler
 
             MeasureColumn(x, scratch);
         }
+    }
 
-        bool accepted = keepUnstable || (float)scratch.UpperArea / scratch.LowerArea >= threshold;
-        measurement = accepted
-            ? new MaskMeasurement(
-                RleMask.FromOwnedCounts(scratch.TakeCounts(OutputSize.Width * OutputSize.Height), OutputSize.Width, OutputSize.Height),
-                scratch.LowerArea, scratch.Area, scratch.UpperArea)
-            : default;
-        _scratch.Add(scratch);
-        return accepted;
+    // The whole mask from its parts, which lie side by side in their order.
+    private MaskMeasurement Join(ReadOnlySpan<Scratch> parts)
+    {
+        int changes = 0;
+        long lower = 0, middle = 0, upper = 0;
+        bool foreground = false;
+        foreach (Scratch part in parts)
+        {
+            changes += part.ChangesAfter(foreground);
+            foreground = part.EndsInForeground;
+            lower += part.LowerArea;
+            middle += part.Area;
+            upper += part.UpperArea;
+        }
+
+        int[] counts = GC.AllocateUninitializedArray<int>(changes + 1);
+        int written = 0, position = 0;
+        foreground = false;
+        foreach (Scratch part in parts)
+        {
+            part.WriteCounts(foreground, counts, ref written, ref position);
+            foreground = part.EndsInForeground;
+        }
+
+        counts[written] = (OutputSize.Width * OutputSize.Height) - position;
+        return new MaskMeasurement(RleMask.FromOwnedCounts(counts, OutputSize.Width, OutputSize.Height), lower, middle, upper);
     }
 
     // Low-resolution columns, and for each value whether it is clearly below or clearly above every cut-off.
-    private void Classify(ReadOnlySpan<float> lowRes, Scratch scratch)
+    private void Classify(ReadOnlySpan<float> lowRes, int firstColumn, int lastColumn, Scratch scratch)
     {
-        MaskKernels.Transpose(lowRes, _lowResSize, _lowRows, _lowColumns, scratch.LowColumns, scratch.LowStride);
+        MaskKernels.Transpose(lowRes[firstColumn..], _lowResSize, _lowRows, lastColumn + 1 - firstColumn,
+            scratch.LowColumns.AsSpan(firstColumn * scratch.LowStride), scratch.LowStride);
         float margin = Math.Abs(TensorPrimitives.MaxMagnitude(lowRes)) * RoundingMargin;
         float belowLimit = scratch.Cutoffs.Lower - margin, aboveLimit = scratch.Cutoffs.Upper + margin;
-        for (int column = 0; column < _lowColumns; column++)
+        for (int column = firstColumn; column <= lastColumn; column++)
         {
             MaskKernels.Classify(scratch.LowColumn(column)[.._lowRows], belowLimit, aboveLimit,
                 scratch.Below.AsSpan(column * scratch.LowWords, scratch.LowWords),
@@ -414,15 +448,19 @@ internal sealed class MaskUpscaler
         // Positions, in column-major order, where background and foreground change over; the first is to foreground.
         private int[] _changes = new int[1024];
         private int _changeCount;
+        private int _start;
 
-        // 1 where the last pixel so far is foreground.
+        // 1 where the last pixel so far is foreground. Before the first pixel there is background.
         private ulong _last;
 
-        public void Begin(in Cutoffs cutoffs)
+        public bool EndsInForeground => _last != 0;
+
+        public void Begin(in Cutoffs cutoffs, int start)
         {
             Cutoffs = cutoffs;
             LowerArea = Area = UpperArea = 0;
             _changeCount = 0;
+            _start = start;
             _last = 0;
             foreach (ModelColumnSlot slot in ModelColumns) slot.Column = -1;
         }
@@ -455,18 +493,39 @@ internal sealed class MaskUpscaler
             _last ^= (ulong)count & 1;
         }
 
-        public int[] TakeCounts(int pixels)
+        /// <summary>How many changes there are where the pixel before the first is foreground or background.</summary>
+        public int ChangesAfter(bool foreground) => !foreground ? _changeCount : StartsInForeground ? _changeCount - 1 : _changeCount + 1;
+
+        /// <summary>Writes the length of the run that ends at each change.</summary>
+        /// <param name="foreground">Whether the pixel before the first is foreground.</param>
+        /// <param name="counts">Run lengths of the whole mask.</param>
+        /// <param name="written">How many of them there are.</param>
+        /// <param name="position">The last change.</param>
+        public void WriteCounts(bool foreground, int[] counts, ref int written, ref int position)
         {
-            int[] counts = GC.AllocateUninitializedArray<int>(_changeCount + 1);
-            int previous = 0;
-            for (int i = 0; i < _changeCount; i++)
+            ReadOnlySpan<int> changes = _changes.AsSpan(0, _changeCount);
+            if (foreground && StartsInForeground)
             {
-                counts[i] = _changes[i] - previous;
-                previous = _changes[i];
+                changes = changes[1..];
+            }
+            else if (foreground)
+            {
+                counts[written++] = _start - position;
+                position = _start;
             }
 
-            counts[_changeCount] = pixels - previous;
-            return counts;
+            Span<int> output = counts.AsSpan(written, changes.Length);
+            int previous = position;
+            for (int i = 0; i < changes.Length; i++)
+            {
+                output[i] = changes[i] - previous;
+                previous = changes[i];
+            }
+
+            written += changes.Length;
+            position = previous;
         }
+
+        private bool StartsInForeground => _changeCount > 0 && _changes[0] == _start;
     }
 }

@@ -26,7 +26,8 @@ public class TiledMaskDecoderAllocationTests
         float[] embedding = RandomDecoder.Values(random, Channels * Grid * Grid), dense = RandomDecoder.Values(random, Channels);
         float[] tokens = RandomDecoder.Values(random, prompts * 2 * Channels);
         float[] logits = new float[prompts * 3 * 16 * Grid * Grid], iou = new float[prompts * 3];
-        using var engine = new TiledMaskDecoder(weights, threads: 2);
+        using var splitter = new WorkSplitter(2);
+        using var engine = new TiledMaskDecoder(weights, splitter);
         using IPreparedImage image = engine.Prepare(embedding, dense, CancellationToken.None);
         for (int warmUp = 0; warmUp < 100; warmUp++) engine.Decode(image, tokens, prompts, 2, 1, 3, logits, iou, CancellationToken.None);
 

@@ -29,7 +29,8 @@ public class TiledMaskDecoderTests
         float[] dense = RandomDecoder.Values(random, channels, 0.5);
         float[] tokens = RandomDecoder.Values(random, Prompts * sparse * channels);
 
-        using var engine = new TiledMaskDecoder(weights, threads: 2, vectorWidth);
+        using var splitter = new WorkSplitter(2);
+        using var engine = new TiledMaskDecoder(weights, splitter, vectorWidth);
         using IPreparedImage image = engine.Prepare(embedding, dense, CancellationToken.None);
         float[] logits = new float[Prompts * 4 * 16 * grid * grid], iou = new float[Prompts * 4];
         engine.Decode(image, tokens, Prompts, sparse, 0, 4, logits, iou, CancellationToken.None);
@@ -66,7 +67,8 @@ public class TiledMaskDecoderTests
         float[] embedding = RandomDecoder.Values(random, Channels * Grid * Grid, 2), dense = RandomDecoder.Values(random, Channels);
         float[] tokens = RandomDecoder.Values(random, 2 * Channels, 2);
         float[] logits = new float[4 * 16 * Grid * Grid], iou = new float[4];
-        using var engine = new TiledMaskDecoder(weights, 2);
+        using var splitter = new WorkSplitter(2);
+        using var engine = new TiledMaskDecoder(weights, splitter);
         using IPreparedImage image = engine.Prepare(embedding, dense, CancellationToken.None);
         engine.Decode(image, tokens, 1, 2, 0, 4, logits, iou, CancellationToken.None);
         (double[] expected, _) = new ReferenceMaskDecoder(weights).Decode(embedding, dense, tokens);
@@ -230,6 +232,7 @@ public class TiledMaskDecoderTests
     {
         private readonly int _grid;
         private readonly int _sparse;
+        private readonly WorkSplitter _splitter;
 
         public Scene(int channels, int grid, int prompts, int sparse, int seed, int threads = 2, bool denseMask = false)
         {
@@ -239,7 +242,8 @@ public class TiledMaskDecoderTests
             Embedding = RandomDecoder.Values(random, channels * grid * grid, 0.5);
             Dense = RandomDecoder.Values(random, denseMask ? Embedding.Length : channels, 0.5);
             Tokens = RandomDecoder.Values(random, prompts * sparse * channels);
-            Engine = new TiledMaskDecoder(Weights, threads);
+            _splitter = new WorkSplitter(threads);
+            Engine = new TiledMaskDecoder(Weights, _splitter);
             Image = Engine.Prepare(Embedding, Dense, CancellationToken.None);
         }
 
@@ -264,6 +268,7 @@ public class TiledMaskDecoderTests
         {
             Image.Dispose();
             Engine.Dispose();
+            _splitter.Dispose();
             Weights.Dispose();
         }
     }

@@ -158,6 +158,34 @@ public class MaskUpscalerTests
         Parallel.For(0, 64, i => Assert.True(expected[i % kinds.Length] == upscaler.Measure(kinds[i % kinds.Length].Logits, 0, 1).Mask));
     }
 
+    // As many masks as are divided among the threads, and so few that each is cut into columns; also narrower than the threads.
+    [Theory]
+    [InlineData(1800, 1200, 1, 2)]
+    [InlineData(801, 300, 3, 3)]
+    [InlineData(801, 300, 5, 1)]
+    [InlineData(300, 200, 20, 4)]
+    [InlineData(2, 129, 2, 8)]
+    [InlineData(1, 1, 1, 4)]
+    public void Measure_SplitAmongThreads_IsTheSameAsOneByOne(int width, int height, int masks, int threads)
+    {
+        ImageSize size = new(width, height);
+        var upscaler = new MaskUpscaler(new LongestSideTransform(size, 1024).ResizedSize, size);
+        float[][] kinds = [.. LogitKinds(5).Select(k => k.Logits)];
+        using var splitter = new WorkSplitter(threads);
+        // Again and again with other masks: what is reused must hold nothing of those before.
+        for (int first = 0; first < kinds.Length; first++)
+        {
+            float[] logits = [.. Enumerable.Range(first, masks).SelectMany(i => kinds[i % kinds.Length])];
+            MaskMeasurement[] found = new MaskMeasurement[masks];
+            upscaler.Measure(logits, 0, 1, splitter, found, CancellationToken.None);
+            for (int i = 0; i < masks; i++) Assert.Equal(upscaler.Measure(kinds[(first + i) % kinds.Length], 0, 1), found[i]);
+        }
+
+        Assert.Throws<ArgumentException>(() => upscaler.Measure(new float[65535], 0, 1, splitter, new MaskMeasurement[1], CancellationToken.None));
+        Assert.Throws<OperationCanceledException>(
+            () => upscaler.Measure(new float[65536], 0, 1, splitter, new MaskMeasurement[1], new CancellationToken(canceled: true)));
+    }
+
     [Fact]
     public void TryMeasure_UnstableMask_IsRefusedWithoutAMask()
     {

@@ -1,6 +1,6 @@
 using System.Runtime.ExceptionServices;
 
-namespace SegmentAnything.Decoding;
+namespace SegmentAnything;
 
 /// <summary>Work that consists of independent items.</summary>
 internal interface ISplitWork
@@ -13,7 +13,7 @@ internal interface ISplitWork
 
 /// <summary>
 /// Splits work over a few threads that stay: the caller is one of them. The decoder has a dozen short phases a prompt, so
-/// handing over must take microseconds and allocate nothing.
+/// handing over must take microseconds and allocate nothing. The threads start with the first work that there is for them.
 /// </summary>
 /// <remarks>
 /// Safe to call from several threads. One call at a time has the threads; another that comes meanwhile, also one from
@@ -34,18 +34,15 @@ internal sealed class WorkSplitter : IDisposable
     private int _running;
     private int _round;
     private int _sleeping;
+    private bool _started;
     private bool _stopped;
 
-    /// <summary>Starts the threads.</summary>
+    /// <summary>Makes a splitter; no thread starts yet.</summary>
     /// <param name="threads">Threads to work with, the caller's included; at least one.</param>
     public WorkSplitter(int threads)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
         _helpers = threads - 1;
-        for (int worker = 1; worker < threads; worker++)
-        {
-            new Thread(Help) { IsBackground = true, Name = $"mask decoder {worker}" }.Start(worker);
-        }
     }
 
     /// <summary>Threads there are, the caller's included.</summary>
@@ -64,6 +61,7 @@ internal sealed class WorkSplitter : IDisposable
         try
         {
             ObjectDisposedException.ThrowIf(_stopped, this);
+            if (!_started) Start();
             _work = work;
             _items = items;
             _next = 0;
@@ -95,6 +93,13 @@ internal sealed class WorkSplitter : IDisposable
             _stopped = true;
             Monitor.PulseAll(_signal);
         }
+    }
+
+    private void Start()
+    {
+        for (int worker = 1; worker <= _helpers; worker++)
+            new Thread(Help) { IsBackground = true, Name = $"mask decoder {worker}" }.Start(worker);
+        _started = true;
     }
 
     private void Help(object? index)
