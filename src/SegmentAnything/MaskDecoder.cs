@@ -150,6 +150,7 @@ public sealed class MaskDecoder : IDisposable
     /// <param name="tokens">B x N x channels.</param>
     /// <param name="promptCount">B.</param>
     /// <param name="selection">Not <see cref="MaskSelection.Auto"/>.</param>
+    /// <param name="leastPredictedIou">Masks with less need no logits.</param>
     /// <param name="logits">B x masks x LowResSize x LowResSize values are written.</param>
     /// <param name="predictedIou">B x masks values are written.</param>
     /// <param name="cancellationToken">Stops the work soon.</param>
@@ -158,6 +159,7 @@ public sealed class MaskDecoder : IDisposable
         ReadOnlySpan<float> tokens,
         int promptCount,
         MaskSelection selection,
+        float leastPredictedIou,
         Span<float> logits,
         Span<float> predictedIou,
         CancellationToken cancellationToken)
@@ -167,7 +169,7 @@ public sealed class MaskDecoder : IDisposable
         (int first, int count) = Masks(selection);
         IPreparedImage image = embedding.PrepareFor(_engine, _noMaskDense, cancellationToken);
         int tokensPerPrompt = tokens.Length / (promptCount * embedding.Channels);
-        _engine.Decode(image, tokens, promptCount, tokensPerPrompt, first, count, logits, predictedIou, cancellationToken);
+        _engine.Decode(image, tokens, promptCount, tokensPerPrompt, first, count, leastPredictedIou, logits, predictedIou, cancellationToken);
     }
 
     private static bool AreAlike(EncodedPrompt a, EncodedPrompt b, MaskSelection selection) =>
@@ -255,7 +257,7 @@ public sealed class MaskDecoder : IDisposable
             : embedding.PrepareFor(_engine, _noMaskDense, cancellationToken);
         try
         {
-            _engine.Decode(image, tokens, prompts, tokensPerPrompt, masks.First, masks.Count, logits, iou.Span, cancellationToken);
+            _engine.Decode(image, tokens, prompts, tokensPerPrompt, masks.First, masks.Count, float.NegativeInfinity, logits, iou.Span, cancellationToken);
         }
         finally
         {

@@ -59,7 +59,7 @@ internal static class DecoderPeak
                     $"| {width * 32} bits | {threads} | {peak:F0} | {click * 1e3:F2} | {Share(click, peak):P0} | {batch * 1e3:F2} | {Share(batch, peak):P0} |");
 
                 void Decode(int prompts) => engine.Decode(
-                    image, tokens.AsSpan(0, prompts * Sparse * Channels), prompts, Sparse, 1, Masks,
+                    image, tokens.AsSpan(0, prompts * Sparse * Channels), prompts, Sparse, 1, Masks, float.NegativeInfinity,
                     logits.AsSpan(0, prompts * Masks * 16 * Positions), iou.AsSpan(0, prompts * Masks), CancellationToken.None);
             }
         }

@@ -60,7 +60,8 @@ internal sealed class CropProcessor(AutomaticMaskOptions options, ImageSize imag
         if (_predictedIou.Length < masks) _predictedIou = new float[masks];
 
         long before = Stopwatch.GetTimestamp();
-        encoded.Decode(points, _logits.AsSpan(0, masks * maskValues), _predictedIou.AsSpan(0, masks), cancellationToken);
+        float least = options.PredIouThreshold > 0 ? options.PredIouThreshold : float.NegativeInfinity;
+        encoded.Decode(points, least, _logits.AsSpan(0, masks * maskValues), _predictedIou.AsSpan(0, masks), cancellationToken);
         long decoded = Stopwatch.GetTimestamp();
         statistics.DecodeTime += Stopwatch.GetElapsedTime(before, decoded);
         statistics.Candidates += masks;

@@ -21,11 +21,12 @@ internal interface IEncodedCrop : IDisposable
 
     /// <summary>Decodes a batch of single foreground points.</summary>
     /// <param name="points">In pixels of the crop.</param>
+    /// <param name="leastPredictedIou">Masks with less need no logits.</param>
     /// <param name="logits">points x masks x side x side values are written.</param>
     /// <param name="predictedIou">points x masks values are written.</param>
     /// <param name="cancellationToken">Stops the work soon.</param>
     void Decode(
-        ReadOnlySpan<(double X, double Y)> points, Span<float> logits, Span<float> predictedIou, CancellationToken cancellationToken);
+        ReadOnlySpan<(double X, double Y)> points, float leastPredictedIou, Span<float> logits, Span<float> predictedIou, CancellationToken cancellationToken);
 }
 
 /// <summary>The real model.</summary>
@@ -48,7 +49,7 @@ internal sealed class ModelCropEncoder(ImageEncoder imageEncoder, PromptEncoder 
         public Kernels.MaskUpscaler Upscaler => embedding.Upscaler;
 
         public void Decode(
-            ReadOnlySpan<(double X, double Y)> points, Span<float> logits, Span<float> predictedIou, CancellationToken cancellationToken)
+            ReadOnlySpan<(double X, double Y)> points, float leastPredictedIou, Span<float> logits, Span<float> predictedIou, CancellationToken cancellationToken)
         {
             int tokenValues = TokensPerPoint * embedding.Channels;
             if (_tokens.Length < points.Length * tokenValues) _tokens = new float[points.Length * tokenValues];
@@ -57,7 +58,7 @@ internal sealed class ModelCropEncoder(ImageEncoder imageEncoder, PromptEncoder 
 
             using ImageEmbedding.Use use = embedding.Acquire();
             maskDecoder.DecodeLogits(
-                embedding, _tokens.AsSpan(0, points.Length * tokenValues), points.Length, MaskSelection.Multiple, logits, predictedIou, cancellationToken);
+                embedding, _tokens.AsSpan(0, points.Length * tokenValues), points.Length, MaskSelection.Multiple, leastPredictedIou, logits, predictedIou, cancellationToken);
         }
 
         public void Dispose() => embedding.Dispose();

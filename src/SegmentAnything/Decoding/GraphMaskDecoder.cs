@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using CommunityToolkit.HighPerformance.Buffers;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Execution;
@@ -86,6 +87,7 @@ internal sealed class GraphMaskDecoder : IMaskDecoderEngine
         int tokensPerPrompt,
         int firstMask,
         int maskCount,
+        float leastPredictedIou,
         Span<float> logits,
         Span<float> predictedIou,
         CancellationToken cancellationToken)
@@ -107,6 +109,9 @@ internal sealed class GraphMaskDecoder : IMaskDecoderEngine
             KeepMasks(hyper.Span, count, masks, _layout.UpscaleChannels2, firstMask, maskCount);
             KeepMasks(iou.Span, count, masks, 1, firstMask, maskCount);
             iou.Span[..(count * maskCount)].CopyTo(predictedIou[(start * maskCount)..]);
+
+            // A call of the graph upscales all of its prompts or none.
+            if (TensorPrimitives.Max(iou.Span[..(count * maskCount)]) < leastPredictedIou) continue;
             Upscale(imageTokens.Memory, hyper.Memory, count, maskCount, lowRes.Memory, cancellationToken);
             lowRes.Span[..(count * maskCount * maskSize)].CopyTo(logits[(start * maskCount * maskSize)..]);
         }

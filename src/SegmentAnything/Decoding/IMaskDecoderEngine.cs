@@ -19,6 +19,10 @@ internal interface IMaskDecoderEngine : IDisposable
     /// <param name="tokensPerPrompt">N.</param>
     /// <param name="firstMask">The first of the four mask tokens that is wanted: 0 is the single mask, 1 to 3 the multiple ones.</param>
     /// <param name="maskCount">How many are wanted from there on.</param>
+    /// <param name="leastPredictedIou">
+    /// A mask whose predicted IoU is less may be left out: what its logits are then is not defined. That of a mask is known
+    /// before its upscaling, which takes half of the time. Negative infinity: all are needed.
+    /// </param>
     /// <param name="logits">B x maskCount x 4G x 4G values are written.</param>
     /// <param name="predictedIou">B x maskCount values are written.</param>
     /// <param name="cancellationToken">Looked at between pieces of the work.</param>
@@ -29,6 +33,7 @@ internal interface IMaskDecoderEngine : IDisposable
         int tokensPerPrompt,
         int firstMask,
         int maskCount,
+        float leastPredictedIou,
         Span<float> logits,
         Span<float> predictedIou,
         CancellationToken cancellationToken);

@@ -16,16 +16,19 @@ internal sealed unsafe class TiledBatch(TiledMaskDecoder decoder, WorkSplitter s
     private int _tokensPerPrompt;
     private int _firstMask;
     private int _masks;
+    private float _leastPredictedIou;
 
     /// <summary>Decodes any number of prompts; see <see cref="IMaskDecoderEngine.Decode"/>.</summary>
     public void Decode(
-        TiledPreparedImage image, float* tokens, int prompts, int tokensPerPrompt, int firstMask, int masks, float* logits, float* predictedIou, CancellationToken cancellationToken)
+        TiledPreparedImage image, float* tokens, int prompts, int tokensPerPrompt, int firstMask, int masks, float leastPredictedIou,
+        float* logits, float* predictedIou, CancellationToken cancellationToken)
     {
         (_image, _cancellation) = (image, cancellationToken);
         _tokens = tokens;
         _logits = logits;
         _predictedIou = predictedIou;
         (_prompts, _tokensPerPrompt, _firstMask, _masks) = (prompts, tokensPerPrompt, firstMask, masks);
+        _leastPredictedIou = leastPredictedIou;
         _groups = (prompts + TiledDecoding.MostPrompts - 1) / TiledDecoding.MostPrompts;
         int threads = splitter.Threads;
         if (threads > 1 && (prompts % threads == 0 || prompts >= 4 * threads))
@@ -51,7 +54,7 @@ internal sealed unsafe class TiledBatch(TiledMaskDecoder decoder, WorkSplitter s
         try
         {
             decoding.Decode(
-                _image, _tokens + (first * (long)_tokensPerPrompt * channels), count, _tokensPerPrompt, _firstMask, _masks,
+                _image, _tokens + (first * (long)_tokensPerPrompt * channels), count, _tokensPerPrompt, _firstMask, _masks, _leastPredictedIou,
                 _logits + (first * (long)_masks * 16 * _image.Grid.Tokens), _predictedIou + (first * (long)_masks), _cancellation);
         }
         finally

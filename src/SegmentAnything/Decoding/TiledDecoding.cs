@@ -17,7 +17,8 @@ internal abstract unsafe class TiledDecoding : IDisposable
 
     /// <summary>Decodes up to <see cref="MostPrompts"/> prompts; see <see cref="IMaskDecoderEngine.Decode"/>.</summary>
     public abstract void Decode(
-        TiledPreparedImage image, float* tokens, int prompts, int tokensPerPrompt, int firstMask, int masks, float* logits, float* predictedIou, CancellationToken cancellationToken);
+        TiledPreparedImage image, float* tokens, int prompts, int tokensPerPrompt, int firstMask, int masks, float leastPredictedIou,
+        float* logits, float* predictedIou, CancellationToken cancellationToken);
 
     public abstract void Dispose();
 }

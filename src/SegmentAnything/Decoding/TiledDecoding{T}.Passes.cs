@@ -92,6 +92,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
     {
         int channels1 = Channels / 4, channels2 = Channels / 8;
         const int MaskStride = 16 * TileTokens;
+        if (prompt.UpscaledCount == 0) return;
         DecoderKernels.Product<TSimd, TVector, PanelLayout, FromRowBias>(
             _weights.Upscale1Panels, Channels * DecoderKernels.BlockRows, prompt.Keys + TileOffset(tile, Channels), TileTokens, Channels,
             _weights.Upscale1Bias, 0, worker.TileA, TileTokens, 4 * channels1, LanesIn(tile), Following(tile, prompt.Keys, Channels), LinesInRow);
@@ -104,15 +105,18 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
                 _weights.Upscale2Panels, channels1 * DecoderKernels.BlockRows, x1, TileTokens, channels1,
                 _weights.Upscale2Bias, 0, worker.TileB, TileTokens, 4 * channels2, LanesIn(tile));
             DecoderKernels.GeluMaskProduct<TSimd, TVector>(
-                worker.TileB, 4, channels2, prompt.Hyper, _masks, worker.Masks + (subpixel * 4 * TileTokens), MaskStride);
+                worker.TileB, 4, channels2, prompt.Hyper, prompt.UpscaledCount, worker.Masks + (subpixel * 4 * TileTokens), MaskStride);
         }
 
         long pictureSize = 16L * _grid.Tokens;
+        float* masks = worker.Masks;
         for (int mask = 0; mask < _masks; mask++)
         {
+            if ((prompt.Upscaled & (1 << mask)) == 0) continue;
             DecoderKernels.InterleaveSubpixels(
-                worker.Masks + (mask * MaskStride), tile * TileTokens, _grid.TokensIn(tile), _grid.Side,
+                masks, tile * TileTokens, _grid.TokensIn(tile), _grid.Side,
                 _logits + (((promptIndex * _masks) + mask) * pictureSize));
+            masks += MaskStride;
         }
     }
 

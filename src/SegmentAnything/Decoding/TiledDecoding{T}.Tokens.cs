@@ -114,7 +114,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
     }
 
     // The last token work: predicted IoUs, and the weights of the wanted masks.
-    private void FinishTokens(int prompts, float* predictedIou)
+    private void FinishTokens(int prompts, float leastPredictedIou, float* predictedIou)
     {
         ref readonly TokenMemory memory = ref _memoryOfTokens;
         int tokens = FinalTokens, rows = prompts * tokens;
@@ -129,9 +129,12 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         int iouStride = _weights.IouHead[^1].PaddedOutputs;
         for (int prompt = 0; prompt < prompts; prompt++)
         {
+            ref PromptMemory state = ref _prompts[prompt];
+            new Span<float>(state.Hyper, Channels / 8 * TiledDecoderWeights.MaskTokens).Clear();
+            state.Upscaled = 0;
+            state.UpscaledCount = 0;
             for (int mask = 0; mask < _masks; mask++)
                 predictedIou[(prompt * _masks) + mask] = iou[(prompt * iouStride) + _firstMask + mask];
-            new Span<float>(_prompts[prompt].Hyper, Channels / 8 * TiledDecoderWeights.MaskTokens).Clear();
         }
 
         for (int mask = 0; mask < _masks; mask++)
@@ -140,8 +143,13 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
             float* hyper = Mlp(layers, memory.Queries + ((1 + mask) * Channels), tokens * Channels, prompts);
             for (int prompt = 0; prompt < prompts; prompt++)
             {
+                // NaN is not less: whoever asked decides.
+                if (predictedIou[(prompt * _masks) + mask] < leastPredictedIou) continue;
+                ref PromptMemory state = ref _prompts[prompt];
                 for (int c = 0; c < Channels / 8; c++)
-                    _prompts[prompt].Hyper[(c * TiledDecoderWeights.MaskTokens) + mask] = hyper[(prompt * layers[^1].PaddedOutputs) + c];
+                    state.Hyper[(c * TiledDecoderWeights.MaskTokens) + state.UpscaledCount] = hyper[(prompt * layers[^1].PaddedOutputs) + c];
+                state.Upscaled |= 1 << mask;
+                state.UpscaledCount++;
             }
         }
     }

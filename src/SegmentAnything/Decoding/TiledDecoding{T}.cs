@@ -85,7 +85,8 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
     }
 
     public override void Decode(
-        TiledPreparedImage image, float* tokens, int prompts, int tokensPerPrompt, int firstMask, int masks, float* logits, float* predictedIou, CancellationToken cancellationToken)
+        TiledPreparedImage image, float* tokens, int prompts, int tokensPerPrompt, int firstMask, int masks, float leastPredictedIou,
+        float* logits, float* predictedIou, CancellationToken cancellationToken)
     {
         _image = image;
         _grid = image.Grid;
@@ -102,7 +103,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
         RunSegments(Phase.Layer0);
         BetweenLayer0AndLayer1(prompts);
         RunSegments(Phase.Layer1);
-        FinishTokens(prompts, predictedIou);
+        FinishTokens(prompts, leastPredictedIou, predictedIou);
         RunSegments(Phase.Upscale);
         Forget();
     }
@@ -274,7 +275,10 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
         /// <summary>[S][C][R], or [S][H head rows][value head stride] in the first pass.</summary>
         public float* Accumulated;
 
-        /// <summary>Weights of the masks: [C/8][4].</summary>
+        /// <summary>Weights of the masks that are upscaled: [C/8][4].</summary>
         public float* Hyper;
+
+        /// <summary>How many are upscaled, and bit by bit which of the masks that were asked for.</summary>
+        public int UpscaledCount, Upscaled;
     }
 }

@@ -102,6 +102,7 @@ internal sealed class TiledMaskDecoder : IMaskDecoderEngine
         int tokensPerPrompt,
         int firstMask,
         int maskCount,
+        float leastPredictedIou,
         Span<float> logits,
         Span<float> predictedIou,
         CancellationToken cancellationToken)
@@ -129,7 +130,7 @@ internal sealed class TiledMaskDecoder : IMaskDecoderEngine
             fixed (float* tokenValues = tokens, logitValues = logits, iouValues = predictedIou)
             {
                 batch.Decode(
-                    prepared, tokenValues, promptCount, tokensPerPrompt, firstMask, maskCount, logitValues, iouValues, cancellationToken);
+                    prepared, tokenValues, promptCount, tokensPerPrompt, firstMask, maskCount, leastPredictedIou, logitValues, iouValues, cancellationToken);
             }
         }
         finally

@@ -76,8 +76,8 @@ internal sealed partial class MaskUpscaler
             (int mask, int part) = Math.DivRem(item, _partsPerMask);
             int values = owner._lowResSize * owner._lowResSize, width = owner.OutputSize.Width;
             Scratch scratch = owner.Rent();
-            owner.MeasureColumns(new ReadOnlySpan<float>(_logits + (mask * (long)values), values), _cutoffs,
-                (int)((long)width * part / _partsPerMask), (int)((long)width * (part + 1) / _partsPerMask), scratch);
+            owner.TryMeasureColumns(new ReadOnlySpan<float>(_logits + (mask * (long)values), values), _cutoffs,
+                (int)((long)width * part / _partsPerMask), (int)((long)width * (part + 1) / _partsPerMask), double.NegativeInfinity, scratch);
             _parts[item] = scratch;
             if (Interlocked.Increment(ref _partsDone[mask]) < _partsPerMask) return;
 

@@ -32,6 +32,9 @@ internal sealed partial class MaskUpscaler
     // Four blends, each with at most three roundings of half a unit in 2^-24 of the largest value, and a quarter to spare.
     private const float RoundingMargin = 1f / (1 << 20);
 
+    // A score is the quotient of two areas as floats: three roundings of half a unit in 2^-24, and as much to spare.
+    private const double ScoreMargin = 4e-7;
+
     private readonly InterpolationAxis _modelX, _modelY, _sourceX, _sourceY;
     private readonly int _lowResSize, _lowRows, _lowColumns, _words;
     private readonly WordRows[] _wordRows;
@@ -169,8 +172,9 @@ internal sealed partial class MaskUpscaler
         CheckLogits(lowResLogits);
         CheckOffset(offset);
         Scratch scratch = Rent();
-        MeasureColumns(lowResLogits, Cutoffs.Around(cutoff, offset), 0, OutputSize.Width, scratch);
-        bool accepted = keepUnstable || (float)scratch.UpperArea / scratch.LowerArea >= threshold;
+        double giveUpBelow = keepUnstable ? double.NegativeInfinity : threshold - ScoreMargin;
+        bool accepted = TryMeasureColumns(lowResLogits, Cutoffs.Around(cutoff, offset), 0, OutputSize.Width, giveUpBelow, scratch)
+            && (keepUnstable || (float)scratch.UpperArea / scratch.LowerArea >= threshold);
         measurement = accepted ? Join(new ReadOnlySpan<Scratch>(ref scratch)) : default;
         _scratch.Add(scratch);
         return accepted;
@@ -181,22 +185,63 @@ internal sealed partial class MaskUpscaler
         if (!(offset >= 0)) throw new ArgumentOutOfRangeException(nameof(offset), offset, "The stability offset must be 0 or more.");
     }
 
-    // Measures neighbouring columns of the mask into the scratch memory.
-    private void MeasureColumns(ReadOnlySpan<float> lowResLogits, in Cutoffs cutoffs, int first, int end, Scratch scratch)
+    // Measures neighbouring columns of the mask into the scratch memory. False, and not all measured, where the columns so
+    // far prove that their stability score will be below a limit.
+    private bool TryMeasureColumns(
+        ReadOnlySpan<float> lowResLogits, in Cutoffs cutoffs, int first, int end, double giveUpBelow, Scratch scratch)
     {
+        bool mayGiveUp = giveUpBelow > 0;
         scratch.Begin(cutoffs, first * OutputSize.Height);
         Classify(lowResLogits, _modelX.First[_sourceX.First[first]], _modelX.Second[_sourceX.Second[end - 1]], scratch);
+        if (mayGiveUp) BoundWhatFollows(first, end, scratch);
         (int First, int Last) columns = (-1, -1);
         for (int x = first; x < end; x++)
         {
-            int lowFirst = _modelX.First[_sourceX.First[x]], lowLast = _modelX.Second[_sourceX.Second[x]];
-            if (columns != (lowFirst, lowLast))
+            if (columns != LowColumnsOf(x))
             {
-                columns = (lowFirst, lowLast);
+                // At best, all that may follow is above every cut-off.
+                if (mayGiveUp && scratch.UpperArea + scratch.Following[x] < giveUpBelow * (scratch.LowerArea + scratch.Following[x])) return false;
+                columns = LowColumnsOf(x);
                 DivideColumn(columns.First, columns.Last, scratch);
             }
 
             MeasureColumn(x, scratch);
+        }
+
+        return true;
+    }
+
+    private (int First, int Last) LowColumnsOf(int x) => (_modelX.First[_sourceX.First[x]], _modelX.Second[_sourceX.Second[x]]);
+
+    // For each column, at most how many pixels of it and of those behind it are above the lowest cut-off.
+    private void BoundWhatFollows(int first, int end, Scratch scratch)
+    {
+        (int First, int Last) columns = (-1, -1);
+        long following = 0, inColumn = 0;
+        for (int x = end - 1; x >= first; x--)
+        {
+            if (columns != LowColumnsOf(x))
+            {
+                columns = LowColumnsOf(x);
+                AllOf(scratch.Below, columns.First, columns.Last, scratch.ColumnBelow);
+                inColumn = 0;
+                foreach (ref readonly WordRows rows in _wordRows.AsSpan())
+                {
+                    if (!MaskKernels.AllSet(scratch.ColumnBelow, rows.FirstLowRow, rows.LastLowRow)) inColumn += 64;
+                }
+            }
+
+            scratch.Following[x] = following += inColumn;
+        }
+    }
+
+    // The bits that neighbouring low-resolution columns have in common.
+    private static void AllOf(ulong[] bits, int first, int last, ulong[] common)
+    {
+        bits.AsSpan(first * common.Length, common.Length).CopyTo(common);
+        for (int column = first + 1; column <= last; column++)
+        {
+            for (int word = 0; word < common.Length; word++) common[word] &= bits[(column * common.Length) + word];
         }
     }
 
@@ -247,19 +292,9 @@ internal sealed partial class MaskUpscaler
     // same low-resolution columns.
     private void DivideColumn(int lowFirst, int lowLast, Scratch scratch)
     {
-        Span<ulong> below = scratch.ColumnBelow, above = scratch.ColumnAbove;
-        int lowWords = scratch.LowWords;
-        scratch.Below.AsSpan(lowFirst * lowWords, lowWords).CopyTo(below);
-        scratch.Above.AsSpan(lowFirst * lowWords, lowWords).CopyTo(above);
-        for (int column = lowFirst + 1; column <= lowLast; column++)
-        {
-            for (int word = 0; word < lowWords; word++)
-            {
-                below[word] &= scratch.Below[(column * lowWords) + word];
-                above[word] &= scratch.Above[(column * lowWords) + word];
-            }
-        }
-
+        ulong[] below = scratch.ColumnBelow, above = scratch.ColumnAbove;
+        AllOf(scratch.Below, lowFirst, lowLast, below);
+        AllOf(scratch.Above, lowFirst, lowLast, above);
         int count = 0;
         for (int word = 0; word < _words; word++)
         {
@@ -429,6 +464,7 @@ internal sealed partial class MaskUpscaler
         public readonly ulong[] Above = new ulong[owner._lowColumns * ((owner._lowRows + 63) / 64)];
         public readonly ulong[] ColumnBelow = new ulong[(owner._lowRows + 63) / 64];
         public readonly ulong[] ColumnAbove = new ulong[(owner._lowRows + 63) / 64];
+        public readonly long[] Following = new long[owner.OutputSize.Width];
         public readonly Stretch[] Stretches = new Stretch[owner._words];
         public readonly ModelColumnSlot[] ModelColumns = [new(owner), new(owner)];
         public readonly float[] SourceColumn = new float[owner._modelY.First.Length + MaskKernels.ReadAhead];

@@ -218,7 +218,7 @@ public class AutomaticMaskGeneratorTests
             public MaskUpscaler Upscaler { get; } = new(new LongestSideTransform(size, 1024).ResizedSize, size);
 
             public void Decode(
-                ReadOnlySpan<(double X, double Y)> points, Span<float> logits, Span<float> predictedIou, CancellationToken cancellationToken)
+                ReadOnlySpan<(double X, double Y)> points, float leastPredictedIou, Span<float> logits, Span<float> predictedIou, CancellationToken cancellationToken)
             {
                 Assert.False(_disposed);
                 cancellationToken.WaitHandle.WaitOne(model.DecodeDelay);
@@ -230,6 +230,12 @@ public class AutomaticMaskGeneratorTests
                     {
                         predictedIou[(p * 3) + m] = m switch { 0 => 0.97f, 1 => 0.5f, _ => 0.95f };
                         Span<float> mask = logits.Slice(((p * 3) + m) * 65536, 65536);
+                        if (predictedIou[(p * 3) + m] < leastPredictedIou)
+                        {
+                            mask.Fill(float.NaN); // nobody may look at it
+                            continue;
+                        }
+
                         for (int i = 0; i < mask.Length; i++)
                         {
                             double x = (((i % 256) + 0.5) / scale) - points[p].X, y = (((i / 256) + 0.5) / scale) - points[p].Y;

@@ -158,6 +158,30 @@ public class MaskUpscalerTests
         Parallel.For(0, 64, i => Assert.True(expected[i % kinds.Length] == upscaler.Measure(kinds[i % kinds.Length].Logits, 0, 1).Mask));
     }
 
+    // Measuring ends where the columns so far prove that the score will be too low: it must never end for a mask that is stable.
+    [Theory]
+    [InlineData(1800, 1200)]
+    [InlineData(333, 777)]
+    [InlineData(65, 64)]
+    [InlineData(2, 129)]
+    public void TryMeasure_AnyThreshold_AcceptsWhatMeasureFindsStable(int width, int height)
+    {
+        ImageSize size = new(width, height);
+        var upscaler = new MaskUpscaler(new LongestSideTransform(size, 1024).ResizedSize, size);
+        var random = new Random(11);
+        foreach ((string kind, float[] logits) in LogitKinds(11).Concat(Blobs(random, 20)))
+        {
+            MaskMeasurement whole = upscaler.Measure(logits, 0, 1);
+            float score = whole.StabilityScore;
+            foreach (float threshold in (float[])[0.05f, 0.5f, 0.9f, 0.95f, 1, score, MathF.BitDecrement(score), MathF.BitIncrement(score), score + 1e-5f])
+            {
+                bool stable = upscaler.TryMeasure(logits, 0, 1, threshold, out MaskMeasurement found);
+                Assert.True(stable == (score >= threshold), $"{kind}: score {score}, threshold {threshold}");
+                if (stable) Assert.Equal(whole, found);
+            }
+        }
+    }
+
     // As many masks as are divided among the threads, and so few that each is cut into columns; also narrower than the threads.
     [Theory]
     [InlineData(1800, 1200, 1, 2)]
@@ -245,6 +269,18 @@ public class MaskUpscalerTests
             float[] expected = item.GetProperty("score").Floats();
             for (int i = 0; i < expected.Length; i++)
                 Assert.Equal(expected[i], new MaskMeasurement(RleMask.Empty(1, 1), lower[i], 0, upper[i]).StabilityScore);
+        }
+    }
+
+    // Ellipses with edges from firm to soft, anywhere in the frame.
+    private static IEnumerable<(string Kind, float[] Logits)> Blobs(Random random, int count)
+    {
+        for (int blob = 0; blob < count; blob++)
+        {
+            double x0 = random.NextDouble() * 256, y0 = random.NextDouble() * 256, a = 5 + (random.NextDouble() * 100), b = 5 + (random.NextDouble() * 100);
+            double slope = 2 + (random.NextDouble() * 60);
+            yield return ($"blob {blob}", [.. Enumerable.Range(0, 65536).Select(i =>
+                (float)(slope * (1 - Math.Sqrt(Math.Pow(((i % 256) - x0) / a, 2) + Math.Pow(((i / 256) - y0) / b, 2)))))]);
         }
     }
 
