@@ -10,6 +10,12 @@ if (args is ["rle-ratios", ..]) return RleRatios.Run(args.Length > 1 ? args[1] :
 // stock-ratios [rounds]: the library against the published ONNX files in one process.
 if (args is ["stock-ratios", ..]) return StockRatios.Run(args.Length > 1 ? int.Parse(args[1]) : 9);
 
+// grid-ratios [--side 32] [--rounds 5] [--image FILE]: the whole automatic grid against a loop over those files.
+if (args is ["grid-ratios", ..]) return GridRatios.Run(args[1..]);
+
+// prompt-fractions FILE...: what a part of the grid's prompts finds again.
+if (args is ["prompt-fractions", ..]) return PromptFractions.Run(args[1..]);
+
 // decoder-peak [rounds]: the tiled mask decoder beside the processor's peak.
 if (args is ["decoder-peak", ..]) return DecoderPeak.Run(args.Length > 1 ? int.Parse(args[1]) : 10);
 

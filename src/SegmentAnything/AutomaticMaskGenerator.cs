@@ -91,7 +91,7 @@ public sealed partial class AutomaticMaskGenerator
     {
         long start = Stopwatch.GetTimestamp();
         List<CropBox> crops = CropBoxes.Generate(image.Size, Options.CropLayers, Options.CropOverlapRatio);
-        long points = Math.Max(crops.Sum(crop => (long)_grids[crop.Layer].Length), 1);
+        long points = Math.Max(crops.Sum(crop => (long)Options.PromptCount(_grids[crop.Layer].Length)), 1);
         long done = 0;
         int current = 0;
         var processor = new CropProcessor(Options, image.Size)

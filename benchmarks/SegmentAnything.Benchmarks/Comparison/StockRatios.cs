@@ -16,7 +16,7 @@ namespace SegmentAnything.Benchmarks.Comparison;
 internal static class StockRatios
 {
     /// <summary>Multiply-adds of one prompt of one point with three masks: docs/decoder.md.</summary>
-    private const double MultiplyAddsPerPrompt = (390 + 410) * 1e6;
+    internal const double MultiplyAddsPerPrompt = (390 + 410) * 1e6;
 
     private const int Batch = 64;
 

@@ -10,6 +10,10 @@ namespace SegmentAnything.Automatic;
 /// </remarks>
 internal sealed class CropProcessor(AutomaticMaskOptions options, ImageSize image)
 {
+    // Where points are chosen by what was found before: the sooner that is known, the better the choice; fewer would leave
+    // threads idle.
+    private const int PlannedBatch = 32;
+
     private float[] _logits = [];
     private float[] _predictedIou = [];
 
@@ -26,14 +30,21 @@ internal sealed class CropProcessor(AutomaticMaskOptions options, ImageSize imag
         CropBox crop, IEncodedCrop encoded, ReadOnlySpan<(double X, double Y)> grid, CropStatistics statistics, CancellationToken cancellationToken)
     {
         List<Candidate> candidates = [];
-        var points = new (double X, double Y)[Math.Min(options.PointsPerBatch, grid.Length)];
-        for (int start = 0; start < grid.Length; start += points.Length)
+        var points = new (double X, double Y)[grid.Length];
+        for (int i = 0; i < points.Length; i++) points[i] = (grid[i].X * crop.Width, grid[i].Y * crop.Height);
+        if (options.PromptCount(points.Length) is int prompts && prompts < points.Length)
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            int count = Math.Min(points.Length, grid.Length - start);
-            for (int i = 0; i < count; i++) points[i] = (grid[start + i].X * crop.Width, grid[start + i].Y * crop.Height);
-            ProcessBatch(crop, encoded, start, points.AsSpan(0, count), candidates, statistics, cancellationToken);
-            BatchDone?.Invoke(count);
+            ProcessPlanned(crop, encoded, points, prompts, candidates, statistics, cancellationToken);
+        }
+        else
+        {
+            int[] batch = new int[Math.Min(options.PointsPerBatch, points.Length)];
+            for (int start = 0; start < points.Length; start += batch.Length)
+            {
+                int count = Math.Min(batch.Length, points.Length - start);
+                for (int i = 0; i < count; i++) batch[i] = start + i;
+                ProcessBatch(crop, encoded, points, batch.AsSpan(0, count), null, candidates, statistics, cancellationToken);
+            }
         }
 
         long before = Stopwatch.GetTimestamp();
@@ -44,15 +55,37 @@ internal sealed class CropProcessor(AutomaticMaskOptions options, ImageSize imag
         return kept;
     }
 
-    private void ProcessBatch(
+    private void ProcessPlanned(
         CropBox crop,
         IEncodedCrop encoded,
-        int firstPoint,
-        ReadOnlySpan<(double X, double Y)> points,
+        (double X, double Y)[] points,
+        int prompts,
         List<Candidate> candidates,
         CropStatistics statistics,
         CancellationToken cancellationToken)
     {
+        PromptPlan plan = new(encoded, points, prompts);
+        int[] batch = new int[Math.Min(options.PointsPerBatch, PlannedBatch)];
+        while (plan.Next(batch) is int count and > 0)
+            ProcessBatch(crop, encoded, points, batch.AsSpan(0, count), plan, candidates, statistics, cancellationToken);
+
+        // In the order of the grid: of equal scores, suppression keeps the first.
+        candidates.Sort((a, b) => a.Index.CompareTo(b.Index));
+    }
+
+    private void ProcessBatch(
+        CropBox crop,
+        IEncodedCrop encoded,
+        ReadOnlySpan<(double X, double Y)> grid,
+        ReadOnlySpan<int> batch,
+        PromptPlan? plan,
+        List<Candidate> candidates,
+        CropStatistics statistics,
+        CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var points = new (double X, double Y)[batch.Length];
+        for (int i = 0; i < points.Length; i++) points[i] = grid[batch[i]];
         int masksPerPoint = encoded.MasksPerPoint;
         int masks = points.Length * masksPerPoint;
         int maskValues = encoded.LowResSize * encoded.LowResSize;
@@ -81,18 +114,21 @@ internal sealed class CropProcessor(AutomaticMaskOptions options, ImageSize imag
         {
             if (measured[i] is not { } measurement) continue;
             statistics.AfterStability++;
+            int point = batch[passing[i] / masksPerPoint];
+            plan?.AddStableMask(point, _logits.AsSpan(passing[i] * maskValues, maskValues));
             if (measurement.Area > options.MaxMaskAreaFraction * image.Width * image.Height) continue;
             (int x0, int y0, int x1, int y1) = measurement.InclusiveBox;
             PixelBox box = new(x0, y0, x1, y1);
             if (CandidateFilter.IsNearCropEdge(box, crop, image)) continue;
-            (double x, double y) = points[passing[i] / masksPerPoint];
+            (double x, double y) = grid[point];
             candidates.Add(new Candidate(
-                (firstPoint * masksPerPoint) + passing[i], measurement.Mask, measurement.Area, box, _predictedIou[passing[i]],
+                (point * masksPerPoint) + (passing[i] % masksPerPoint), measurement.Mask, measurement.Area, box, _predictedIou[passing[i]],
                 measurement.StabilityScore, x + crop.X, y + crop.Y, crop));
             statistics.AfterEdge++;
         }
 
         statistics.MaskTime += Stopwatch.GetElapsedTime(decoded);
+        BatchDone?.Invoke(batch.Length);
     }
 
     private bool TryMeasure(MaskUpscaler upscaler, ReadOnlySpan<float> logits, out MaskMeasurement measurement)

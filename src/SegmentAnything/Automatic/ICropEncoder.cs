@@ -16,6 +16,15 @@ internal interface IEncodedCrop : IDisposable
     /// <summary>The side of the low-resolution logits: 256.</summary>
     int LowResSize { get; }
 
+    /// <summary>The side of the model's padded frame: 1024.</summary>
+    int ModelSize { get; }
+
+    /// <summary>What the image encoder sees: channels x grid x grid values that cover the model's padded frame.</summary>
+    ReadOnlySpan<float> Embedding { get; }
+
+    /// <summary>Channels of the embedding.</summary>
+    int EmbeddingChannels { get; }
+
     /// <summary>From low-resolution logits to masks of the crop's size.</summary>
     Kernels.MaskUpscaler Upscaler { get; }
 
@@ -45,6 +54,12 @@ internal sealed class ModelCropEncoder(ImageEncoder imageEncoder, PromptEncoder 
         public int MasksPerPoint => 3;
 
         public int LowResSize => maskDecoder.LowResSize;
+
+        public int ModelSize => embedding.ModelSize;
+
+        public ReadOnlySpan<float> Embedding => embedding.Values;
+
+        public int EmbeddingChannels => embedding.Channels;
 
         public Kernels.MaskUpscaler Upscaler => embedding.Upscaler;
 

@@ -215,6 +215,13 @@ public class AutomaticMaskGeneratorTests
 
             public int LowResSize => 256;
 
+            public int ModelSize => 1024;
+
+            // Every place looks the same.
+            public ReadOnlySpan<float> Embedding => new float[] { 1 };
+
+            public int EmbeddingChannels => 1;
+
             public MaskUpscaler Upscaler { get; } = new(new LongestSideTransform(size, 1024).ResizedSize, size);
 
             public void Decode(
