@@ -69,11 +69,11 @@ internal sealed class StockGrid : IDisposable
         TimeSpan encode = Stopwatch.GetElapsedTime(start), decode = default, masks = default;
         List<Found> candidates = [];
         Lock gate = new();
-        double scale = (double)Model / Math.Max(image.Width, image.Height);
+        (int inputWidth, int inputHeight) = InputSize(image.Size);
         foreach ((double x, double y) in PointGrid.Build(pointsPerSide))
         {
             long before = Stopwatch.GetTimestamp();
-            (float[] low, float[] scores) = Decode(embedding, (float)(x * image.Width * scale), (float)(y * image.Height * scale));
+            (float[] low, float[] scores) = Decode(embedding, (float)(x * inputWidth), (float)(y * inputHeight));
             long decoded = Stopwatch.GetTimestamp();
             int[] passing = [.. Enumerable.Range(1, MasksPerPoint).Where(m => scores[m] > options.PredIouThreshold)];
             Parallel.ForEach(passing, m =>
@@ -111,10 +111,16 @@ internal sealed class StockGrid : IDisposable
         return (outputs[0].GetTensorDataAsSpan<float>().ToArray(), outputs[1].GetTensorDataAsSpan<float>().ToArray());
     }
 
-    private static Found? Measure(ReadOnlySpan<float> low, ImageSize size, float score, AutomaticMaskOptions options)
+    // The image in the model's frame: the longer side becomes the model's, whole pixels.
+    private static (int Width, int Height) InputSize(ImageSize size)
     {
         double scale = (double)Model / Math.Max(size.Width, size.Height);
-        int inputWidth = (int)((size.Width * scale) + 0.5), inputHeight = (int)((size.Height * scale) + 0.5);
+        return ((int)((size.Width * scale) + 0.5), (int)((size.Height * scale) + 0.5));
+    }
+
+    private static Found? Measure(ReadOnlySpan<float> low, ImageSize size, float score, AutomaticMaskOptions options)
+    {
+        (int inputWidth, int inputHeight) = InputSize(size);
         float[] model = Resize(low, Low, Low, Low, Model, Model);
         float[] logits = Resize(model, Model, inputWidth, inputHeight, size.Width, size.Height);
 

@@ -54,6 +54,17 @@ public sealed class EverythingCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task Everything_HalfOfThePrompts_FindsTheObjectsToo()
+    {
+        ToolRun run = await ToolRun.Run("everything", _picture, "--points-per-side", "10", "--prompt-fraction", "0.5");
+        Assert.Equal(0, run.Status);
+        using var reader = Sa1bReader.Open(new MemoryStream(Encoding.UTF8.GetBytes(run.Output)));
+        Sa1bAnnotation[] masks = [.. reader.ReadAnnotations()];
+        foreach (string name in new[] { "mug", "ball", "pear" })
+            Assert.InRange(masks.Max(m => m.Segmentation.IntersectionOverUnion(Scene.Find(name).Mask)), 0.9, 1);
+    }
+
+    [Fact]
     public async Task Everything_FolderWithADamagedPicture_DoesTheOthersAndFails()
     {
         string pictures = Directory.CreateDirectory(Path.Combine(_folder.Path, "in")).FullName;
@@ -80,6 +91,7 @@ public sealed class EverythingCommandTests : IDisposable
 
     [Theory]
     [InlineData("PointsPerSide is 1 to 4096", "--points-per-side", "0")]
+    [InlineData("PromptFraction is more than 0 and at most 1", "--prompt-fraction", "0")]
     [InlineData("CropLayers is 0 to 6", "--crop-n-layers", "9")]
     [InlineData("paper", "--preset", "other")]
     public async Task Everything_BadOption_SaysWhatIsExpected(string expected, params string[] options)
