@@ -37,6 +37,28 @@ internal readonly struct ChannelsAsRows : IFactorLayout
     public static nint StepStride => 1;
 }
 
+/// <summary>How many vectors of a row stay in registers over the whole sum.</summary>
+internal interface IBlockVectors
+{
+    /// <summary>1 to 3.</summary>
+    static abstract int Count { get; }
+}
+
+internal readonly struct OneVector : IBlockVectors
+{
+    public static int Count => 1;
+}
+
+internal readonly struct TwoVectors : IBlockVectors
+{
+    public static int Count => 2;
+}
+
+internal readonly struct ThreeVectors : IBlockVectors
+{
+    public static int Count => 3;
+}
+
 /// <summary>What a product is added to.</summary>
 internal interface IProductStart
 {
@@ -154,24 +176,12 @@ internal static unsafe partial class DecoderKernels
             int vectors = (columns - column) / TSimd.Width;
             vectors = vectors >= 3 && vectors != 4 ? 3 : Math.Min(vectors, 2);
             float* y = b + column, s = TStart.Column(start, column), target = c + column, following = column == 0 ? next : null;
-            if (TSimd.BlockRows == 8)
-            {
-                if (vectors == 3)
-                    Blocks8x3<TSimd, TVector, TLayout, TStart>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows, following, nextLines);
-                else if (vectors == 2)
-                    Blocks8x2<TSimd, TVector, TLayout, TStart>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows, following, nextLines);
-                else
-                    Blocks8x1<TSimd, TVector, TLayout, TStart>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows, following, nextLines);
-            }
+            if (vectors == 3)
+                Blocks<TSimd, TVector, TLayout, TStart, ThreeVectors>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows, following, nextLines);
+            else if (vectors == 2)
+                Blocks<TSimd, TVector, TLayout, TStart, TwoVectors>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows, following, nextLines);
             else
-            {
-                if (vectors == 3)
-                    Blocks4x3<TSimd, TVector, TLayout, TStart>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows, following, nextLines);
-                else if (vectors == 2)
-                    Blocks4x2<TSimd, TVector, TLayout, TStart>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows, following, nextLines);
-                else
-                    Blocks4x1<TSimd, TVector, TLayout, TStart>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows, following, nextLines);
-            }
+                Blocks<TSimd, TVector, TLayout, TStart, OneVector>(a, aBlockStride, y, bStride, steps, s, startStride, target, cStride, rows, following, nextLines);
 
             column += vectors * TSimd.Width;
         }
@@ -190,49 +200,49 @@ internal static unsafe partial class DecoderKernels
     private static nint AheadInTurn(float* next, int lines, int turns) =>
         next == null ? 0 : Math.Min(((lines * FloatsInLine) + turns - 1) / Math.Max(turns, 1), 2 * FloatsInLine);
 
-    // cRV is the sum of row R, vector V. Each has a name, because only named locals are sure to stay in registers. Four steps
-    // a turn keep the turns so few that the processor foresees the last one.
-
+    // cRV is the sum of row R, vector V. Each has a name, because only named locals are sure to stay in registers; the
+    // compiler leaves out those that a block does not have, with all that is done to them. Four steps a turn keep the turns
+    // so few that the processor foresees the last one.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Blocks8x3<TSimd, TVector, TLayout, TStart>(
+    private static void Blocks<TSimd, TVector, TLayout, TStart, TVectors>(
         float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows, float* next, int nextLines)
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TLayout : IFactorLayout
         where TStart : IProductStart
+        where TVectors : IBlockVectors
     {
-        nint w = TSimd.Width;
-        nint ahead = AheadInTurn(next, nextLines * 8, steps / 4);
-        for (int row = 0; row < rows; row += 8)
+        nint ahead = AheadInTurn(next, nextLines * TSimd.BlockRows, steps / 4);
+        for (int row = 0; row < rows; row += TSimd.BlockRows)
         {
-            float* x = a + (row / BlockRows * aBlockStride), y = b, s = TStart.Row(start, startStride, row);
-            TVector c00 = TStart.Load<TSimd, TVector>(s, startStride, 0, 0), c01 = TStart.Load<TSimd, TVector>(s, startStride, 0, 1), c02 = TStart.Load<TSimd, TVector>(s, startStride, 0, 2);
-            TVector c10 = TStart.Load<TSimd, TVector>(s, startStride, 1, 0), c11 = TStart.Load<TSimd, TVector>(s, startStride, 1, 1), c12 = TStart.Load<TSimd, TVector>(s, startStride, 1, 2);
-            TVector c20 = TStart.Load<TSimd, TVector>(s, startStride, 2, 0), c21 = TStart.Load<TSimd, TVector>(s, startStride, 2, 1), c22 = TStart.Load<TSimd, TVector>(s, startStride, 2, 2);
-            TVector c30 = TStart.Load<TSimd, TVector>(s, startStride, 3, 0), c31 = TStart.Load<TSimd, TVector>(s, startStride, 3, 1), c32 = TStart.Load<TSimd, TVector>(s, startStride, 3, 2);
-            TVector c40 = TStart.Load<TSimd, TVector>(s, startStride, 4, 0), c41 = TStart.Load<TSimd, TVector>(s, startStride, 4, 1), c42 = TStart.Load<TSimd, TVector>(s, startStride, 4, 2);
-            TVector c50 = TStart.Load<TSimd, TVector>(s, startStride, 5, 0), c51 = TStart.Load<TSimd, TVector>(s, startStride, 5, 1), c52 = TStart.Load<TSimd, TVector>(s, startStride, 5, 2);
-            TVector c60 = TStart.Load<TSimd, TVector>(s, startStride, 6, 0), c61 = TStart.Load<TSimd, TVector>(s, startStride, 6, 1), c62 = TStart.Load<TSimd, TVector>(s, startStride, 6, 2);
-            TVector c70 = TStart.Load<TSimd, TVector>(s, startStride, 7, 0), c71 = TStart.Load<TSimd, TVector>(s, startStride, 7, 1), c72 = TStart.Load<TSimd, TVector>(s, startStride, 7, 2);
+            float* x = a + (row / BlockRows * aBlockStride) + (row % BlockRows * TLayout.RowStride), y = b, s = TStart.Row(start, startStride, row);
+            TVector c00 = Start<TSimd, TVector, TStart, TVectors>(s, startStride, 0, 0), c01 = Start<TSimd, TVector, TStart, TVectors>(s, startStride, 0, 1), c02 = Start<TSimd, TVector, TStart, TVectors>(s, startStride, 0, 2);
+            TVector c10 = Start<TSimd, TVector, TStart, TVectors>(s, startStride, 1, 0), c11 = Start<TSimd, TVector, TStart, TVectors>(s, startStride, 1, 1), c12 = Start<TSimd, TVector, TStart, TVectors>(s, startStride, 1, 2);
+            TVector c20 = Start<TSimd, TVector, TStart, TVectors>(s, startStride, 2, 0), c21 = Start<TSimd, TVector, TStart, TVectors>(s, startStride, 2, 1), c22 = Start<TSimd, TVector, TStart, TVectors>(s, startStride, 2, 2);
+            TVector c30 = Start<TSimd, TVector, TStart, TVectors>(s, startStride, 3, 0), c31 = Start<TSimd, TVector, TStart, TVectors>(s, startStride, 3, 1), c32 = Start<TSimd, TVector, TStart, TVectors>(s, startStride, 3, 2);
+            TVector c40 = Start<TSimd, TVector, TStart, TVectors>(s, startStride, 4, 0), c41 = Start<TSimd, TVector, TStart, TVectors>(s, startStride, 4, 1), c42 = Start<TSimd, TVector, TStart, TVectors>(s, startStride, 4, 2);
+            TVector c50 = Start<TSimd, TVector, TStart, TVectors>(s, startStride, 5, 0), c51 = Start<TSimd, TVector, TStart, TVectors>(s, startStride, 5, 1), c52 = Start<TSimd, TVector, TStart, TVectors>(s, startStride, 5, 2);
+            TVector c60 = Start<TSimd, TVector, TStart, TVectors>(s, startStride, 6, 0), c61 = Start<TSimd, TVector, TStart, TVectors>(s, startStride, 6, 1), c62 = Start<TSimd, TVector, TStart, TVectors>(s, startStride, 6, 2);
+            TVector c70 = Start<TSimd, TVector, TStart, TVectors>(s, startStride, 7, 0), c71 = Start<TSimd, TVector, TStart, TVectors>(s, startStride, 7, 1), c72 = Start<TSimd, TVector, TStart, TVectors>(s, startStride, 7, 2);
             float* soon = next == null ? y : next + (row * nextLines * FloatsInLine);
             int left = steps;
             for (; left >= 4; left -= 4, x += 4 * TLayout.StepStride, y += 4 * bStride)
             {
                 Prefetch(soon, 2);
                 soon += ahead;
-                Step8x3<TSimd, TVector, TLayout>(
+                Step<TSimd, TVector, TLayout, TVectors>(
                     x, y,
                     ref c00, ref c01, ref c02, ref c10, ref c11, ref c12, ref c20, ref c21, ref c22, ref c30, ref c31, ref c32,
                     ref c40, ref c41, ref c42, ref c50, ref c51, ref c52, ref c60, ref c61, ref c62, ref c70, ref c71, ref c72);
-                Step8x3<TSimd, TVector, TLayout>(
+                Step<TSimd, TVector, TLayout, TVectors>(
                     x + TLayout.StepStride, y + bStride,
                     ref c00, ref c01, ref c02, ref c10, ref c11, ref c12, ref c20, ref c21, ref c22, ref c30, ref c31, ref c32,
                     ref c40, ref c41, ref c42, ref c50, ref c51, ref c52, ref c60, ref c61, ref c62, ref c70, ref c71, ref c72);
-                Step8x3<TSimd, TVector, TLayout>(
+                Step<TSimd, TVector, TLayout, TVectors>(
                     x + (2 * TLayout.StepStride), y + (2 * bStride),
                     ref c00, ref c01, ref c02, ref c10, ref c11, ref c12, ref c20, ref c21, ref c22, ref c30, ref c31, ref c32,
                     ref c40, ref c41, ref c42, ref c50, ref c51, ref c52, ref c60, ref c61, ref c62, ref c70, ref c71, ref c72);
-                Step8x3<TSimd, TVector, TLayout>(
+                Step<TSimd, TVector, TLayout, TVectors>(
                     x + (3 * TLayout.StepStride), y + (3 * bStride),
                     ref c00, ref c01, ref c02, ref c10, ref c11, ref c12, ref c20, ref c21, ref c22, ref c30, ref c31, ref c32,
                     ref c40, ref c41, ref c42, ref c50, ref c51, ref c52, ref c60, ref c61, ref c62, ref c70, ref c71, ref c72);
@@ -240,49 +250,49 @@ internal static unsafe partial class DecoderKernels
 
             for (; left > 0; left--, x += TLayout.StepStride, y += bStride)
             {
-                Step8x3<TSimd, TVector, TLayout>(
+                Step<TSimd, TVector, TLayout, TVectors>(
                     x, y,
                     ref c00, ref c01, ref c02, ref c10, ref c11, ref c12, ref c20, ref c21, ref c22, ref c30, ref c31, ref c32,
                     ref c40, ref c41, ref c42, ref c50, ref c51, ref c52, ref c60, ref c61, ref c62, ref c70, ref c71, ref c72);
             }
 
             float* target = c + (row * cStride);
-            TSimd.Store(c00, target);
-            TSimd.Store(c01, target + w);
-            TSimd.Store(c02, target + (2 * w));
-            target += cStride;
-            TSimd.Store(c10, target);
-            TSimd.Store(c11, target + w);
-            TSimd.Store(c12, target + (2 * w));
-            target += cStride;
-            TSimd.Store(c20, target);
-            TSimd.Store(c21, target + w);
-            TSimd.Store(c22, target + (2 * w));
-            target += cStride;
-            TSimd.Store(c30, target);
-            TSimd.Store(c31, target + w);
-            TSimd.Store(c32, target + (2 * w));
-            target += cStride;
-            TSimd.Store(c40, target);
-            TSimd.Store(c41, target + w);
-            TSimd.Store(c42, target + (2 * w));
-            target += cStride;
-            TSimd.Store(c50, target);
-            TSimd.Store(c51, target + w);
-            TSimd.Store(c52, target + (2 * w));
-            target += cStride;
-            TSimd.Store(c60, target);
-            TSimd.Store(c61, target + w);
-            TSimd.Store(c62, target + (2 * w));
-            target += cStride;
-            TSimd.Store(c70, target);
-            TSimd.Store(c71, target + w);
-            TSimd.Store(c72, target + (2 * w));
+            StoreRow<TSimd, TVector, TVectors>(0, c00, c01, c02, target, cStride);
+            StoreRow<TSimd, TVector, TVectors>(1, c10, c11, c12, target, cStride);
+            StoreRow<TSimd, TVector, TVectors>(2, c20, c21, c22, target, cStride);
+            StoreRow<TSimd, TVector, TVectors>(3, c30, c31, c32, target, cStride);
+            StoreRow<TSimd, TVector, TVectors>(4, c40, c41, c42, target, cStride);
+            StoreRow<TSimd, TVector, TVectors>(5, c50, c51, c52, target, cStride);
+            StoreRow<TSimd, TVector, TVectors>(6, c60, c61, c62, target, cStride);
+            StoreRow<TSimd, TVector, TVectors>(7, c70, c71, c72, target, cStride);
         }
     }
 
+    // What a sum of the block starts from; nothing where the block has no such row or vector.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Step8x3<TSimd, TVector, TLayout>(
+    private static TVector Start<TSimd, TVector, TStart, TVectors>(float* start, nint stride, int row, int vector)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
+        where TStart : IProductStart
+        where TVectors : IBlockVectors =>
+        row < TSimd.BlockRows && vector < TVectors.Count ? TStart.Load<TSimd, TVector>(start, stride, row, vector) : default;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreRow<TSimd, TVector, TVectors>(int row, TVector c0, TVector c1, TVector c2, float* block, nint stride)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
+        where TVectors : IBlockVectors
+    {
+        if (row >= TSimd.BlockRows) return;
+        float* target = block + (row * stride);
+        TSimd.Store(c0, target);
+        if (TVectors.Count > 1) TSimd.Store(c1, target + TSimd.Width);
+        if (TVectors.Count > 2) TSimd.Store(c2, target + (2 * TSimd.Width));
+    }
+
+    // One step of all sums of a block.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Step<TSimd, TVector, TLayout, TVectors>(
         float* a, float* b,
         ref TVector c00, ref TVector c01, ref TVector c02, ref TVector c10, ref TVector c11, ref TVector c12,
         ref TVector c20, ref TVector c21, ref TVector c22, ref TVector c30, ref TVector c31, ref TVector c32,
@@ -291,470 +301,33 @@ internal static unsafe partial class DecoderKernels
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TLayout : IFactorLayout
+        where TVectors : IBlockVectors
     {
         nint w = TSimd.Width, row = TLayout.RowStride;
-        TVector b0 = TSimd.Load(b), b1 = TSimd.Load(b + w), b2 = TSimd.Load(b + (2 * w));
-        TVector x = TSimd.Create(*a);
-        c00 = TSimd.MultiplyAdd(x, b0, c00); c01 = TSimd.MultiplyAdd(x, b1, c01); c02 = TSimd.MultiplyAdd(x, b2, c02);
-        x = TSimd.Create(*(a + row));
-        c10 = TSimd.MultiplyAdd(x, b0, c10); c11 = TSimd.MultiplyAdd(x, b1, c11); c12 = TSimd.MultiplyAdd(x, b2, c12);
-        x = TSimd.Create(*(a + (2 * row)));
-        c20 = TSimd.MultiplyAdd(x, b0, c20); c21 = TSimd.MultiplyAdd(x, b1, c21); c22 = TSimd.MultiplyAdd(x, b2, c22);
-        x = TSimd.Create(*(a + (3 * row)));
-        c30 = TSimd.MultiplyAdd(x, b0, c30); c31 = TSimd.MultiplyAdd(x, b1, c31); c32 = TSimd.MultiplyAdd(x, b2, c32);
-        x = TSimd.Create(*(a + (4 * row)));
-        c40 = TSimd.MultiplyAdd(x, b0, c40); c41 = TSimd.MultiplyAdd(x, b1, c41); c42 = TSimd.MultiplyAdd(x, b2, c42);
-        x = TSimd.Create(*(a + (5 * row)));
-        c50 = TSimd.MultiplyAdd(x, b0, c50); c51 = TSimd.MultiplyAdd(x, b1, c51); c52 = TSimd.MultiplyAdd(x, b2, c52);
-        x = TSimd.Create(*(a + (6 * row)));
-        c60 = TSimd.MultiplyAdd(x, b0, c60); c61 = TSimd.MultiplyAdd(x, b1, c61); c62 = TSimd.MultiplyAdd(x, b2, c62);
-        x = TSimd.Create(*(a + (7 * row)));
-        c70 = TSimd.MultiplyAdd(x, b0, c70); c71 = TSimd.MultiplyAdd(x, b1, c71); c72 = TSimd.MultiplyAdd(x, b2, c72);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Blocks8x2<TSimd, TVector, TLayout, TStart>(
-        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows, float* next, int nextLines)
-        where TSimd : ISimd<TVector>
-        where TVector : struct
-        where TLayout : IFactorLayout
-        where TStart : IProductStart
-    {
-        nint w = TSimd.Width;
-        nint ahead = AheadInTurn(next, nextLines * 8, steps / 4);
-        for (int row = 0; row < rows; row += 8)
-        {
-            float* x = a + (row / BlockRows * aBlockStride), y = b, s = TStart.Row(start, startStride, row);
-            TVector c00 = TStart.Load<TSimd, TVector>(s, startStride, 0, 0), c01 = TStart.Load<TSimd, TVector>(s, startStride, 0, 1);
-            TVector c10 = TStart.Load<TSimd, TVector>(s, startStride, 1, 0), c11 = TStart.Load<TSimd, TVector>(s, startStride, 1, 1);
-            TVector c20 = TStart.Load<TSimd, TVector>(s, startStride, 2, 0), c21 = TStart.Load<TSimd, TVector>(s, startStride, 2, 1);
-            TVector c30 = TStart.Load<TSimd, TVector>(s, startStride, 3, 0), c31 = TStart.Load<TSimd, TVector>(s, startStride, 3, 1);
-            TVector c40 = TStart.Load<TSimd, TVector>(s, startStride, 4, 0), c41 = TStart.Load<TSimd, TVector>(s, startStride, 4, 1);
-            TVector c50 = TStart.Load<TSimd, TVector>(s, startStride, 5, 0), c51 = TStart.Load<TSimd, TVector>(s, startStride, 5, 1);
-            TVector c60 = TStart.Load<TSimd, TVector>(s, startStride, 6, 0), c61 = TStart.Load<TSimd, TVector>(s, startStride, 6, 1);
-            TVector c70 = TStart.Load<TSimd, TVector>(s, startStride, 7, 0), c71 = TStart.Load<TSimd, TVector>(s, startStride, 7, 1);
-            float* soon = next == null ? y : next + (row * nextLines * FloatsInLine);
-            int left = steps;
-            for (; left >= 4; left -= 4, x += 4 * TLayout.StepStride, y += 4 * bStride)
-            {
-                Prefetch(soon, 2);
-                soon += ahead;
-                Step8x2<TSimd, TVector, TLayout>(
-                    x, y,
-                    ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51,
-                    ref c60, ref c61, ref c70, ref c71);
-                Step8x2<TSimd, TVector, TLayout>(
-                    x + TLayout.StepStride, y + bStride,
-                    ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51,
-                    ref c60, ref c61, ref c70, ref c71);
-                Step8x2<TSimd, TVector, TLayout>(
-                    x + (2 * TLayout.StepStride), y + (2 * bStride),
-                    ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51,
-                    ref c60, ref c61, ref c70, ref c71);
-                Step8x2<TSimd, TVector, TLayout>(
-                    x + (3 * TLayout.StepStride), y + (3 * bStride),
-                    ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51,
-                    ref c60, ref c61, ref c70, ref c71);
-            }
-
-            for (; left > 0; left--, x += TLayout.StepStride, y += bStride)
-            {
-                Step8x2<TSimd, TVector, TLayout>(
-                    x, y,
-                    ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51,
-                    ref c60, ref c61, ref c70, ref c71);
-            }
-
-            float* target = c + (row * cStride);
-            TSimd.Store(c00, target);
-            TSimd.Store(c01, target + w);
-            target += cStride;
-            TSimd.Store(c10, target);
-            TSimd.Store(c11, target + w);
-            target += cStride;
-            TSimd.Store(c20, target);
-            TSimd.Store(c21, target + w);
-            target += cStride;
-            TSimd.Store(c30, target);
-            TSimd.Store(c31, target + w);
-            target += cStride;
-            TSimd.Store(c40, target);
-            TSimd.Store(c41, target + w);
-            target += cStride;
-            TSimd.Store(c50, target);
-            TSimd.Store(c51, target + w);
-            target += cStride;
-            TSimd.Store(c60, target);
-            TSimd.Store(c61, target + w);
-            target += cStride;
-            TSimd.Store(c70, target);
-            TSimd.Store(c71, target + w);
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Step8x2<TSimd, TVector, TLayout>(
-        float* a, float* b,
-        ref TVector c00, ref TVector c01, ref TVector c10, ref TVector c11, ref TVector c20, ref TVector c21,
-        ref TVector c30, ref TVector c31, ref TVector c40, ref TVector c41, ref TVector c50, ref TVector c51,
-        ref TVector c60, ref TVector c61, ref TVector c70, ref TVector c71)
-        where TSimd : ISimd<TVector>
-        where TVector : struct
-        where TLayout : IFactorLayout
-    {
-        nint w = TSimd.Width, row = TLayout.RowStride;
-        TVector b0 = TSimd.Load(b), b1 = TSimd.Load(b + w);
-        TVector x = TSimd.Create(*a);
-        c00 = TSimd.MultiplyAdd(x, b0, c00); c01 = TSimd.MultiplyAdd(x, b1, c01);
-        x = TSimd.Create(*(a + row));
-        c10 = TSimd.MultiplyAdd(x, b0, c10); c11 = TSimd.MultiplyAdd(x, b1, c11);
-        x = TSimd.Create(*(a + (2 * row)));
-        c20 = TSimd.MultiplyAdd(x, b0, c20); c21 = TSimd.MultiplyAdd(x, b1, c21);
-        x = TSimd.Create(*(a + (3 * row)));
-        c30 = TSimd.MultiplyAdd(x, b0, c30); c31 = TSimd.MultiplyAdd(x, b1, c31);
-        x = TSimd.Create(*(a + (4 * row)));
-        c40 = TSimd.MultiplyAdd(x, b0, c40); c41 = TSimd.MultiplyAdd(x, b1, c41);
-        x = TSimd.Create(*(a + (5 * row)));
-        c50 = TSimd.MultiplyAdd(x, b0, c50); c51 = TSimd.MultiplyAdd(x, b1, c51);
-        x = TSimd.Create(*(a + (6 * row)));
-        c60 = TSimd.MultiplyAdd(x, b0, c60); c61 = TSimd.MultiplyAdd(x, b1, c61);
-        x = TSimd.Create(*(a + (7 * row)));
-        c70 = TSimd.MultiplyAdd(x, b0, c70); c71 = TSimd.MultiplyAdd(x, b1, c71);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Blocks8x1<TSimd, TVector, TLayout, TStart>(
-        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows, float* next, int nextLines)
-        where TSimd : ISimd<TVector>
-        where TVector : struct
-        where TLayout : IFactorLayout
-        where TStart : IProductStart
-    {
-        nint ahead = AheadInTurn(next, nextLines * 8, steps / 4);
-        for (int row = 0; row < rows; row += 8)
-        {
-            float* x = a + (row / BlockRows * aBlockStride), y = b, s = TStart.Row(start, startStride, row);
-            TVector c00 = TStart.Load<TSimd, TVector>(s, startStride, 0, 0);
-            TVector c10 = TStart.Load<TSimd, TVector>(s, startStride, 1, 0);
-            TVector c20 = TStart.Load<TSimd, TVector>(s, startStride, 2, 0);
-            TVector c30 = TStart.Load<TSimd, TVector>(s, startStride, 3, 0);
-            TVector c40 = TStart.Load<TSimd, TVector>(s, startStride, 4, 0);
-            TVector c50 = TStart.Load<TSimd, TVector>(s, startStride, 5, 0);
-            TVector c60 = TStart.Load<TSimd, TVector>(s, startStride, 6, 0);
-            TVector c70 = TStart.Load<TSimd, TVector>(s, startStride, 7, 0);
-            float* soon = next == null ? y : next + (row * nextLines * FloatsInLine);
-            int left = steps;
-            for (; left >= 4; left -= 4, x += 4 * TLayout.StepStride, y += 4 * bStride)
-            {
-                Prefetch(soon, 2);
-                soon += ahead;
-                Step8x1<TSimd, TVector, TLayout>(
-                    x, y,
-                    ref c00, ref c10, ref c20, ref c30, ref c40, ref c50, ref c60, ref c70);
-                Step8x1<TSimd, TVector, TLayout>(
-                    x + TLayout.StepStride, y + bStride,
-                    ref c00, ref c10, ref c20, ref c30, ref c40, ref c50, ref c60, ref c70);
-                Step8x1<TSimd, TVector, TLayout>(
-                    x + (2 * TLayout.StepStride), y + (2 * bStride),
-                    ref c00, ref c10, ref c20, ref c30, ref c40, ref c50, ref c60, ref c70);
-                Step8x1<TSimd, TVector, TLayout>(
-                    x + (3 * TLayout.StepStride), y + (3 * bStride),
-                    ref c00, ref c10, ref c20, ref c30, ref c40, ref c50, ref c60, ref c70);
-            }
-
-            for (; left > 0; left--, x += TLayout.StepStride, y += bStride)
-            {
-                Step8x1<TSimd, TVector, TLayout>(
-                    x, y,
-                    ref c00, ref c10, ref c20, ref c30, ref c40, ref c50, ref c60, ref c70);
-            }
-
-            float* target = c + (row * cStride);
-            TSimd.Store(c00, target);
-            target += cStride;
-            TSimd.Store(c10, target);
-            target += cStride;
-            TSimd.Store(c20, target);
-            target += cStride;
-            TSimd.Store(c30, target);
-            target += cStride;
-            TSimd.Store(c40, target);
-            target += cStride;
-            TSimd.Store(c50, target);
-            target += cStride;
-            TSimd.Store(c60, target);
-            target += cStride;
-            TSimd.Store(c70, target);
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Step8x1<TSimd, TVector, TLayout>(
-        float* a, float* b,
-        ref TVector c00, ref TVector c10, ref TVector c20, ref TVector c30, ref TVector c40, ref TVector c50,
-        ref TVector c60, ref TVector c70)
-        where TSimd : ISimd<TVector>
-        where TVector : struct
-        where TLayout : IFactorLayout
-    {
-        nint row = TLayout.RowStride;
         TVector b0 = TSimd.Load(b);
-        TVector x = TSimd.Create(*a);
-        c00 = TSimd.MultiplyAdd(x, b0, c00);
-        x = TSimd.Create(*(a + row));
-        c10 = TSimd.MultiplyAdd(x, b0, c10);
-        x = TSimd.Create(*(a + (2 * row)));
-        c20 = TSimd.MultiplyAdd(x, b0, c20);
-        x = TSimd.Create(*(a + (3 * row)));
-        c30 = TSimd.MultiplyAdd(x, b0, c30);
-        x = TSimd.Create(*(a + (4 * row)));
-        c40 = TSimd.MultiplyAdd(x, b0, c40);
-        x = TSimd.Create(*(a + (5 * row)));
-        c50 = TSimd.MultiplyAdd(x, b0, c50);
-        x = TSimd.Create(*(a + (6 * row)));
-        c60 = TSimd.MultiplyAdd(x, b0, c60);
-        x = TSimd.Create(*(a + (7 * row)));
-        c70 = TSimd.MultiplyAdd(x, b0, c70);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Blocks4x3<TSimd, TVector, TLayout, TStart>(
-        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows, float* next, int nextLines)
-        where TSimd : ISimd<TVector>
-        where TVector : struct
-        where TLayout : IFactorLayout
-        where TStart : IProductStart
-    {
-        nint w = TSimd.Width;
-        nint ahead = AheadInTurn(next, nextLines * 4, steps / 4);
-        for (int row = 0; row < rows; row += 4)
-        {
-            float* x = a + (row / BlockRows * aBlockStride) + (row % BlockRows * TLayout.RowStride);
-            float* y = b, s = TStart.Row(start, startStride, row);
-            TVector c00 = TStart.Load<TSimd, TVector>(s, startStride, 0, 0), c01 = TStart.Load<TSimd, TVector>(s, startStride, 0, 1), c02 = TStart.Load<TSimd, TVector>(s, startStride, 0, 2);
-            TVector c10 = TStart.Load<TSimd, TVector>(s, startStride, 1, 0), c11 = TStart.Load<TSimd, TVector>(s, startStride, 1, 1), c12 = TStart.Load<TSimd, TVector>(s, startStride, 1, 2);
-            TVector c20 = TStart.Load<TSimd, TVector>(s, startStride, 2, 0), c21 = TStart.Load<TSimd, TVector>(s, startStride, 2, 1), c22 = TStart.Load<TSimd, TVector>(s, startStride, 2, 2);
-            TVector c30 = TStart.Load<TSimd, TVector>(s, startStride, 3, 0), c31 = TStart.Load<TSimd, TVector>(s, startStride, 3, 1), c32 = TStart.Load<TSimd, TVector>(s, startStride, 3, 2);
-            float* soon = next == null ? y : next + (row * nextLines * FloatsInLine);
-            int left = steps;
-            for (; left >= 4; left -= 4, x += 4 * TLayout.StepStride, y += 4 * bStride)
-            {
-                Prefetch(soon, 2);
-                soon += ahead;
-                Step4x3<TSimd, TVector, TLayout>(
-                    x, y,
-                    ref c00, ref c01, ref c02, ref c10, ref c11, ref c12, ref c20, ref c21, ref c22, ref c30, ref c31, ref c32);
-                Step4x3<TSimd, TVector, TLayout>(
-                    x + TLayout.StepStride, y + bStride,
-                    ref c00, ref c01, ref c02, ref c10, ref c11, ref c12, ref c20, ref c21, ref c22, ref c30, ref c31, ref c32);
-                Step4x3<TSimd, TVector, TLayout>(
-                    x + (2 * TLayout.StepStride), y + (2 * bStride),
-                    ref c00, ref c01, ref c02, ref c10, ref c11, ref c12, ref c20, ref c21, ref c22, ref c30, ref c31, ref c32);
-                Step4x3<TSimd, TVector, TLayout>(
-                    x + (3 * TLayout.StepStride), y + (3 * bStride),
-                    ref c00, ref c01, ref c02, ref c10, ref c11, ref c12, ref c20, ref c21, ref c22, ref c30, ref c31, ref c32);
-            }
-
-            for (; left > 0; left--, x += TLayout.StepStride, y += bStride)
-            {
-                Step4x3<TSimd, TVector, TLayout>(
-                    x, y,
-                    ref c00, ref c01, ref c02, ref c10, ref c11, ref c12, ref c20, ref c21, ref c22, ref c30, ref c31, ref c32);
-            }
-
-            float* target = c + (row * cStride);
-            TSimd.Store(c00, target);
-            TSimd.Store(c01, target + w);
-            TSimd.Store(c02, target + (2 * w));
-            target += cStride;
-            TSimd.Store(c10, target);
-            TSimd.Store(c11, target + w);
-            TSimd.Store(c12, target + (2 * w));
-            target += cStride;
-            TSimd.Store(c20, target);
-            TSimd.Store(c21, target + w);
-            TSimd.Store(c22, target + (2 * w));
-            target += cStride;
-            TSimd.Store(c30, target);
-            TSimd.Store(c31, target + w);
-            TSimd.Store(c32, target + (2 * w));
-        }
+        TVector b1 = TVectors.Count > 1 ? TSimd.Load(b + w) : default;
+        TVector b2 = TVectors.Count > 2 ? TSimd.Load(b + (2 * w)) : default;
+        StepRow<TSimd, TVector, TVectors>(a, b0, b1, b2, ref c00, ref c01, ref c02);
+        StepRow<TSimd, TVector, TVectors>(a + row, b0, b1, b2, ref c10, ref c11, ref c12);
+        StepRow<TSimd, TVector, TVectors>(a + (2 * row), b0, b1, b2, ref c20, ref c21, ref c22);
+        StepRow<TSimd, TVector, TVectors>(a + (3 * row), b0, b1, b2, ref c30, ref c31, ref c32);
+        if (TSimd.BlockRows == 4) return;
+        StepRow<TSimd, TVector, TVectors>(a + (4 * row), b0, b1, b2, ref c40, ref c41, ref c42);
+        StepRow<TSimd, TVector, TVectors>(a + (5 * row), b0, b1, b2, ref c50, ref c51, ref c52);
+        StepRow<TSimd, TVector, TVectors>(a + (6 * row), b0, b1, b2, ref c60, ref c61, ref c62);
+        StepRow<TSimd, TVector, TVectors>(a + (7 * row), b0, b1, b2, ref c70, ref c71, ref c72);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Step4x3<TSimd, TVector, TLayout>(
-        float* a, float* b,
-        ref TVector c00, ref TVector c01, ref TVector c02, ref TVector c10, ref TVector c11, ref TVector c12,
-        ref TVector c20, ref TVector c21, ref TVector c22, ref TVector c30, ref TVector c31, ref TVector c32)
+    private static void StepRow<TSimd, TVector, TVectors>(
+        float* a, TVector b0, TVector b1, TVector b2, ref TVector c0, ref TVector c1, ref TVector c2)
         where TSimd : ISimd<TVector>
         where TVector : struct
-        where TLayout : IFactorLayout
+        where TVectors : IBlockVectors
     {
-        nint w = TSimd.Width, row = TLayout.RowStride;
-        TVector b0 = TSimd.Load(b), b1 = TSimd.Load(b + w), b2 = TSimd.Load(b + (2 * w));
         TVector x = TSimd.Create(*a);
-        c00 = TSimd.MultiplyAdd(x, b0, c00); c01 = TSimd.MultiplyAdd(x, b1, c01); c02 = TSimd.MultiplyAdd(x, b2, c02);
-        x = TSimd.Create(*(a + row));
-        c10 = TSimd.MultiplyAdd(x, b0, c10); c11 = TSimd.MultiplyAdd(x, b1, c11); c12 = TSimd.MultiplyAdd(x, b2, c12);
-        x = TSimd.Create(*(a + (2 * row)));
-        c20 = TSimd.MultiplyAdd(x, b0, c20); c21 = TSimd.MultiplyAdd(x, b1, c21); c22 = TSimd.MultiplyAdd(x, b2, c22);
-        x = TSimd.Create(*(a + (3 * row)));
-        c30 = TSimd.MultiplyAdd(x, b0, c30); c31 = TSimd.MultiplyAdd(x, b1, c31); c32 = TSimd.MultiplyAdd(x, b2, c32);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Blocks4x2<TSimd, TVector, TLayout, TStart>(
-        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows, float* next, int nextLines)
-        where TSimd : ISimd<TVector>
-        where TVector : struct
-        where TLayout : IFactorLayout
-        where TStart : IProductStart
-    {
-        nint w = TSimd.Width;
-        nint ahead = AheadInTurn(next, nextLines * 4, steps / 4);
-        for (int row = 0; row < rows; row += 4)
-        {
-            float* x = a + (row / BlockRows * aBlockStride) + (row % BlockRows * TLayout.RowStride);
-            float* y = b, s = TStart.Row(start, startStride, row);
-            TVector c00 = TStart.Load<TSimd, TVector>(s, startStride, 0, 0), c01 = TStart.Load<TSimd, TVector>(s, startStride, 0, 1);
-            TVector c10 = TStart.Load<TSimd, TVector>(s, startStride, 1, 0), c11 = TStart.Load<TSimd, TVector>(s, startStride, 1, 1);
-            TVector c20 = TStart.Load<TSimd, TVector>(s, startStride, 2, 0), c21 = TStart.Load<TSimd, TVector>(s, startStride, 2, 1);
-            TVector c30 = TStart.Load<TSimd, TVector>(s, startStride, 3, 0), c31 = TStart.Load<TSimd, TVector>(s, startStride, 3, 1);
-            float* soon = next == null ? y : next + (row * nextLines * FloatsInLine);
-            int left = steps;
-            for (; left >= 4; left -= 4, x += 4 * TLayout.StepStride, y += 4 * bStride)
-            {
-                Prefetch(soon, 2);
-                soon += ahead;
-                Step4x2<TSimd, TVector, TLayout>(
-                    x, y,
-                    ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31);
-                Step4x2<TSimd, TVector, TLayout>(
-                    x + TLayout.StepStride, y + bStride,
-                    ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31);
-                Step4x2<TSimd, TVector, TLayout>(
-                    x + (2 * TLayout.StepStride), y + (2 * bStride),
-                    ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31);
-                Step4x2<TSimd, TVector, TLayout>(
-                    x + (3 * TLayout.StepStride), y + (3 * bStride),
-                    ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31);
-            }
-
-            for (; left > 0; left--, x += TLayout.StepStride, y += bStride)
-            {
-                Step4x2<TSimd, TVector, TLayout>(
-                    x, y,
-                    ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31);
-            }
-
-            float* target = c + (row * cStride);
-            TSimd.Store(c00, target);
-            TSimd.Store(c01, target + w);
-            target += cStride;
-            TSimd.Store(c10, target);
-            TSimd.Store(c11, target + w);
-            target += cStride;
-            TSimd.Store(c20, target);
-            TSimd.Store(c21, target + w);
-            target += cStride;
-            TSimd.Store(c30, target);
-            TSimd.Store(c31, target + w);
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Step4x2<TSimd, TVector, TLayout>(
-        float* a, float* b,
-        ref TVector c00, ref TVector c01, ref TVector c10, ref TVector c11, ref TVector c20, ref TVector c21,
-        ref TVector c30, ref TVector c31)
-        where TSimd : ISimd<TVector>
-        where TVector : struct
-        where TLayout : IFactorLayout
-    {
-        nint w = TSimd.Width, row = TLayout.RowStride;
-        TVector b0 = TSimd.Load(b), b1 = TSimd.Load(b + w);
-        TVector x = TSimd.Create(*a);
-        c00 = TSimd.MultiplyAdd(x, b0, c00); c01 = TSimd.MultiplyAdd(x, b1, c01);
-        x = TSimd.Create(*(a + row));
-        c10 = TSimd.MultiplyAdd(x, b0, c10); c11 = TSimd.MultiplyAdd(x, b1, c11);
-        x = TSimd.Create(*(a + (2 * row)));
-        c20 = TSimd.MultiplyAdd(x, b0, c20); c21 = TSimd.MultiplyAdd(x, b1, c21);
-        x = TSimd.Create(*(a + (3 * row)));
-        c30 = TSimd.MultiplyAdd(x, b0, c30); c31 = TSimd.MultiplyAdd(x, b1, c31);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Blocks4x1<TSimd, TVector, TLayout, TStart>(
-        float* a, nint aBlockStride, float* b, nint bStride, int steps, float* start, nint startStride, float* c, nint cStride, int rows, float* next, int nextLines)
-        where TSimd : ISimd<TVector>
-        where TVector : struct
-        where TLayout : IFactorLayout
-        where TStart : IProductStart
-    {
-        nint ahead = AheadInTurn(next, nextLines * 4, steps / 4);
-        for (int row = 0; row < rows; row += 4)
-        {
-            float* x = a + (row / BlockRows * aBlockStride) + (row % BlockRows * TLayout.RowStride);
-            float* y = b, s = TStart.Row(start, startStride, row);
-            TVector c00 = TStart.Load<TSimd, TVector>(s, startStride, 0, 0);
-            TVector c10 = TStart.Load<TSimd, TVector>(s, startStride, 1, 0);
-            TVector c20 = TStart.Load<TSimd, TVector>(s, startStride, 2, 0);
-            TVector c30 = TStart.Load<TSimd, TVector>(s, startStride, 3, 0);
-            float* soon = next == null ? y : next + (row * nextLines * FloatsInLine);
-            int left = steps;
-            for (; left >= 4; left -= 4, x += 4 * TLayout.StepStride, y += 4 * bStride)
-            {
-                Prefetch(soon, 2);
-                soon += ahead;
-                Step4x1<TSimd, TVector, TLayout>(
-                    x, y,
-                    ref c00, ref c10, ref c20, ref c30);
-                Step4x1<TSimd, TVector, TLayout>(
-                    x + TLayout.StepStride, y + bStride,
-                    ref c00, ref c10, ref c20, ref c30);
-                Step4x1<TSimd, TVector, TLayout>(
-                    x + (2 * TLayout.StepStride), y + (2 * bStride),
-                    ref c00, ref c10, ref c20, ref c30);
-                Step4x1<TSimd, TVector, TLayout>(
-                    x + (3 * TLayout.StepStride), y + (3 * bStride),
-                    ref c00, ref c10, ref c20, ref c30);
-            }
-
-            for (; left > 0; left--, x += TLayout.StepStride, y += bStride)
-            {
-                Step4x1<TSimd, TVector, TLayout>(
-                    x, y,
-                    ref c00, ref c10, ref c20, ref c30);
-            }
-
-            float* target = c + (row * cStride);
-            TSimd.Store(c00, target);
-            target += cStride;
-            TSimd.Store(c10, target);
-            target += cStride;
-            TSimd.Store(c20, target);
-            target += cStride;
-            TSimd.Store(c30, target);
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Step4x1<TSimd, TVector, TLayout>(
-        float* a, float* b,
-        ref TVector c00, ref TVector c10, ref TVector c20, ref TVector c30)
-        where TSimd : ISimd<TVector>
-        where TVector : struct
-        where TLayout : IFactorLayout
-    {
-        nint row = TLayout.RowStride;
-        TVector b0 = TSimd.Load(b);
-        TVector x = TSimd.Create(*a);
-        c00 = TSimd.MultiplyAdd(x, b0, c00);
-        x = TSimd.Create(*(a + row));
-        c10 = TSimd.MultiplyAdd(x, b0, c10);
-        x = TSimd.Create(*(a + (2 * row)));
-        c20 = TSimd.MultiplyAdd(x, b0, c20);
-        x = TSimd.Create(*(a + (3 * row)));
-        c30 = TSimd.MultiplyAdd(x, b0, c30);
+        c0 = TSimd.MultiplyAdd(x, b0, c0);
+        if (TVectors.Count > 1) c1 = TSimd.MultiplyAdd(x, b1, c1);
+        if (TVectors.Count > 2) c2 = TSimd.MultiplyAdd(x, b2, c2);
     }
 }
