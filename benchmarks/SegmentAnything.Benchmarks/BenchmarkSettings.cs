@@ -4,6 +4,7 @@ using BenchmarkDotNet.Diagnosers;
 using BenchmarkDotNet.Jobs;
 using BenchmarkDotNet.Loggers;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
+using Perfolizer.Horology;
 using SegmentAnything.Benchmarks.Columns;
 
 namespace SegmentAnything.Benchmarks;
@@ -26,10 +27,12 @@ internal sealed class BenchmarkSettings : ManualConfig
     {
         AddLogger(ConsoleLogger.Default);
         AddColumnProvider(DefaultColumnProviders.Instance);
-        AddColumn(new ThroughputColumn());
+        AddColumn(StatisticColumn.Median, new ThroughputColumn(), new PixelsPerSecondColumn(), new LimitColumn());
         AddDiagnoser(MemoryDiagnoser.Default);
         AddExporter(new ResultsExporter());
-        AddJob(Job.Default.WithToolchain(InProcessEmitToolchain.Instance).AsDefault());
+        // Short, so that a whole table takes a minute or two; what is read is the median.
+        AddJob(Job.Default.WithToolchain(InProcessEmitToolchain.Instance)
+            .WithWarmupCount(3).WithIterationCount(9).WithIterationTime(TimeInterval.FromMilliseconds(100)).AsDefault());
         WithOptions(ConfigOptions.DisableLogFile);
     }
 }

@@ -3,8 +3,7 @@ using System.Runtime.Intrinsics;
 using System.Text;
 using SegmentAnything.Benchmarks.Columns;
 using SegmentAnything.Benchmarks.Machine;
-using SegmentAnything.Imaging;
-using SegmentAnything.Kernels;
+using SegmentAnything.Benchmarks.Pipeline;
 using SegmentAnything.Rle;
 
 namespace SegmentAnything.Benchmarks.Comparison;
@@ -18,8 +17,6 @@ internal static class StockRatios
     /// <summary>Multiply-adds of one prompt of one point with three masks: docs/decoder.md.</summary>
     internal const double MultiplyAddsPerPrompt = (390 + 410) * 1e6;
 
-    private const int Batch = 64;
-
     private const int WarmUps = 8;
 
     private const int Pause = 40;
@@ -31,10 +28,8 @@ internal static class StockRatios
     /// <param name="rounds">How often each is measured.</param>
     public static int Run(int rounds)
     {
-        ImageSize size = new(1800, 1200);
-        byte[] pixels = new byte[size.Width * size.Height * 3];
-        ImageKernels.ResizeBilinear(StillLife.Image.ToPixelBuffer(), size.Width, size.Height, pixels);
-        PixelBuffer image = PixelBuffer.FromRgb24(pixels, size.Width, size.Height);
+        PixelBuffer image = PipelineBenchmarks.Picture();
+        ImageSize size = image.Size;
         using StockFiles stock = new();
         using SamModel sam = SamModel.Load(SamModels.MobileSam);
         using SamModel graphs = SamModel.Load(SamModels.MobileSam, new SamOptions { Decoder = DecoderBackend.Graph });
@@ -45,7 +40,7 @@ internal static class StockRatios
         for (int i = 0; i < stockEmbedding.Length; i++) difference = Math.Max(difference, Math.Abs(stockEmbedding[i] - embedding.Values[i]));
         Require(difference < 1e-4, $"embeddings differ by {difference}");
 
-        Prompt[] points = [.. Enumerable.Range(0, Batch).Select(i => Prompt.Point(100 + (i % 8 * 225), 75 + (i / 8 * 150)))];
+        Prompt[] points = PipelineBenchmarks.Points();
         foreach (Prompt prompt in points.Take(8))
         {
             RleMask expected = stock.Mask(stockEmbedding, size, prompt.Points[0].X, prompt.Points[0].Y);
@@ -69,11 +64,11 @@ internal static class StockRatios
         Action stockClick = () => stock.Decode(stockEmbedding, size, click.Points[0].X, click.Points[0].Y).Logits.Dispose();
         Row(table, "one click: one mask (stock), three masks (ours)", rounds * 3, 1, 1, peak, stockClick, () => sam.Predict(embedding, click));
         Row(table, "the same, our graphs", rounds * 3, 1, 1, peak, stockClick, () => graphs.Predict(embedding, click));
-        Row(table, $"a prompt of a batch of {Batch}: one mask (stock), three masks (ours)", rounds, 1, Batch, peak,
+        Row(table, $"a prompt of a batch of {points.Length}: one mask (stock), three masks (ours)", rounds, 1, points.Length, peak,
             stockClick, () => sam.Predict(embedding, points));
-        Row(table, $"a prompt of a batch of {Batch}: one mask (stock), four masks (ours)", rounds, 1, Batch, peak,
+        Row(table, $"a prompt of a batch of {points.Length}: one mask (stock), four masks (ours)", rounds, 1, points.Length, peak,
             stockClick, () => sam.Predict(embedding, points, MaskSelection.All));
-        Row(table, "the same, our graphs", rounds, 1, Batch, peak, stockClick, () => graphs.Predict(embedding, points, MaskSelection.All));
+        Row(table, "the same, our graphs", rounds, 1, points.Length, peak, stockClick, () => graphs.Predict(embedding, points, MaskSelection.All));
         Action grid = () => sam.GenerateMasks(image);
         grid();
         double seconds = Median([.. Enumerable.Range(0, 3).Select(_ => Time(grid))]);

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Runtime.Intrinsics;
 using SegmentAnything.Benchmarks.Machine;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Decoding;
@@ -19,7 +18,7 @@ internal static class DecoderPeak
     /// two cheap score products and its values, five products of the image with 56 columns and two with 32, upscaling, the
     /// masks, and the tokens' own layers.
     /// </summary>
-    private static double MultiplyAdds
+    internal static double MultiplyAdds
     {
         get
         {
@@ -41,19 +40,18 @@ internal static class DecoderPeak
         float[] embedding = Values(random, Channels * Positions, 0.2f), tokens = Values(random, Batch * Sparse * Channels, 1.5f);
         float[] dense = weights.ReadAny("prompt_encoder.no_mask_embed.weight");
         float[] logits = new float[Batch * Masks * 16 * Positions], iou = new float[Batch * Masks];
-        Console.WriteLine($"{MultiplyAdds / 1e6:F0} M multiply-adds a prompt; the peak is of this processor's widest vectors.");
+        Console.WriteLine($"{MultiplyAdds / 1e6:F0} M multiply-adds a prompt; the peak is that of the same vectors.");
         Console.WriteLine();
         Console.WriteLine("| vectors | threads | peak, GFLOP/s | click, ms | of the peak | prompt of a batch of 64, ms | of the peak |");
         Console.WriteLine("|---|---:|---:|---:|---:|---:|---:|");
-        int widest = Vector512.IsHardwareAccelerated ? 16 : Vector256.IsHardwareAccelerated ? 8 : 4;
-        for (int width = widest; width >= 4; width /= 2)
+        for (int width = FmaPeak.WidestVector; width >= 4; width /= 2)
         {
             foreach (int threads in new[] { 1, Environment.ProcessorCount }.Distinct())
             {
                 using WorkSplitter splitter = new(threads);
                 using TiledMaskDecoder engine = new(weights, splitter, width);
                 using IPreparedImage image = engine.Prepare(embedding, dense, CancellationToken.None);
-                double peak = FmaPeak.Measure(threads);
+                double peak = FmaPeak.Measure(threads, width);
                 double click = Best(rounds * 4, () => Decode(1)), batch = Best(rounds, () => Decode(Batch)) / Batch;
                 Console.WriteLine(
                     $"| {width * 32} bits | {threads} | {peak:F0} | {click * 1e3:F2} | {Share(click, peak):P0} | {batch * 1e3:F2} | {Share(batch, peak):P0} |");

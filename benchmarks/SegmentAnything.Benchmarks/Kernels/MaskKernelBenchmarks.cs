@@ -1,15 +1,23 @@
+using System.Runtime.Intrinsics.X86;
 using BenchmarkDotNet.Attributes;
+using SegmentAnything.Benchmarks.Columns;
 using SegmentAnything.Kernels;
 
 namespace SegmentAnything.Benchmarks.Kernels;
 
-/// <summary>The two inner loops of the mask resize, each width by itself.</summary>
+/// <summary>The inner loops of the mask resize, each width by itself: columns of 256, 683 and 1200 values, as a photograph of 1800x1200 has.</summary>
 public class MaskKernelBenchmarks
 {
-    private readonly InterpolationAxis _axis = new(683, 1200, 1200);
-    private readonly float[] _a = new float[683 + MaskKernels.ReadAhead];
-    private readonly float[] _b = new float[683 + MaskKernels.ReadAhead];
-    private readonly float[] _blended = new float[683 + MaskKernels.ReadAhead];
+    private const int LowRes = 256, Model = 683, Source = 1200, Stride = LowRes + MaskKernels.ReadAhead;
+
+    private readonly InterpolationAxis _axis = new(Model, Source, Source);
+    private readonly InterpolationAxis _lowAxis = new(LowRes, 1024, Model);
+    private readonly float[] _low = new float[LowRes + MaskKernels.ReadAhead];
+    private readonly float[] _square = KernelInputs.Logits("noise");
+    private readonly float[] _transposed = new float[LowRes * Stride];
+    private readonly float[] _a = new float[Model + MaskKernels.ReadAhead];
+    private readonly float[] _b = new float[Model + MaskKernels.ReadAhead];
+    private readonly float[] _blended = new float[Model + MaskKernels.ReadAhead];
     private readonly ulong[] _lower = new ulong[19];
     private readonly ulong[] _middle = new ulong[19];
     private readonly ulong[] _upper = new ulong[19];
@@ -19,28 +27,72 @@ public class MaskKernelBenchmarks
     public void Setup()
     {
         float[] logits = KernelInputs.Logits("noise");
+        logits.AsSpan(0, _low.Length).CopyTo(_low);
         logits.AsSpan(0, _a.Length).CopyTo(_a);
         logits.AsSpan(_a.Length, _b.Length).CopyTo(_b);
     }
 
     [Benchmark]
+    [Work(Pixels = Model, MultiplyAdds = Model)]
     public void BlendScalar() => MaskKernels.BlendScalar(_a, 0.3f, _b, 0.7f, _blended);
 
     [Benchmark]
+    [Work(Pixels = Model, MultiplyAdds = Model)]
     public int BlendVector128() => MaskKernels.BlendVector128(_a, 0.3f, _b, 0.7f, _blended);
 
     [Benchmark]
+    [Work(Pixels = Model, MultiplyAdds = Model)]
     public int BlendVector256() => MaskKernels.BlendVector256(_a, 0.3f, _b, 0.7f, _blended);
 
     [Benchmark]
+    [Work(Pixels = Model, MultiplyAdds = Model)]
     public int BlendVector512() => MaskKernels.BlendVector512(_a, 0.3f, _b, 0.7f, _blended);
 
     [Benchmark]
+    [Work(Pixels = Source, MultiplyAdds = Source)]
     public void CutScalar() => MaskKernels.CutScalar(_a, _axis, 0, _cutoffs, _lower, _middle, _upper);
 
     [Benchmark]
+    [Work(Pixels = Source, MultiplyAdds = Source)]
     public void CutVector128() => MaskKernels.CutVector128(_a, _axis, 0, _cutoffs, _lower, _middle, _upper);
 
     [Benchmark]
-    public void CutWidest() => MaskKernels.Cut(_a, _axis, 0, _cutoffs, _lower, _middle, _upper);
+    [Work(Pixels = Source, MultiplyAdds = Source)]
+    public void CutVector256()
+    {
+        if (!Avx2.IsSupported) throw new PlatformNotSupportedException("This processor has no vectors of 256 bits.");
+        MaskKernels.CutVector256(_a, _axis, 0, _cutoffs, _lower, _middle, _upper);
+    }
+
+    [Benchmark]
+    [Work(Pixels = Source, MultiplyAdds = Source)]
+    public void CutVector512()
+    {
+        if (!Avx512F.IsSupported) throw new PlatformNotSupportedException("This processor has no vectors of 512 bits.");
+        MaskKernels.CutVector512(_a, _axis, 0, _cutoffs, _lower, _middle, _upper);
+    }
+
+    [Benchmark]
+    [Work(Pixels = Model, MultiplyAdds = Model)]
+    public void InterpolateScalar() => MaskKernels.InterpolateScalar(_low, _lowAxis, 0, Model, _blended);
+
+    [Benchmark]
+    [Work(Pixels = Model, MultiplyAdds = Model)]
+    public void InterpolateWidest() => MaskKernels.Interpolate(_low, _lowAxis, 0, Model, _blended);
+
+    [Benchmark]
+    [Work(Pixels = LowRes)]
+    public void ClassifyScalar() => MaskKernels.ClassifyScalar(_low.AsSpan(0, LowRes), 0, -1, 1, _lower, _upper);
+
+    [Benchmark]
+    [Work(Pixels = LowRes)]
+    public void ClassifyWidest() => MaskKernels.Classify(_low.AsSpan(0, LowRes), -1, 1, _lower, _upper);
+
+    [Benchmark]
+    [Work(Pixels = LowRes * LowRes)]
+    public void TransposeScalar() => MaskKernels.TransposeScalar(_square, LowRes, 0, LowRes, 0, LowRes, _transposed, Stride);
+
+    [Benchmark]
+    [Work(Pixels = LowRes * LowRes)]
+    public void TransposeWidest() => MaskKernels.Transpose(_square, LowRes, LowRes, LowRes, _transposed, Stride);
 }

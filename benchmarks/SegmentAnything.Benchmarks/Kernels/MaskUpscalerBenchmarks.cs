@@ -1,4 +1,5 @@
 using BenchmarkDotNet.Attributes;
+using SegmentAnything.Benchmarks.Columns;
 using SegmentAnything.Geometry;
 using SegmentAnything.Kernels;
 using SegmentAnything.Rle;
@@ -16,7 +17,7 @@ public class MaskUpscalerBenchmarks
     private float[] _logits = [];
     private float[] _full = [];
 
-    [Params("1800x1200", "800x534", "4000x3000")]
+    [Params("1800x1200", "800x534")]
     public string Size { get; set; } = "";
 
     [ParamsSource(nameof(LogitNames))]
@@ -35,6 +36,7 @@ public class MaskUpscalerBenchmarks
     }
 
     [Benchmark(Baseline = true)]
+    [Work(PerPixel = true, Pixels = 1)]
     public RleMask Definition()
     {
         _upscaler.UpscaleLogitsScalar(_logits, _full);
@@ -50,6 +52,7 @@ public class MaskUpscalerBenchmarks
     }
 
     [Benchmark]
+    [Work(PerPixel = true, Pixels = 1)]
     public RleMask UpscaleThenEncode()
     {
         _upscaler.UpscaleLogits(_logits, _full);
@@ -57,5 +60,6 @@ public class MaskUpscalerBenchmarks
     }
 
     [Benchmark]
+    [Work(PerPixel = true, Pixels = 1)]
     public RleMask Measure() => _upscaler.Measure(_logits, 0, 1).Mask;
 }

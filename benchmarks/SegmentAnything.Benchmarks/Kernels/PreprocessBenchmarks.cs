@@ -32,14 +32,14 @@ public class PreprocessBenchmarks
     }
 
     [Benchmark(Baseline = true)]
-    [BytesPerPixel(3)]
+    [Work(PerPixel = true, Pixels = 1)]
     public void ResizeDefinition() => ImageKernels.ResizeBilinearScalar(_picture, _resized.Width, _resized.Height, _rgb);
 
     [Benchmark]
-    [BytesPerPixel(3)]
+    [Work(PerPixel = true, Pixels = 1, BytesPerPixel = 3, AllThreads = true)]
     public void Resize() => ImageKernels.ResizeBilinear(_picture, _resized.Width, _resized.Height, _rgb);
 
     [Benchmark]
-    [BytesPerPixel(3)]
+    [Work(PerPixel = true, Pixels = 1, BytesPerPixel = 3, Bytes = 3 * sizeof(float) * ModelSize * ModelSize, AllThreads = true)]
     public void Preprocess() => ImageKernels.Preprocess(_picture, ModelSize, Mean, Std, _planar);
 }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using SegmentAnything.Kernels;
 
 namespace SegmentAnything.Benchmarks.Machine;
 
@@ -13,13 +14,20 @@ internal static class FmaPeak
     private const int Accumulators = 12;
     private const int Steps = 200_000;
 
-    /// <summary>The best of some repetitions, in GFLOP/s (a multiply-add counts as two), all threads together.</summary>
+    /// <summary>Floats in the widest vectors of this processor.</summary>
+    public static int WidestVector => Vector512.IsHardwareAccelerated ? 16 : Vector256.IsHardwareAccelerated ? 8 : 4;
+
+    /// <summary>The best of some repetitions with the widest vectors, in GFLOP/s (a multiply-add counts as two), all threads together.</summary>
     /// <param name="threads">Threads that work at the same time.</param>
-    /// <param name="repetitions">Repetitions; the processor changes its clock, and other programs disturb.</param>
-    public static double Measure(int threads, int repetitions = 30)
+    public static double Measure(int threads) => Measure(threads, WidestVector);
+
+    /// <summary>The same with vectors of 4, 8 or 16 floats.</summary>
+    public static double Measure(int threads, int vectorWidth)
     {
+        // The processor changes its clock, and other programs disturb.
+        const int Repetitions = 30;
         double best = 0;
-        for (int repetition = 0; repetition < repetitions; repetition++)
+        for (int repetition = 0; repetition < Repetitions; repetition++)
         {
             using Barrier barrier = new(threads);
             double[] rates = new double[threads];
@@ -30,7 +38,7 @@ internal static class FmaPeak
                 workers[t] = new Thread(() =>
                 {
                     barrier.SignalAndWait();
-                    rates[index] = MeasureOnce();
+                    rates[index] = MeasureOnce(vectorWidth);
                 });
                 workers[t].Start();
             }
@@ -42,91 +50,45 @@ internal static class FmaPeak
         return best;
     }
 
-    private static double MeasureOnce()
+    private static double MeasureOnce(int vectorWidth)
     {
         long start = Stopwatch.GetTimestamp();
-        int width = Vector512.IsHardwareAccelerated ? 16 : Vector256.IsHardwareAccelerated ? 8 : 4;
-        float result = width switch
+        float result = vectorWidth switch
         {
-            16 => Chain512(0.999f),
-            8 => Chain256(0.999f),
-            _ => Chain128(0.999f),
+            16 => Chains<Simd512, Vector512<float>>(0.999f),
+            8 => Chains<Simd256, Vector256<float>>(0.999f),
+            _ => Chains<Simd128, Vector128<float>>(0.999f),
         };
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        if (float.IsNaN(result)) throw new InvalidOperationException("The chain left the finite numbers.");
-        return 2.0 * width * Accumulators * Steps / seconds / 1e9;
+        if (float.IsNaN(result)) throw new InvalidOperationException("The chains left the finite numbers.");
+        return 2.0 * vectorWidth * Accumulators * Steps / seconds / 1e9;
     }
 
     // x = x * factor + factor stays finite; twelve chains hide the latency of each.
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static float Chain512(float seed)
+    private static float Chains<TSimd, TVector>(float seed)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
     {
-        Vector512<float> f = Vector512.Create(seed);
-        Vector512<float> a = f, b = f, c = f, d = f, e = f, g = f, h = f, i = f, j = f, k = f, l = f, m = f;
+        TVector f = TSimd.Create(seed);
+        TVector a = f, b = f, c = f, d = f, e = f, g = f, h = f, i = f, j = f, k = f, l = f, m = f;
         for (int step = 0; step < Steps; step++)
         {
-            a = Vector512.MultiplyAddEstimate(a, f, f);
-            b = Vector512.MultiplyAddEstimate(b, f, f);
-            c = Vector512.MultiplyAddEstimate(c, f, f);
-            d = Vector512.MultiplyAddEstimate(d, f, f);
-            e = Vector512.MultiplyAddEstimate(e, f, f);
-            g = Vector512.MultiplyAddEstimate(g, f, f);
-            h = Vector512.MultiplyAddEstimate(h, f, f);
-            i = Vector512.MultiplyAddEstimate(i, f, f);
-            j = Vector512.MultiplyAddEstimate(j, f, f);
-            k = Vector512.MultiplyAddEstimate(k, f, f);
-            l = Vector512.MultiplyAddEstimate(l, f, f);
-            m = Vector512.MultiplyAddEstimate(m, f, f);
+            a = TSimd.MultiplyAdd(a, f, f);
+            b = TSimd.MultiplyAdd(b, f, f);
+            c = TSimd.MultiplyAdd(c, f, f);
+            d = TSimd.MultiplyAdd(d, f, f);
+            e = TSimd.MultiplyAdd(e, f, f);
+            g = TSimd.MultiplyAdd(g, f, f);
+            h = TSimd.MultiplyAdd(h, f, f);
+            i = TSimd.MultiplyAdd(i, f, f);
+            j = TSimd.MultiplyAdd(j, f, f);
+            k = TSimd.MultiplyAdd(k, f, f);
+            l = TSimd.MultiplyAdd(l, f, f);
+            m = TSimd.MultiplyAdd(m, f, f);
         }
 
-        return Vector512.Sum(a + b + c + d + e + g + h + i + j + k + l + m);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static float Chain256(float seed)
-    {
-        Vector256<float> f = Vector256.Create(seed);
-        Vector256<float> a = f, b = f, c = f, d = f, e = f, g = f, h = f, i = f, j = f, k = f, l = f, m = f;
-        for (int step = 0; step < Steps; step++)
-        {
-            a = Vector256.MultiplyAddEstimate(a, f, f);
-            b = Vector256.MultiplyAddEstimate(b, f, f);
-            c = Vector256.MultiplyAddEstimate(c, f, f);
-            d = Vector256.MultiplyAddEstimate(d, f, f);
-            e = Vector256.MultiplyAddEstimate(e, f, f);
-            g = Vector256.MultiplyAddEstimate(g, f, f);
-            h = Vector256.MultiplyAddEstimate(h, f, f);
-            i = Vector256.MultiplyAddEstimate(i, f, f);
-            j = Vector256.MultiplyAddEstimate(j, f, f);
-            k = Vector256.MultiplyAddEstimate(k, f, f);
-            l = Vector256.MultiplyAddEstimate(l, f, f);
-            m = Vector256.MultiplyAddEstimate(m, f, f);
-        }
-
-        return Vector256.Sum(a + b + c + d + e + g + h + i + j + k + l + m);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static float Chain128(float seed)
-    {
-        Vector128<float> f = Vector128.Create(seed);
-        Vector128<float> a = f, b = f, c = f, d = f, e = f, g = f, h = f, i = f, j = f, k = f, l = f, m = f;
-        for (int step = 0; step < Steps; step++)
-        {
-            a = Vector128.MultiplyAddEstimate(a, f, f);
-            b = Vector128.MultiplyAddEstimate(b, f, f);
-            c = Vector128.MultiplyAddEstimate(c, f, f);
-            d = Vector128.MultiplyAddEstimate(d, f, f);
-            e = Vector128.MultiplyAddEstimate(e, f, f);
-            g = Vector128.MultiplyAddEstimate(g, f, f);
-            h = Vector128.MultiplyAddEstimate(h, f, f);
-            i = Vector128.MultiplyAddEstimate(i, f, f);
-            j = Vector128.MultiplyAddEstimate(j, f, f);
-            k = Vector128.MultiplyAddEstimate(k, f, f);
-            l = Vector128.MultiplyAddEstimate(l, f, f);
-            m = Vector128.MultiplyAddEstimate(m, f, f);
-        }
-
-        return Vector128.Sum(a + b + c + d + e + g + h + i + j + k + l + m);
+        a = TSimd.Add(TSimd.Add(TSimd.Add(a, b), TSimd.Add(c, d)), TSimd.Add(TSimd.Add(e, g), TSimd.Add(h, i)));
+        return TSimd.Sum(TSimd.Add(a, TSimd.Add(TSimd.Add(j, k), TSimd.Add(l, m))));
     }
 }

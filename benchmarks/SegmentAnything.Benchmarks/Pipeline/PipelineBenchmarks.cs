@@ -1,0 +1,80 @@
+using BenchmarkDotNet.Attributes;
+using BenchmarkDotNet.Engines;
+using SegmentAnything.Benchmarks.Columns;
+using SegmentAnything.Benchmarks.Kernels;
+using SegmentAnything.Imaging;
+using SegmentAnything.Kernels;
+
+namespace SegmentAnything.Benchmarks.Pipeline;
+
+/// <summary>What an application waits for, with MobileSAM on a picture of 1800x1200, all processors at work.</summary>
+[SimpleJob(RunStrategy.Monitoring, warmupCount: 3, iterationCount: 9, invocationCount: 1)]
+public class PipelineBenchmarks
+{
+    internal const int Width = 1800, Height = 1200, Batch = 64;
+
+    /// <summary>Of TinyViT for 1024 x 1024: its convolutions, attention and linear layers.</summary>
+    private const double EncoderMultiplyAdds = 38.8e9;
+
+    /// <summary>Of a one-point prompt with three masks: docs/decoder.md.</summary>
+    private const double PromptMultiplyAdds = 801e6;
+
+    private const int Clicks = 10;
+
+    private readonly float[] _planar = new float[3 * 1024 * 1024];
+    private PixelBuffer _image;
+    private SamModel _sam = null!;
+    private ImageEmbedding _embedding = null!;
+    private Prompt[] _points = [];
+
+    [GlobalSetup]
+    public void Setup()
+    {
+        _image = Picture();
+        _sam = SamModel.Load(SamModels.MobileSam);
+        _embedding = _sam.Encode(_image);
+        _points = Points();
+    }
+
+    [GlobalCleanup]
+    public void Cleanup()
+    {
+        _embedding.Dispose();
+        _sam.Dispose();
+    }
+
+    [Benchmark]
+    [Work(Pixels = Width * Height, Bytes = (3 * Width * Height) + (3 * sizeof(float) * 1024 * 1024), AllThreads = true)]
+    public void ResizeAndNormalise() =>
+        ImageKernels.Preprocess(_image, 1024, SamModels.MobileSam.PixelMean.AsSpan(), SamModels.MobileSam.PixelStd.AsSpan(), _planar);
+
+    [Benchmark]
+    [Work(MultiplyAdds = EncoderMultiplyAdds, AllThreads = true)]
+    public void Encode() => _sam.Encode(_image).Dispose();
+
+    [Benchmark(OperationsPerInvoke = Clicks)]
+    [Work(MultiplyAdds = PromptMultiplyAdds, AllThreads = true)]
+    public void ClickToThreeMasks()
+    {
+        for (int i = 0; i < Clicks; i++) _sam.Predict(_embedding, _points[27]);
+    }
+
+    [Benchmark(OperationsPerInvoke = Batch)]
+    [Work(MultiplyAdds = PromptMultiplyAdds, AllThreads = true)]
+    public MaskPrediction[] PromptOfABatchOf64() => _sam.Predict(_embedding, _points);
+
+    [Benchmark]
+    [Work(MultiplyAdds = EncoderMultiplyAdds + (1024 * PromptMultiplyAdds), AllThreads = true)]
+    public GeneratedMasks WholeGrid() => _sam.GenerateMasks(_image);
+
+    /// <summary>The drawn still life, enlarged.</summary>
+    internal static PixelBuffer Picture()
+    {
+        byte[] pixels = new byte[Width * Height * 3];
+        ImageKernels.ResizeBilinear(StillLife.Image.ToPixelBuffer(), Width, Height, pixels);
+        return PixelBuffer.FromRgb24(pixels, Width, Height);
+    }
+
+    /// <summary>A grid of points on it.</summary>
+    internal static Prompt[] Points() => [.. Enumerable.Range(0, Batch).Select(i => Prompt.Point(100 + (i % 8 * 225), 75 + (i / 8 * 150)))];
+}
