@@ -1,6 +1,7 @@
 using BenchmarkDotNet.Running;
 using SegmentAnything.Benchmarks;
 using SegmentAnything.Benchmarks.Comparison;
+using SegmentAnything.Benchmarks.Graphs;
 using SegmentAnything.Benchmarks.Kernels;
 using SegmentAnything.Benchmarks.Rle;
 
@@ -18,6 +19,12 @@ if (args is ["prompt-fractions", ..]) return PromptFractions.Run(args[1..]);
 
 // decoder-peak [rounds]: the tiled mask decoder beside the processor's peak.
 if (args is ["decoder-peak", ..]) return DecoderPeak.Run(args.Length > 1 ? int.Parse(args[1]) : 10);
+
+// vit-build [B] [L] [H]: from checkpoints of random weights to loaded encoders, time and memory.
+if (args is ["vit-build", ..]) return VitBuild.Run(args[1..]);
+
+// vit-encode [rounds]: ViT-B's forms beside the processor's peak.
+if (args is ["vit-encode", ..]) return VitBuild.Encode(args.Length > 1 ? int.Parse(args[1]) : 3);
 
 BenchmarkSwitcher.FromAssembly(typeof(BenchmarkSettings).Assembly).Run(args, new BenchmarkSettings());
 return 0;

@@ -27,8 +27,9 @@ public sealed record CheckpointConversionOptions
 public sealed record ConvertedModel(string Folder, SamVariant Variant, IReadOnlyList<string> Files, float PredictedIou, TimeSpan Elapsed);
 
 /// <summary>
-/// Turns a checkpoint into a folder of files that load at once: the image encoder as ONNX, prompt encoder and mask decoder
-/// as safetensors. Not needed for running: <see cref="SamModel.Load(string, SamOptions?)"/> takes checkpoints as they are.
+/// Turns a checkpoint into a folder of ONNX files that load at once: <c>encoder.onnx</c> (with <c>encoder.weights</c> beside
+/// it if it is large) takes the normalised square, <c>decoder.onnx</c> has the inputs and outputs of the official export, so
+/// that other runtimes and code written for that can use both. Not needed for running: <see cref="SamModel.Load(string, SamOptions?)"/> takes checkpoints as they are.
 /// </summary>
 public static class CheckpointConverter
 {
@@ -50,6 +51,8 @@ public static class CheckpointConverter
         options ??= new CheckpointConversionOptions();
         long start = Stopwatch.GetTimestamp();
         folder = Path.GetFullPath(folder);
+        // Known before minutes of work.
+        if (File.Exists(folder)) throw new IOException($"'{folder}' is a file: give a folder, which is made where it is missing.");
         using StateDict weights = CheckpointReader.Open(checkpoint);
         CheckpointModel model = CheckpointModel.Of(weights);
 
@@ -63,11 +66,8 @@ public static class CheckpointConverter
                 Form = options.ForProcessor ? EncoderForm.Tiled : EncoderForm.Plain,
                 Progress = progress,
             }, cancellationToken);
-            using (FileStream decoder = File.Create(Path.Combine(temporary, ModelRecognition.ConvertedDecoderFileName)))
-            {
-                SafetensorsWriter.Write(decoder, weights, [.. weights.Tensors.Keys.Where(
-                    name => CheckpointModel.DecoderPrefixes.Any(prefix => name.StartsWith(prefix, StringComparison.Ordinal)))]);
-            }
+            byte[] decoder = OfficialDecoderGraph.Build(weights, model.Variant.EmbeddingGrid, model.Variant.ImageSize).ToBytes();
+            File.WriteAllBytes(Path.Combine(temporary, ModelRecognition.DecoderFileName), decoder);
 
             float predictedIou = Check(temporary, cancellationToken);
             Directory.CreateDirectory(folder);

@@ -12,6 +12,8 @@ public sealed class ImageEncoder : IDisposable
     private readonly ModelSession _session;
     private readonly SamVariant _variant;
     private readonly EncoderContract _contract;
+    private readonly long[] _inputShape;
+    private readonly (float[] Mean, float[] Std, float[] Padding) _preprocessing;
     private readonly UseGate _gate = new();
 
     /// <summary>Loads the image encoder of a model.</summary>
@@ -35,6 +37,8 @@ public sealed class ImageEncoder : IDisposable
         try
         {
             _contract = EncoderContract.Of(_session, source.Model, variant);
+            _inputShape = [.. _contract.InputShape(variant.ImageSize)];
+            _preprocessing = _contract.Preprocessing(variant);
         }
         catch
         {
@@ -64,7 +68,8 @@ public sealed class ImageEncoder : IDisposable
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <remarks>
     /// The longer side is resized to the model's size (1024) as Pillow resizes, antialiased, each channel is normalised,
-    /// and the rest is padded with zeros on the right and bottom.
+    /// and the rest is padded with zeros on the right and bottom. A graph that normalises by itself is given pixels, padded
+    /// with the mean; one that takes bytes, with the mean rounded, which it makes a padding of 0.01 at most.
     /// Source: Segment Anything, utils/transforms.py (ResizeLongestSide), modeling/sam.py (preprocess).
     /// </remarks>
     public ImageEmbedding Encode(PixelBuffer image, CancellationToken cancellationToken = default)
@@ -75,7 +80,7 @@ public sealed class ImageEncoder : IDisposable
 
         int size = _variant.ImageSize;
         using MemoryOwner<float> input = MemoryOwner<float>.Allocate(3 * size * size);
-        ImageKernels.Preprocess(image, size, _contract.Mean, _contract.Std, input.Span);
+        ImageKernels.Preprocess(image, size, _preprocessing.Mean, _preprocessing.Std, input.Span, _preprocessing.Padding);
         cancellationToken.ThrowIfCancellationRequested();
 
         int channels = _variant.EmbeddingChannels;
@@ -84,7 +89,7 @@ public sealed class ImageEncoder : IDisposable
         try
         {
             using TensorList inputs = new();
-            inputs.Add(_contract.InputName, input.Memory, 1, 3, size, size);
+            AddPicture(inputs, input.Memory);
             using TensorList outputs = new();
             outputs.Add(_contract.OutputName, values.Memory, 1, channels, grid, grid);
             _session.Run(inputs.AsSpan(), outputs.AsSpan(), cancellationToken);
@@ -115,6 +120,34 @@ public sealed class ImageEncoder : IDisposable
             using PointerMemory memory = new(start, pixels.Length);
             return Encode(new PixelBuffer(memory.Memory, width, height, format, stride), cancellationToken);
         }
+    }
+
+    // Planes of floats are what nearly every encoder takes. The others are a copy away, which is nothing beside the network.
+    private void AddPicture(TensorList inputs, Memory<float> planar)
+    {
+        if (_contract is { IsInterleaved: false, IsBytes: false })
+        {
+            inputs.Add(_contract.InputName, planar, _inputShape);
+            return;
+        }
+
+        float[] picture = new float[planar.Length];
+        ReadOnlySpan<float> planes = planar.Span;
+        int plane = picture.Length / 3;
+        if (_contract.IsInterleaved)
+        {
+            for (int i = 0; i < plane; i++)
+            {
+                for (int channel = 0; channel < 3; channel++) picture[(3 * i) + channel] = planes[(channel * plane) + i];
+            }
+        }
+        else
+        {
+            planes.CopyTo(picture);
+        }
+
+        if (_contract.IsBytes) inputs.Add(_contract.InputName, Array.ConvertAll(picture, v => (byte)v).AsMemory(), _inputShape);
+        else inputs.Add(_contract.InputName, picture.AsMemory(), _inputShape);
     }
 
     /// <summary>Releases the network, after calls that are under way on other threads have ended.</summary>

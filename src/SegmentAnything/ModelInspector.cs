@@ -106,7 +106,8 @@ public static class ModelInspector
         };
         string[] inputNames = [.. inputs.Select(i => i.Name)], outputNames = [.. outputs.Select(o => o.Name)];
 
-        if (OnnxDecoderImport.IsOfficialLayout(model)) return OfficialDecoder(inspection, model);
+        if (OnnxDecoderImport.IsOfficialLayout(model)) return Decoder(inspection, model, "ONNX, official export");
+        if (OnnxDecoderImport.IsHuggingFaceLayout(model)) return Decoder(inspection, model, "ONNX, Hugging Face export (prompt_encoder_mask_decoder)");
         if (inputNames.Contains("batched_images") || inputNames.Contains("batched_point_coords"))
         {
             return inspection with
@@ -128,29 +129,18 @@ public static class ModelInspector
             };
         }
 
-        if (inputNames.Contains("input_points") && inputNames.Contains("image_embeddings"))
-        {
-            return inspection with
-            {
-                Kind = ModelFileKind.MaskDecoder,
-                Format = "ONNX, Hugging Face export (prompt_encoder_mask_decoder)",
-                Family = "SAM",
-                Note = $"The weights of this layout cannot be told apart by name. {UseCheckpoint}",
-            };
-        }
-
         return inputs.Length == 1 ? Encoder(inspection, model) : inspection with
         {
-            Note = $"Neither an image encoder (one picture in) nor a mask decoder of the official export: its inputs are {string.Join(", ", inputNames)}.",
+            Note = $"Neither an image encoder (one picture in) nor a mask decoder that is known: its inputs are {string.Join(", ", inputNames)}.",
         };
     }
 
-    private static ModelInspection OfficialDecoder(ModelInspection inspection, ModelProto model)
+    private static ModelInspection Decoder(ModelInspection inspection, ModelProto model, string format)
     {
         inspection = inspection with
         {
             Kind = ModelFileKind.MaskDecoder,
-            Format = "ONNX, official export",
+            Format = format,
             Family = "SAM",
         };
         try
@@ -163,60 +153,46 @@ public static class ModelInspector
                 EmbeddingGrid = inspection.Inputs.First(i => i.Name == "image_embeddings").Shape is [_, _, _, var grid] && int.TryParse(grid, out int g) ? g : null,
                 Masks = layout.MaskTokens,
                 CanRun = true,
-                Note = "Goes with the image encoder of the same model.",
+                Note = layout is { TakesBoxes: true, TakesMasks: true }
+                    ? "Goes with the image encoder of the same model."
+                    : "Goes with the image encoder of the same model. Takes points alone: the file has no weights for boxes and masks.",
             };
         }
         catch (CheckpointException e)
         {
-            return inspection with { Note = e.Message };
+            return inspection with { Note = $"{e.Message} {UseCheckpoint}" };
         }
     }
 
     private static ModelInspection Encoder(ModelInspection inspection, ModelProto model)
     {
-        ModelTensor input = inspection.Inputs[0];
-        ModelTensor? embedding = inspection.Outputs.FirstOrDefault(o => o.Shape.Length == 4);
-        // Height x width x channels, of any size: resizing, normalising and padding are inside.
-        if (input.Shape is [_, _, "3"] or [_, _, _, "3"])
+        try
         {
+            EncoderContract contract = EncoderContract.Of(model.Graph, inspection.Path);
+            bool huggingFace = inspection.Outputs.Any(o => o.Name == "image_positional_embeddings");
+            string family = TinyVitOnnxImport.Fits(model) ? SamModels.MobileSam.DisplayName : model.Graph.Name == "sam_vit_encoder" ? "SAM, ViT" : "SAM";
             return inspection with
             {
                 Kind = ModelFileKind.ImageEncoder,
-                Format = "ONNX, with preprocessing inside",
-                NormalisesInside = true,
+                Format = huggingFace ? "ONNX, Hugging Face export (vision_encoder)"
+                    : contract.HasPreprocessing ? "ONNX, image encoder with preprocessing inside"
+                    : "ONNX, image encoder",
+                Family = family,
+                ImageSize = contract.ImageSize,
+                EmbeddingChannels = contract.EmbeddingChannels,
+                EmbeddingGrid = contract.EmbeddingGrid,
+                NormalisesInside = contract.NormalisesInside,
                 Fit = PictureFit.Pad,
-                Note = $"Takes pictures as rows of pixels and fits them itself, so that points and boxes cannot be brought to its frame for certain. {UseCheckpoint}",
+                CanRun = true,
+                Note = "Goes with the mask decoder of the same model.",
             };
         }
-
-        if (input.Shape is not [var batch, "3", var height, var width] || embedding is null)
+        catch (ModelContractException e)
         {
-            return inspection with
-            {
-                Note = $"Neither an image encoder nor a mask decoder: it takes {input} and gives {string.Join("; ", inspection.Outputs)}. An encoder takes (1, 3, S, S) and gives (1, C, G, G).",
-            };
+            // Something that takes a picture and gives positions of one is an encoder, if not one that can be fed.
+            bool isEncoder = inspection.Inputs[0].Shape.Contains("3") && inspection.Outputs.Any(o => o.Shape.Length == 4);
+            return inspection with { Kind = isEncoder ? ModelFileKind.ImageEncoder : ModelFileKind.Unknown, Note = $"{e.Message} {UseCheckpoint}" };
         }
-
-        bool huggingFace = inspection.Outputs.Any(o => o.Name == "image_positional_embeddings");
-        bool tinyVit = TinyVitOnnxImport.Fits(model);
-        int? size = int.TryParse(height, out int h) && height == width ? h : null;
-        inspection = inspection with
-        {
-            Kind = ModelFileKind.ImageEncoder,
-            Format = huggingFace ? "ONNX, Hugging Face export (vision_encoder)" : "ONNX, image encoder",
-            Family = tinyVit ? SamModels.MobileSam.DisplayName : model.Graph.Name == "sam_vit_encoder" ? "SAM, ViT" : "SAM",
-            ImageSize = size,
-            EmbeddingChannels = int.TryParse(embedding.Shape[1], out int c) ? c : null,
-            EmbeddingGrid = int.TryParse(embedding.Shape[3], out int g) ? g : null,
-            NormalisesInside = EncoderContract.NormalisesItself(model.Graph, input.Name),
-            Fit = PictureFit.Pad,
-        };
-        string? problem = input.Type != "float" ? $"Its input is {input.Type}; float is needed."
-            : inspection.Outputs.Length > 1 ? $"It gives {inspection.Outputs.Length} tensors ({string.Join(", ", inspection.Outputs.Select(o => o.Name))}); one embedding is expected. {UseCheckpoint}"
-            : height != width ? $"It takes {width}x{height} pixels; a square is needed."
-            : batch != "1" && int.TryParse(batch, out _) ? $"It takes {batch} pictures at a time; 1 is needed."
-            : null;
-        return inspection with { CanRun = problem is null, Note = problem ?? "Goes with the mask decoder of the same model." };
     }
 
     private static ModelTensor Describe(ValueInfoProto value)

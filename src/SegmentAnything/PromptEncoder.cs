@@ -17,7 +17,8 @@ public sealed class PromptEncoder : IDisposable
     private readonly float[][] _pointEmbeddings;
     private readonly float[] _notAPoint;
     private readonly float[] _noMask;
-    private readonly Lazy<MaskPromptNetwork> _maskNetwork;
+    private readonly Lazy<MaskPromptNetwork>? _maskNetwork;
+    private readonly string _source;
     private readonly int _channels;
     private readonly int _grid;
     private readonly int _modelSize;
@@ -36,13 +37,16 @@ public sealed class PromptEncoder : IDisposable
 
     internal PromptEncoder(SamVariant variant, StateDict weights, SamOptions options)
     {
-        _channels = DecoderLayout.Of(weights).Channels;
+        DecoderLayout layout = DecoderLayout.Of(weights);
+        _source = weights.Source;
+        _channels = layout.Channels;
         _grid = variant.EmbeddingGrid;
         _modelSize = variant.ImageSize;
         _gaussianMatrix = weights.ReadAny(PositionalEncoding.MatrixName);
-        _pointEmbeddings = [.. Enumerable.Range(0, 4).Select(i => weights.ReadAny($"prompt_encoder.point_embeddings.{i}.weight"))];
+        _pointEmbeddings = [.. Enumerable.Range(0, layout.TakesBoxes ? 4 : 2).Select(i => weights.ReadAny($"prompt_encoder.point_embeddings.{i}.weight"))];
         _notAPoint = weights.ReadAny("prompt_encoder.not_a_point_embed.weight");
         _noMask = weights.ReadAny("prompt_encoder.no_mask_embed.weight");
+        if (!layout.TakesMasks) return;
         // Most prompts have no mask: the session is made when the first one has.
         byte[] graph = DecoderGraphs.BuildMaskPrompt(weights, _grid);
         _maskNetwork = new Lazy<MaskPromptNetwork>(() => new MaskPromptNetwork(graph, _channels, _grid, options.Execution));
@@ -68,6 +72,7 @@ public sealed class PromptEncoder : IDisposable
     /// </returns>
     /// <exception cref="ArgumentException">The prompt is empty, or its mask has another size than <see cref="MaskSize"/> squared.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A point or a corner of the box lies outside the image.</exception>
+    /// <exception cref="ModelContractException">The prompt has a box or a mask, and the decoder's file was exported for points alone.</exception>
     /// <exception cref="ObjectDisposedException">The encoder was disposed.</exception>
     public EncodedPrompt Encode(Prompt prompt, ImageSize sourceSize, CancellationToken cancellationToken = default)
     {
@@ -82,7 +87,7 @@ public sealed class PromptEncoder : IDisposable
     /// <summary>Releases the mask network.</summary>
     public void Dispose()
     {
-        if (_gate.Close() && _maskNetwork.IsValueCreated) _maskNetwork.Value.Dispose();
+        if (_gate.Close() && _maskNetwork is { IsValueCreated: true }) _maskNetwork.Value.Dispose();
     }
 
     /// <summary>Encodes a prompt into the caller's memory.</summary>
@@ -95,6 +100,8 @@ public sealed class PromptEncoder : IDisposable
     {
         using UseGate.Use use = _gate.Enter(this);
         if (prompt.IsEmpty) throw new ArgumentException("The prompt is empty: give a point, a box or a mask.", nameof(prompt));
+        if (prompt.BoxInSource is not null && _pointEmbeddings.Length < 4) throw Lacks("a box", "the corners of boxes");
+        if (!prompt.MaskLogits.IsEmpty && _maskNetwork is null) throw Lacks("a mask", "mask prompts");
         CheckInside(prompt, sourceSize);
         WriteTokens(prompt, sourceSize, tokens);
         if (!prompt.MaskLogits.IsEmpty) EncodeMask(prompt.MaskLogits, dense, cancellationToken);
@@ -115,6 +122,9 @@ public sealed class PromptEncoder : IDisposable
         WriteToken(x, y, transform, (int)PointLabel.Foreground, tokens[.._channels]);
         _notAPoint.CopyTo(tokens[_channels..]);
     }
+
+    private ModelContractException Lacks(string prompt, string weights) => new(
+        $"The prompt has {prompt}, but {_source} has no weights for {weights}: it was exported for points alone. Prompt with points, or load the checkpoint that it was exported from.");
 
     private static void CheckInside(Prompt prompt, ImageSize size)
     {
@@ -177,6 +187,6 @@ public sealed class PromptEncoder : IDisposable
             if (!float.IsFinite(logit)) throw new ArgumentException($"The mask prompt holds {logit}: all logits must be finite numbers.", nameof(logits));
         }
 
-        _maskNetwork.Value.Encode(logits.Span, dense, cancellationToken);
+        _maskNetwork!.Value.Encode(logits.Span, dense, cancellationToken);
     }
 }

@@ -22,7 +22,7 @@ public sealed class CheckpointConverterTests : IDisposable
         ConvertedModel converted = CheckpointConverter.Convert(
             checkpoint, output, new CheckpointConversionOptions { Float16 = half, ForProcessor = forProcessor }, new Collect(shares));
 
-        Assert.Equal(["decoder.safetensors", "encoder.onnx"], converted.Files);
+        Assert.Equal(["decoder.onnx", "encoder.onnx"], converted.Files);
         Assert.Equal(1, shares[^1]);
         Assert.Equal(["converted", "tiny.pth"], Directory.GetFileSystemEntries(_folder).Select(Path.GetFileName).Order());
         using SamModel direct = SamModel.Load(checkpoint), folder = SamModel.Load(output);

@@ -1,4 +1,6 @@
+using Google.Protobuf;
 using SegmentAnything.Graphs;
+using SegmentAnything.Graphs.Onnx;
 using SegmentAnything.Tests.Graphs;
 using SegmentAnything.Tests.Models;
 using SegmentAnything.TestSupport;
@@ -61,29 +63,71 @@ public sealed class ModelInspectorTests : IDisposable
         Assert.Equal(["x"], found.BatchedInputs);
     }
 
-    [Fact]
-    public void Inspect_EncoderWithPreprocessingInside_IsRecognised()
+    [Theory]
+    [InlineData(false, true, false, "input_image: float [image_height, image_width, 3]")]
+    [InlineData(true, false, true, "input_image: uint8 [1, 3, image_height, image_width]")]
+    public void Inspect_EncoderWithPreprocessingInside_TellsItsSizes(bool bytes, bool interleaved, bool batch, string input)
     {
-        ModelInspection found = Inspect(Graph([("input_image", ["image_height", "image_width", 3])], [("image_embeddings", [1, 256, 64, 64])]));
-        Assert.Equal((ModelFileKind.ImageEncoder, true, false), (found.Kind, found.NormalisesInside!.Value, found.CanRun));
-        Assert.Contains("preprocessing inside", found.Format, StringComparison.Ordinal);
+        ModelInspection found = Inspect(OtherExports.EncoderWithPreprocessing(
+            TinySam.Weights(seed: 1), bytes ? TensorProto.Types.DataType.Uint8 : TensorProto.Types.DataType.Float, interleaved, batch, dynamic: true));
+        Assert.Equal((ModelFileKind.ImageEncoder, "ONNX, image encoder with preprocessing inside", true), (found.Kind, found.Format, found.CanRun));
+        Assert.Equal((64, 32, 4), (found.ImageSize, found.EmbeddingChannels, found.EmbeddingGrid));
+        Assert.Equal((true, PictureFit.Pad), (found.NormalisesInside!.Value, found.Fit));
+        Assert.Equal(input, Assert.Single(found.Inputs).ToString());
     }
 
     [Fact]
-    public void Inspect_HuggingFaceExports_AreRecognised()
+    public void Inspect_HuggingFaceEncoder_TellsItsSizes()
     {
-        ModelInspection encoder = Inspect(Graph(
-            [("pixel_values", ["batch_size", 3, 1024, 1024])],
-            [("image_embeddings", ["batch_size", 256, 64, 64]), ("image_positional_embeddings", ["batch_size", 256, 64, 64])]));
-        Assert.Equal((ModelFileKind.ImageEncoder, 1024, false), (encoder.Kind, encoder.ImageSize!.Value, encoder.CanRun));
-        Assert.Contains("vision_encoder", encoder.Format, StringComparison.Ordinal);
+        ModelInspection found = Inspect(OtherExports.HuggingFaceEncoder(TinySam.Weights(seed: 1)));
+        Assert.Equal((ModelFileKind.ImageEncoder, "ONNX, Hugging Face export (vision_encoder)", true), (found.Kind, found.Format, found.CanRun));
+        Assert.Equal((64, 32, 4), (found.ImageSize, found.EmbeddingChannels, found.EmbeddingGrid));
+        Assert.Equal((false, PictureFit.Pad), (found.NormalisesInside!.Value, found.Fit));
+        Assert.Equal(["pixel_values"], found.BatchedInputs);
+        Assert.Equal(["image_embeddings: float [1, 32, 4, 4]", "image_positional_embeddings: float [batch_size, 32, 4, 4]"], found.Outputs.Select(o => o.ToString()));
+    }
 
-        ModelInspection decoder = Inspect(Graph(
+    [Fact]
+    public void Inspect_HuggingFaceDecoder_TellsThatItTakesPointsAlone()
+    {
+        ModelInspection found = Inspect(OtherExports.HuggingFaceDecoder(TinySam.Weights(seed: 1)).ToByteArray());
+        Assert.Equal((ModelFileKind.MaskDecoder, "ONNX, Hugging Face export (prompt_encoder_mask_decoder)", true), (found.Kind, found.Format, found.CanRun));
+        Assert.Equal((32, 4, 4), (found.EmbeddingChannels, found.EmbeddingGrid, found.Masks));
+        Assert.Equal(4, found.BatchedInputs.Length);
+        Assert.Equal("input_labels: int64 [batch_size, point_batch_size, nb_points_per_image]", found.Inputs[1].ToString());
+        Assert.Contains("points alone", found.Note, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Inspect_HuggingFaceDecoderWithoutWeights_SaysWhatIsMissing()
+    {
+        ModelInspection found = Inspect(Graph(
             [("input_points", ["batch_size", "point_batch_size", "points", 2]), ("image_embeddings", ["batch_size", 256, 64, 64])],
             [("iou_scores", ["batch_size", "point_batch_size", 3]), ("pred_masks", ["batch_size", "point_batch_size", 3, 256, 256])]));
-        Assert.Equal((ModelFileKind.MaskDecoder, false), (decoder.Kind, decoder.CanRun));
-        Assert.Contains("prompt_encoder_mask_decoder", decoder.Format, StringComparison.Ordinal);
-        Assert.Contains("checkpoint", decoder.Note, StringComparison.Ordinal);
+        Assert.Equal((ModelFileKind.MaskDecoder, false), (found.Kind, found.CanRun));
+        Assert.Contains("mask_decoder.iou_token", found.Note, StringComparison.Ordinal);
+        Assert.Contains("checkpoint", found.Note, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Inspect_OfficialDecoder_TellsItsSizes()
+    {
+        ModelInspection found = Inspect(OfficialDecoderGraph.Build(TinySam.Weights(seed: 1), 4, 64).ToBytes());
+        Assert.Equal((ModelFileKind.MaskDecoder, "ONNX, official export", true), (found.Kind, found.Format, found.CanRun));
+        Assert.Equal((32, 4, 4), (found.EmbeddingChannels, found.EmbeddingGrid, found.Masks));
+        Assert.Equal(["point_coords", "point_labels", "mask_input"], found.BatchedInputs);
+        Assert.Equal(6, found.Inputs.Length);
+        Assert.Equal(["masks", "iou_predictions", "low_res_masks"], found.Outputs.Select(o => o.Name));
+    }
+
+    [Theory]
+    [InlineData(2, 64, 64, "2 pictures")]
+    [InlineData(1, 64, 32, "32x64")]
+    public void Inspect_EncoderThatCannotBeFed_SaysWhy(int batch, int height, int width, string reason)
+    {
+        ModelInspection found = Inspect(Graph([("x", [batch, 3, height, width])], [("y", [1, 32, 4, 4])]));
+        Assert.Equal((ModelFileKind.ImageEncoder, false), (found.Kind, found.CanRun));
+        Assert.Contains(reason, found.Note, StringComparison.Ordinal);
     }
 
     [Theory]

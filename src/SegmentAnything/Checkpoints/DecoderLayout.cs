@@ -22,6 +22,12 @@ internal sealed record DecoderLayout(
     int HyperLayers,
     int IouLayers)
 {
+    /// <summary>There are embeddings for the corners of a box. Exports for points alone lack them.</summary>
+    public bool TakesBoxes { get; private init; }
+
+    /// <summary>There are weights that encode a mask prompt. Exports for points alone lack them.</summary>
+    public bool TakesMasks { get; private init; }
+
     /// <summary>Attention heads. Shapes do not tell; every published SAM has 8.</summary>
     public const int Heads = 8;
 
@@ -43,7 +49,12 @@ internal sealed record DecoderLayout(
             Dimension(weights, "mask_decoder.output_upscaling.0.weight", 4, 1),
             Dimension(weights, "mask_decoder.output_upscaling.3.weight", 4, 1),
             CountLayers(weights, "mask_decoder.output_hypernetworks_mlps.0.layers."),
-            CountLayers(weights, "mask_decoder.iou_prediction_head.layers."));
+            CountLayers(weights, "mask_decoder.iou_prediction_head.layers."))
+        {
+            // Half of a part is a damaged file, none of it is a model without the part.
+            TakesBoxes = weights.Contains("prompt_encoder.point_embeddings.2.weight") || weights.Contains("prompt_encoder.point_embeddings.3.weight"),
+            TakesMasks = weights.Tensors.Keys.Any(name => name.StartsWith("prompt_encoder.mask_downscaling.", StringComparison.Ordinal)),
+        };
         layout.Check(weights);
         return layout;
     }
@@ -100,9 +111,10 @@ internal sealed record DecoderLayout(
         CheckMlp(weights, "mask_decoder.iou_prediction_head", IouLayers, 0, MaskTokens);
 
         Check(weights, "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix", 2, Channels / 2);
-        for (int label = 0; label < 4; label++) Check(weights, $"prompt_encoder.point_embeddings.{label}.weight", 1, Channels);
+        for (int label = 0; label < (TakesBoxes ? 4 : 2); label++) Check(weights, $"prompt_encoder.point_embeddings.{label}.weight", 1, Channels);
         Check(weights, "prompt_encoder.not_a_point_embed.weight", 1, Channels);
         Check(weights, "prompt_encoder.no_mask_embed.weight", 1, Channels);
+        if (!TakesMasks) return;
         int quarter = Dimension(weights, "prompt_encoder.mask_downscaling.0.weight", 4, 0);
         int full = Dimension(weights, "prompt_encoder.mask_downscaling.3.weight", 4, 0);
         Check(weights, "prompt_encoder.mask_downscaling.0.weight", quarter, 1, 2, 2);

@@ -13,7 +13,8 @@ internal sealed class TensorList : IDisposable
     /// <param name="name">The name in the graph.</param>
     /// <param name="memory">As many values as the shape has, or more.</param>
     /// <param name="shape">Outermost first.</param>
-    public void Add(string name, Memory<float> memory, params ReadOnlySpan<long> shape)
+    public void Add<T>(string name, Memory<T> memory, params ReadOnlySpan<long> shape)
+        where T : unmanaged
     {
         int count = 1;
         foreach (long size in shape) count = checked(count * (int)size);

@@ -55,9 +55,11 @@ internal sealed class GraphBuilder
     /// <summary>Remarks that go with the model, by key.</summary>
     public Dictionary<string, string> Metadata { get; } = [];
 
-    public Value Input(string name, params ReadOnlySpan<Dim> shape)
+    public Value Input(string name, params ReadOnlySpan<Dim> shape) => Input(name, TensorProto.Types.DataType.Float, shape);
+
+    public Value Input(string name, TensorProto.Types.DataType type, params ReadOnlySpan<Dim> shape)
     {
-        _graph.Input.Add(Describe(name, shape));
+        _graph.Input.Add(Describe(name, shape, type));
         _names.Add(name);
         return new Value(name);
     }
@@ -225,7 +227,7 @@ internal sealed class GraphBuilder
         _graph.Initializer.Add(tensor);
     }
 
-    private static ValueInfoProto Describe(string name, ReadOnlySpan<Dim> shape)
+    private static ValueInfoProto Describe(string name, ReadOnlySpan<Dim> shape, TensorProto.Types.DataType type = TensorProto.Types.DataType.Float)
     {
         TensorShapeProto dims = new();
         foreach (Dim dim in shape)
@@ -240,7 +242,7 @@ internal sealed class GraphBuilder
             Name = name,
             Type = new TypeProto
             {
-                TensorType = new TypeProto.Types.Tensor { ElemType = (int)TensorProto.Types.DataType.Float, Shape = dims },
+                TensorType = new TypeProto.Types.Tensor { ElemType = (int)type, Shape = dims },
             },
         };
     }

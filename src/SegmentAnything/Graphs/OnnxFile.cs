@@ -55,11 +55,27 @@ internal static class OnnxFile
         return producers;
     }
 
-    /// <summary>The float32 values of a tensor, or null when it holds another type or keeps its data in another file.</summary>
+    /// <summary>The only value of a tensor, as a whole number; null if it has others, or is none.</summary>
+    public static int? ReadScalar(TensorProto tensor)
+    {
+        if (tensor.Dims.Aggregate(1L, (product, size) => product * size) != 1) return null;
+        ReadOnlySpan<byte> raw = tensor.RawData.Span;
+        double? value = (TensorProto.Types.DataType)tensor.DataType switch
+        {
+            TensorProto.Types.DataType.Int64 => raw.Length == 8 ? BinaryPrimitives.ReadInt64LittleEndian(raw) : tensor.Int64Data is [var v] ? v : null,
+            TensorProto.Types.DataType.Int32 => raw.Length == 4 ? BinaryPrimitives.ReadInt32LittleEndian(raw) : tensor.Int32Data is [var v] ? v : null,
+            TensorProto.Types.DataType.Float or TensorProto.Types.DataType.Float16 => ReadFloats(tensor, tensor.Name) is [var v] ? v : null,
+            _ => null,
+        };
+        return value is >= int.MinValue and <= int.MaxValue && Math.Truncate(value.Value) == value ? (int)value : null;
+    }
+
+    /// <summary>The values of a float32 or float16 tensor, or null when it holds another type or keeps its data in another file.</summary>
     /// <exception cref="CheckpointException">The tensor's data does not fill its shape.</exception>
     public static float[]? ReadFloats(TensorProto tensor, string source)
     {
-        if (tensor.DataType != (int)TensorProto.Types.DataType.Float
+        bool half = tensor.DataType == (int)TensorProto.Types.DataType.Float16;
+        if ((tensor.DataType != (int)TensorProto.Types.DataType.Float && !half)
             || tensor.DataLocation == TensorProto.Types.DataLocation.External)
         {
             return null;
@@ -69,6 +85,16 @@ internal static class OnnxFile
         if (tensor.FloatData.Count > 0)
         {
             values = [.. tensor.FloatData];
+        }
+        else if (half && tensor.Int32Data.Count > 0)
+        {
+            values = [.. tensor.Int32Data.Select(bits => (float)BitConverter.UInt16BitsToHalf((ushort)bits))];
+        }
+        else if (half)
+        {
+            ReadOnlySpan<byte> raw = tensor.RawData.Span;
+            values = new float[raw.Length / 2];
+            for (int i = 0; i < values.Length; i++) values[i] = (float)BinaryPrimitives.ReadHalfLittleEndian(raw[(2 * i)..]);
         }
         else
         {

@@ -65,7 +65,7 @@ internal sealed record EncoderSource(ReadOnlyMemory<byte> Model, string? Path, s
     // published network in any way is run as it is.
     private static ReadOnlyMemory<byte>? Rebuild(ModelProto model, EncoderForm form)
     {
-        if (!TinyVitOnnxImport.Fits(model) || EncoderContract.NormalisesItself(model.Graph, model.Graph.Input[0].Name)) return null;
+        if (!TinyVitOnnxImport.Fits(model) || EncoderContract.Of(model.Graph, "the image encoder").HasPreprocessing) return null;
         try
         {
             using StateDict weights = TinyVitOnnxImport.Read(model, "the image encoder");

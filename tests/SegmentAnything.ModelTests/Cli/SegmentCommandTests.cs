@@ -165,10 +165,8 @@ public sealed class SegmentCommandTests : IDisposable
         Assert.DoesNotContain("Parameter", run.Error, StringComparison.Ordinal);
     }
 
-    // As eng/setup-models.sh has it.
-    private static string ModelFolder => Environment.GetEnvironmentVariable("SEGMENTANYTHING_MODELS") ?? Path.Combine(
-        Environment.GetEnvironmentVariable("XDG_CACHE_HOME") ?? Path.Combine(Environment.GetEnvironmentVariable("HOME") ?? "", ".cache"),
-        "segment-anything", "models");
+    private static string ModelFolder =>
+        Path.GetDirectoryName(Path.GetDirectoryName(ModelStore.Default.Find(SamModels.MobileSam).FindPath(ModelFileRole.Encoder)))!;
 
     private static StillLifeObject Object(string name) => StillLife.Objects.Single(o => o.Name == name);
 

@@ -32,46 +32,11 @@ public class MobileSamEncoderTests
     {
         ReadOnlyMemory<byte> stock = ModelStore.Default.Find(SamModels.MobileSam).Read(ModelFileRole.Encoder);
         using StateDict weights = TinyVitOnnxImport.Read(OnnxFile.Parse(stock.Span, "encoder.onnx"), "encoder.onnx");
-        using StateDict checkpoint = CheckpointReader.Open(ByteSource.FromMemory("mobile_sam.pt", TinyCheckpoint.Zip(Unfold(weights))));
+        using StateDict checkpoint = CheckpointReader.Open(ByteSource.FromMemory("mobile_sam.pt", TinyCheckpoint.Zip(WrittenCheckpoints.Unfold(weights))));
         float[] image = Picture();
 
         double difference = ReferenceFile.MaxDifference(Run(TinyVitEncoderGraph.Build(checkpoint).ToBytes(), image), Run(stock.ToArray(), image));
         Assert.True(difference < Tolerance, $"{difference}");
-    }
-
-    // As the published checkpoint has them: convolutions without bias, each followed by a batch normalisation.
-    private static IEnumerable<TinyTensor> Unfold(StateDict weights)
-    {
-        var random = new Random(4);
-        foreach (TensorInfo tensor in weights.Tensors.Values)
-        {
-            float[] values = weights.ReadAny(tensor.Name);
-            long[] shape = [.. tensor.Shape.Select(d => (long)d)];
-            if (tensor.Name.EndsWith(".c.bias", StringComparison.Ordinal)) continue;
-            if (!tensor.Name.EndsWith(".c.weight", StringComparison.Ordinal))
-            {
-                yield return new TinyTensor(tensor.Name, "float32", shape, values);
-                continue;
-            }
-
-            string name = tensor.Name[..^".c.weight".Length];
-            float[] folded = weights.ReadAny(name + ".c.bias");
-            int outputs = folded.Length, inputs = values.Length / outputs;
-            float[] scale = new float[outputs], mean = new float[outputs], variance = new float[outputs], shift = new float[outputs];
-            for (int o = 0; o < outputs; o++)
-            {
-                (scale[o], mean[o], variance[o]) = (0.5f + random.NextSingle(), random.NextSingle() - 0.5f, 0.5f + random.NextSingle());
-                double factor = scale[o] / Math.Sqrt(variance[o] + 1e-5);
-                shift[o] = (float)(folded[o] + mean[o] * factor);
-                for (int i = 0; i < inputs; i++) values[o * inputs + i] = (float)(values[o * inputs + i] / factor);
-            }
-
-            yield return new TinyTensor(tensor.Name, "float32", shape, values);
-            yield return new TinyTensor(name + ".bn.weight", "float32", [outputs], scale);
-            yield return new TinyTensor(name + ".bn.bias", "float32", [outputs], shift);
-            yield return new TinyTensor(name + ".bn.running_mean", "float32", [outputs], mean);
-            yield return new TinyTensor(name + ".bn.running_var", "float32", [outputs], variance);
-        }
     }
 
     // Smooth structure and noise, in the range of normalised pixels.

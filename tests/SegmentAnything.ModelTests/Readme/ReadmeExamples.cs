@@ -1,5 +1,6 @@
 using SegmentAnything.Imaging;
 using SegmentAnything.Rle;
+using SegmentAnything.TestSupport;
 
 namespace SegmentAnything.ModelTests.Readme;
 
@@ -24,6 +25,23 @@ public sealed class ReadmeExamples(MobileSam fixture)
 
         Assert.Equal(3, masks.Count);
         Assert.Equal((width, height), (whole.Width, whole.Height));
+    }
+
+    [Fact]
+    public void Checkpoint()
+    {
+        using var folder = new TemporaryFolder();
+        string checkpoint = WrittenCheckpoints.WriteMobileSam(folder.Path);
+        (byte[] pixels, int width, int height) = (StillLife.Image.Pixels, StillLife.Width, StillLife.Height);
+
+        // example: Checkpoint
+        using SamModel sam = SamModel.Load(checkpoint); // "sam_vit_b_01ec64.pth", as it was downloaded
+        using ImageEmbedding photo = sam.Encode(PixelBuffer.FromRgb24(pixels, width, height));
+        RleMask mask = sam.Predict(photo, Prompt.Point(150, 200)).Best.Mask;
+        // end
+
+        RleMask expected = fixture.Model.Predict(fixture.StillLife, Prompt.Point(150, 200)).Best.Mask;
+        Assert.InRange(mask.IntersectionOverUnion(expected), 0.999, 1);
     }
 
     [Fact]

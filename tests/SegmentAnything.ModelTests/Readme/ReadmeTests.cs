@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.RegularExpressions;
+using SegmentAnything.ModelTests.Cli;
 using SegmentAnything.TestSupport;
 
 namespace SegmentAnything.ModelTests.Readme;
@@ -54,6 +55,16 @@ public sealed partial class ReadmeTests
         return $"<!-- speed: {path} -->\n{string.Join('\n', lines.Skip(2))}\n<!-- /speed -->";
     }));
 
+    [Fact]
+    public async Task InspectSample_IsWhatTheToolSays()
+    {
+        ModelFiles files = ModelStore.Default.Find(SamModels.MobileSam);
+        string encoder = files.FindPath(ModelFileRole.Encoder)!, folder = Path.GetDirectoryName(encoder)! + Path.DirectorySeparatorChar;
+        ToolRun run = await ToolRun.Run("inspect", encoder, files.FindPath(ModelFileRole.Decoder)!);
+        string sample = run.Output.ReplaceLineEndings("\n").Replace(folder, "", StringComparison.Ordinal);
+        Check(text => Inspected().Replace(text, $"<!-- inspect -->\n```text\n$ segment-anything inspect encoder.onnx decoder.onnx\n{sample}```\n<!-- /inspect -->"));
+    }
+
     private static void Check(Func<string, string> make)
     {
         string found = File.ReadAllText(ReadmePath).ReplaceLineEndings("\n");
@@ -78,6 +89,9 @@ public sealed partial class ReadmeTests
 
     [GeneratedRegex("<!-- speed: (.*?) -->.*?<!-- /speed -->", RegexOptions.Singleline)]
     private static partial Regex Speed();
+
+    [GeneratedRegex("<!-- inspect -->.*?<!-- /inspect -->", RegexOptions.Singleline)]
+    private static partial Regex Inspected();
 
     [GeneratedRegex("<!-- models -->.*?<!-- /models -->", RegexOptions.Singleline)]
     private static partial Regex Models();

@@ -56,7 +56,7 @@ public partial class HuggingFaceNamesTests
     }
 
     // The other direction, as a list of replacements in order: independent of the table under test.
-    private static string ToHuggingFace(string name)
+    internal static string ToHuggingFace(string name)
     {
         name = Hypernetwork().Replace(name, m => m.Groups[1].Value + m.Groups[2].Value switch { "0" => "proj_in", "1" => "layers.0", _ => "proj_out" });
         (string From, string To)[] replacements =

@@ -121,17 +121,6 @@ public sealed class CheckpointModelTests : IDisposable
         Assert.Empty(Directory.Exists(Cache) ? Directory.GetDirectories(Cache) : []);
     }
 
-    [Fact]
-    public void Write_Safetensors_IsReadBack()
-    {
-        StateDict weights = TinySam.Weights(seed: 10);
-        using var stream = new MemoryStream();
-        SafetensorsWriter.Write(stream, weights, [.. weights.Tensors.Keys]);
-        using StateDict read = CheckpointReader.Open(ByteSource.FromMemory("test", stream.ToArray()));
-        Assert.Equal(weights.Tensors.Keys.Order(), read.Tensors.Keys.Order());
-        foreach (string name in weights.Tensors.Keys) Assert.Equal(weights.ReadAny(name), read.Read(name, weights.ShapeOf(name).AsSpan()));
-    }
-
     private string Cache => Path.Combine(_folder.Path, "cache");
 
     private string Write(string name, byte[] bytes)
