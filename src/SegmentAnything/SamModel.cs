@@ -63,13 +63,14 @@ public sealed class SamModel : IDisposable
     /// <summary>Loads a model by its name, from a folder, or from a checkpoint.</summary>
     /// <param name="nameOrPath">
     /// The name of one of <see cref="SamModels"/>, to be found in the model store, such as <c>mobile-sam</c>; or a folder
-    /// that holds <c>encoder.onnx</c> and <c>decoder.onnx</c> of the official export, of any SAM; or a checkpoint, such as
+    /// that holds <c>encoder.onnx</c> and <c>decoder.onnx</c> of the official export, of any SAM, or Hugging Face's
+    /// <c>vision_encoder.onnx</c> and <c>prompt_encoder_mask_decoder.onnx</c>; or a checkpoint, such as
     /// <c>sam_vit_b_01ec64.pth</c> (PyTorch, or safetensors of the official code's or Hugging Face's names). From a
     /// checkpoint the image encoder is built the first time, and kept in the model store.
     /// </param>
     /// <param name="options">How to run it; by default on the CPU.</param>
     /// <exception cref="ModelNotFoundException">There is neither such a model nor such a folder, or a file is missing.</exception>
-    /// <exception cref="CheckpointException">A file is damaged or not of the official layout.</exception>
+    /// <exception cref="CheckpointException">A file is damaged or not of a known layout.</exception>
     /// <exception cref="ModelContractException">Encoder and decoder do not belong together.</exception>
     /// <exception cref="ExecutionProviderException">No execution provider of the list works.</exception>
     public static SamModel Load(string nameOrPath, SamOptions? options = null)
@@ -136,7 +137,9 @@ public sealed class SamModel : IDisposable
     /// <param name="cancellationToken">Stops the work soon.</param>
     /// <returns>Masks at source size, ranked by predicted IoU.</returns>
     /// <exception cref="ArgumentException">The prompt is empty, lies outside the image, or its mask has a wrong size.</exception>
-    /// <exception cref="ModelContractException">The embedding was made by another model.</exception>
+    /// <exception cref="ModelContractException">
+    /// The embedding was made by another model, or the decoder's file was exported for points alone and the prompt has more.
+    /// </exception>
     /// <exception cref="ObjectDisposedException">The model or the embedding was disposed.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public MaskPrediction Predict(
@@ -159,7 +162,9 @@ public sealed class SamModel : IDisposable
     /// <param name="cancellationToken">Stops the work soon.</param>
     /// <returns>One prediction a prompt, in their order.</returns>
     /// <exception cref="ArgumentException">A prompt is empty, lies outside the image, or its mask has a wrong size.</exception>
-    /// <exception cref="ModelContractException">The embedding was made by another model.</exception>
+    /// <exception cref="ModelContractException">
+    /// The embedding was made by another model, or the decoder's file was exported for points alone and a prompt has more.
+    /// </exception>
     /// <exception cref="ObjectDisposedException">The model or the embedding was disposed.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public MaskPrediction[] Predict(
