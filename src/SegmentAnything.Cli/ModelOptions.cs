@@ -8,8 +8,8 @@ internal sealed class ModelOptions
 {
     private readonly Option<string> _model = new("--model")
     {
-        Description = $"The model: {string.Join(", ", SamModels.All.Select(v => v.Name))}, or a folder that holds the files of one.",
-        HelpName = "NAME|FOLDER",
+        Description = $"The model: {string.Join(", ", SamModels.All.Select(v => v.Name))}, a folder that holds the files of one, or a checkpoint.",
+        HelpName = "NAME|FOLDER|FILE",
         DefaultValueFactory = _ => SamModels.MobileSam.Name,
     };
 

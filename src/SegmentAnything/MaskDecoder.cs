@@ -34,7 +34,7 @@ public sealed class MaskDecoder : IDisposable
     /// <param name="files">Where its files are.</param>
     /// <param name="options">How to run it; by default on the CPU.</param>
     /// <exception cref="ModelNotFoundException">A file is missing.</exception>
-    /// <exception cref="CheckpointException">The decoder's file is damaged or not of the official layout.</exception>
+    /// <exception cref="CheckpointException">The decoder's file is damaged or not of a known layout.</exception>
     /// <exception cref="ExecutionProviderException">No execution provider of the list works.</exception>
     public MaskDecoder(SamVariant variant, ModelFiles files, SamOptions? options = null)
         : this(variant, DecoderSource.Read(variant, files), options ?? SamOptions.Default)

@@ -29,7 +29,7 @@ public sealed class PromptEncoder : IDisposable
     /// <param name="files">Where its files are.</param>
     /// <param name="options">How to run it; by default on the CPU.</param>
     /// <exception cref="ModelNotFoundException">A file is missing.</exception>
-    /// <exception cref="CheckpointException">The decoder's file is damaged or not of the official layout.</exception>
+    /// <exception cref="CheckpointException">The decoder's file is damaged or not of a known layout.</exception>
     public PromptEncoder(SamVariant variant, ModelFiles files, SamOptions? options = null)
         : this(variant, DecoderSource.Read(variant, files), options ?? SamOptions.Default)
     {

@@ -51,7 +51,7 @@ public sealed class SamModel : IDisposable
     /// <param name="variant">One of <see cref="SamModels"/>.</param>
     /// <param name="options">How to run it; by default on the CPU.</param>
     /// <exception cref="ModelNotFoundException">The store lacks a file; the message says where it looked and how to get it.</exception>
-    /// <exception cref="CheckpointException">The decoder's file is damaged or not of the official layout.</exception>
+    /// <exception cref="CheckpointException">The decoder's file is damaged or not of a known layout.</exception>
     /// <exception cref="ModelContractException">The encoder's file belongs to another model.</exception>
     /// <exception cref="ExecutionProviderException">No execution provider of the list works.</exception>
     public static SamModel Load(SamVariant variant, SamOptions? options = null)
@@ -100,7 +100,7 @@ public sealed class SamModel : IDisposable
     /// <param name="files">Where they are: a folder, paths, bytes or streams.</param>
     /// <param name="options">How to run it; by default on the CPU.</param>
     /// <exception cref="ModelNotFoundException">A file is missing.</exception>
-    /// <exception cref="CheckpointException">The decoder's file is damaged or not of the official layout.</exception>
+    /// <exception cref="CheckpointException">The decoder's file is damaged or not of a known layout.</exception>
     /// <exception cref="ModelContractException">The encoder's file belongs to another model.</exception>
     /// <exception cref="ExecutionProviderException">No execution provider of the list works.</exception>
     public static SamModel Load(SamVariant variant, ModelFiles files, SamOptions? options = null)

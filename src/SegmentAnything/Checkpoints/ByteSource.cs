@@ -80,25 +80,23 @@ internal abstract class ByteSource : IDisposable
     private sealed class MappedSource : ByteSource
     {
         private readonly MemoryMappedFile _file;
-        private readonly MemoryMappedViewAccessor _view;
 
         public MappedSource(FileStream stream)
         {
             Length = stream.Length;
             _file = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false);
-            _view = _file.CreateViewAccessor(0, Length, MemoryMappedFileAccess.Read);
         }
 
         public override long Length { get; }
 
-        // ReadSpan counts as a use of the handle: disposing meanwhile waits, reading later throws.
-        protected override void ReadCore(long offset, Span<byte> destination) =>
-            _view.SafeMemoryMappedViewHandle.ReadSpan((ulong)(_view.PointerOffset + offset), destination);
-
-        public override void Dispose()
+        // A view for each read: one of the whole file would count every page that was ever read as this process's memory.
+        protected override void ReadCore(long offset, Span<byte> destination)
         {
-            _view.Dispose();
-            _file.Dispose();
+            if (destination.IsEmpty) return;
+            using MemoryMappedViewAccessor view = _file.CreateViewAccessor(offset, destination.Length, MemoryMappedFileAccess.Read);
+            view.SafeMemoryMappedViewHandle.ReadSpan((ulong)view.PointerOffset, destination);
         }
+
+        public override void Dispose() => _file.Dispose();
     }
 }

@@ -8,7 +8,7 @@ namespace SegmentAnything.Decoding;
 internal static class DecoderSource
 {
     /// <summary>Reads the decoder's file, ONNX or a checkpoint of it, or what a whole checkpoint has of it.</summary>
-    /// <exception cref="CheckpointException">The file is damaged or not of the official layout.</exception>
+    /// <exception cref="CheckpointException">The file is damaged or not of a known layout.</exception>
     public static StateDict Read(SamVariant variant, ModelFiles files)
     {
         ArgumentNullException.ThrowIfNull(variant);
