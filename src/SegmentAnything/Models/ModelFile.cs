@@ -8,7 +8,7 @@ public enum ModelFileRole
     /// <summary>The image encoder, as ONNX.</summary>
     Encoder,
 
-    /// <summary>Prompt encoder and mask decoder, as ONNX in the official layout.</summary>
+    /// <summary>Prompt encoder and mask decoder, as ONNX in the layout of the official export or of Hugging Face's.</summary>
     Decoder,
 
     /// <summary>All weights, as the official code saves them (PyTorch or safetensors).</summary>
