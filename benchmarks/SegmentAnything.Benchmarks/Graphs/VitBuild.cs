@@ -6,8 +6,8 @@ using SegmentAnything.Benchmarks.Machine;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Execution;
 using SegmentAnything.Graphs;
-using SegmentAnything.ModelTests.Graphs;
 using SegmentAnything.Models;
+using SegmentAnything.ModelTests.Graphs;
 
 namespace SegmentAnything.Benchmarks.Graphs;
 

@@ -36,6 +36,7 @@ public class MobileSamEncoderTests
         float[] image = Picture();
 
         double difference = ReferenceFile.MaxDifference(Run(TinyVitEncoderGraph.Build(checkpoint).ToBytes(), image), Run(stock.ToArray(), image));
+        TestContext.Current.TestOutputHelper?.WriteLine($"checkpoint layout: {difference:e1}");
         Assert.True(difference < Tolerance, $"{difference}");
     }
 
