@@ -69,7 +69,7 @@ public sealed class CheckpointModelTests : IDisposable
         using ImageEmbedding embedding = sam.Encode(PixelBuffer.FromRgb24(pixels, size[1], size[0]));
 
         double difference = EncoderRunner.MaxDifference(embedding.Values, expected);
-        TestContext.Current.TestOutputHelper?.WriteLine($"{file}: the embedding differs by {difference:e1} of {expected.Max(Math.Abs):0.0}");
+        TestContext.Current.TestOutputHelper?.WriteLine($"{file}: the embedding differs by {difference:e1} of {expected.Max(v => Math.Abs(v)):0.0}");
         Assert.True(difference < 1e-4, $"{difference}");
     }
 
