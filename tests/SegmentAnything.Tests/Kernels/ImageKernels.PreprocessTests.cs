@@ -24,12 +24,13 @@ public class ImageKernelsPreprocessTests
     }
 
     [Theory]
-    [InlineData(37, 21, 64)]
-    [InlineData(21, 37, 64)]
-    [InlineData(130, 97, 61)]
-    [InlineData(1000, 700, 512)]
-    public void Preprocess_EveryPixel_IsTheResizedOneNormalised(int width, int height, int size)
+    [InlineData(37, 21, 64, false)]
+    [InlineData(21, 37, 64, true)]
+    [InlineData(130, 97, 61, true)]
+    [InlineData(1000, 700, 512, false)]
+    public void Preprocess_EveryPixel_IsTheResizedOneNormalised(int width, int height, int size, bool padded)
     {
+        float[] padding = padded ? [1.5f, -2, 7] : [];
         byte[] pixels = new byte[width * height * 4];
         new Random(5).NextBytes(pixels);
         PixelBuffer image = PixelBuffer.FromBgra32(pixels, width, height);
@@ -39,7 +40,7 @@ public class ImageKernelsPreprocessTests
 
         float[] planar = new float[3 * size * size];
         planar.AsSpan().Fill(float.NaN); // all must be written
-        ImageKernels.Preprocess(image, size, Mean, Std, planar);
+        ImageKernels.Preprocess(image, size, Mean, Std, planar, padding);
         for (int c = 0; c < 3; c++)
         {
             for (int y = 0; y < size; y++)
@@ -48,7 +49,7 @@ public class ImageKernelsPreprocessTests
                 {
                     float expected = x < resized.Width && y < resized.Height
                         ? (rgb[(((y * resized.Width) + x) * 3) + c] - Mean[c]) / Std[c]
-                        : 0;
+                        : padded ? padding[c] : 0;
                     if (expected != planar[(((c * size) + y) * size) + x]) Assert.Fail($"channel {c}, ({x}, {y})");
                 }
             }

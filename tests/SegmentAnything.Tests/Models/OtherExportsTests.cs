@@ -164,15 +164,18 @@ public sealed class OtherExportsTests : IDisposable
         Assert.Equal(_direct.GenerateMasks(Picture(40, 30), options).Select(m => m.Area), sam.GenerateMasks(Picture(40, 30), options).Select(m => m.Area));
     }
 
-    [Fact]
-    public void Read_HuggingFaceDecoderInFloat16_IsWithinItsPrecision()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Read_HuggingFaceDecoderInFloat16_IsWithinItsPrecision(bool raw)
     {
         ModelProto model = OtherExports.HuggingFaceDecoder(_weights);
         foreach (TensorProto tensor in model.Graph.Initializer.Where(t => t.DataType == (int)DataType.Float))
         {
             float[] values = OnnxFile.ReadFloats(tensor, "test")!;
             tensor.DataType = (int)DataType.Float16;
-            tensor.RawData = ByteString.CopyFrom([.. values.SelectMany(v => BitConverter.GetBytes((Half)v))]);
+            tensor.RawData = raw ? ByteString.CopyFrom([.. values.SelectMany(v => BitConverter.GetBytes((Half)v))]) : ByteString.Empty;
+            if (!raw) tensor.Int32Data.AddRange(values.Select(v => (int)BitConverter.HalfToUInt16Bits((Half)v)));
         }
 
         using StateDict found = OnnxDecoderImport.Read(model, "half");
