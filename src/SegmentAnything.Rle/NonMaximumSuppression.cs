@@ -1,3 +1,4 @@
+using System.Buffers;
 using SegmentAnything.Rle.Kernels;
 
 namespace SegmentAnything.Rle;
@@ -119,18 +120,35 @@ public static partial class NonMaximumSuppression
     /// <summary>Indices by falling score; equal scores keep their order.</summary>
     internal static int[] OrderByScore(ReadOnlySpan<float> scores)
     {
-        // The key of a score grows as the score falls; with the index behind it a plain sort is stable. Adding 0 makes
-        // -0 equal to +0.
-        var keys = new ulong[scores.Length];
-        for (int i = 0; i < keys.Length; i++)
+        // The key of a score grows as the score falls; adding 0 makes -0 equal to +0. Keys are sorted by their bytes, from
+        // the lowest to the highest, and each pass keeps the order of equal ones.
+        int count = scores.Length;
+        ulong[] keys = ArrayPool<ulong>.Shared.Rent(count), sorted = ArrayPool<ulong>.Shared.Rent(count);
+        Span<int> places = stackalloc int[4 * 256];
+        places.Clear();
+        for (int i = 0; i < count; i++)
         {
             uint bits = float.IsNaN(scores[i]) ? 0x7fffffffu : BitConverter.SingleToUInt32Bits(scores[i] + 0f);
-            uint rising = (bits & 0x80000000u) != 0 ? ~bits : bits | 0x80000000u;
-            keys[i] = ((ulong)~rising << 32) | (uint)i;
+            uint falling = (bits & 0x80000000u) != 0 ? bits : ~bits & 0x7fffffffu;
+            keys[i] = ((ulong)falling << 32) | (uint)i;
+            for (int k = 0; k < 4; k++) places[(256 * k) + (byte)(falling >> (8 * k))]++;
         }
 
-        Array.Sort(keys);
-        return Array.ConvertAll(keys, key => (int)(uint)key);
+        for (int k = 0; k < 4; k++)
+        {
+            int shift = 32 + (8 * k), sum = 0;
+            Span<int> place = places.Slice(256 * k, 256);
+            if (count == 0 || place[(byte)(keys[0] >> shift)] == count) continue;
+            foreach (ref int next in place) (next, sum) = (sum, sum + next);
+            for (int i = 0; i < count; i++) sorted[place[(byte)(keys[i] >> shift)]++] = keys[i];
+            (keys, sorted) = (sorted, keys);
+        }
+
+        var order = new int[count];
+        for (int i = 0; i < count; i++) order[i] = (int)(uint)keys[i];
+        ArrayPool<ulong>.Shared.Return(keys);
+        ArrayPool<ulong>.Shared.Return(sorted);
+        return order;
     }
 
     // Ratios are single precision, thresholds double as in torchvision: ratio > threshold is the same as ratio > the

@@ -100,17 +100,10 @@ public sealed partial class RleMask
     public static RleMask FromCocoString(ReadOnlySpan<byte> text, int width, int height)
     {
         int pixels = ThrowHelper.CheckSize(width, height);
-        int[] buffer = ArrayPool<int>.Shared.Rent(text.Length);
-        try
-        {
-            int runs = RleKernels.ReadText(text, buffer);
-            int kept = RleKernels.Canonicalize(buffer.AsSpan(0, runs), pixels);
-            return new RleMask(buffer.AsSpan(0, kept).ToArray(), width, height);
-        }
-        finally
-        {
-            ArrayPool<int>.Shared.Return(buffer);
-        }
+        int[] counts = GC.AllocateUninitializedArray<int>(RleKernels.CountNumbers(text));
+        int runs = RleKernels.ReadText(text, counts);
+        int kept = RleKernels.Canonicalize(counts.AsSpan(0, runs), pixels);
+        return new RleMask(kept == counts.Length ? counts : counts[..kept], width, height);
     }
 
     /// <inheritdoc cref="FromCocoString(ReadOnlySpan{byte}, int, int)"/>

@@ -7,25 +7,36 @@ namespace SegmentAnything.Rle.Kernels;
 /// <summary>A mask prepared to be compared with many others.</summary>
 /// <remarks>
 /// Most columns of most objects have one piece of foreground. The first piece of every column of the box is kept in two
-/// dense rows, top and bottom, so that two masks are compared eight columns at a time; pieces after the first are kept
-/// aside, in a list that is often empty.
+/// dense rows of 16-bit numbers, top and bottom, so that two masks are compared up to 32 columns at a time; pieces after
+/// the first are kept aside, in a list that is often empty. Masks of more rows than such numbers count stay as runs.
 /// </remarks>
 internal sealed class IndexedRuns
 {
-    private readonly int[] _tops;
-    private readonly int[] _bottoms;
-    private readonly Piece[] _furtherPieces;
+    /// <summary>
+    /// Columns behind the last one, so that vectors are whole. They have top and bottom 0, as have columns without a piece,
+    /// and overlap nothing.
+    /// </summary>
+    private const int Padding = 32;
+
+    private readonly short[] _tops = [];
+    private readonly short[] _bottoms = [];
+    private readonly Piece[] _furtherPieces = [];
+    private readonly RleMask _mask;
 
     public IndexedRuns(RleMask mask)
     {
+        _mask = mask;
         Area = RleKernels.Area(mask.Counts);
         Box = mask.BoundingBox;
-        // A column without pieces has top and bottom 0 and overlaps nothing.
-        var collector = new Collector { Left = Box.X, Tops = new int[Box.Width], Bottoms = new int[Box.Width] };
+        if (mask.Height > short.MaxValue) return;
+        var collector = new Collector
+        {
+            Left = Box.X, Tops = new short[Box.Width + Padding], Bottoms = new short[Box.Width + Padding],
+        };
         RleKernels.VisitPieces(mask.Counts, mask.Height, ref collector);
         _tops = collector.Tops;
         _bottoms = collector.Bottoms;
-        _furtherPieces = collector.Further is null ? [] : [.. collector.Further];
+        if (collector.Further is not null) _furtherPieces = [.. collector.Further];
     }
 
     /// <summary>Number of foreground pixels.</summary>
@@ -49,10 +60,10 @@ internal sealed class IndexedRuns
     {
         int left = Math.Max(Box.X, other.Box.X), right = Math.Min(Box.Right, other.Box.Right);
         if (left >= right) return 0;
-        int columns = right - left;
+        if (_mask.Height > short.MaxValue) return RleKernels.IntersectionArea(_mask.Counts, other._mask.Counts);
+        int columns = right - left, a = left - Box.X, b = left - other.Box.X;
         long area = DenseOverlap(
-            _tops.AsSpan(left - Box.X, columns), _bottoms.AsSpan(left - Box.X, columns),
-            other._tops.AsSpan(left - other.Box.X, columns), other._bottoms.AsSpan(left - other.Box.X, columns));
+            _tops.AsSpan(a), _bottoms.AsSpan(a), other._tops.AsSpan(b), other._bottoms.AsSpan(b), columns);
         if (_furtherPieces.Length + other._furtherPieces.Length == 0) return area;
 
         ReadOnlySpan<Piece> own = PiecesIn(_furtherPieces, left, right), others = PiecesIn(other._furtherPieces, left, right);
@@ -60,30 +71,61 @@ internal sealed class IndexedRuns
     }
 
     /// <summary>Rows that two columns' pieces share, summed over the columns.</summary>
-    internal static long DenseOverlap(
-        ReadOnlySpan<int> topsA, ReadOnlySpan<int> bottomsA, ReadOnlySpan<int> topsB, ReadOnlySpan<int> bottomsB)
+    /// <remarks>
+    /// The sum is below 2^31. All rows go on for 32 elements behind the columns, where one mask or the other has zeros.
+    /// Exactness: every path equals <see cref="DenseOverlapScalar"/>. Measured by: IouMatrixBenchmarks.
+    /// </remarks>
+    internal static int DenseOverlap(
+        ReadOnlySpan<short> topsA, ReadOnlySpan<short> bottomsA, ReadOnlySpan<short> topsB, ReadOnlySpan<short> bottomsB, int columns)
     {
-        int i = 0;
-        long area = 0;
-        if (Vector256.IsHardwareAccelerated)
-        {
-            // The sums fit: together they are at most the mask's pixels.
-            ref int topA = ref MemoryMarshal.GetReference(topsA), bottomA = ref MemoryMarshal.GetReference(bottomsA);
-            ref int topB = ref MemoryMarshal.GetReference(topsB), bottomB = ref MemoryMarshal.GetReference(bottomsB);
-            Vector256<int> sum = default;
-            for (; i <= topsA.Length - Vector256<int>.Count; i += Vector256<int>.Count)
-            {
-                Vector256<int> bottom = Vector256.Min(Vector256.LoadUnsafe(ref bottomA, (nuint)i), Vector256.LoadUnsafe(ref bottomB, (nuint)i));
-                Vector256<int> top = Vector256.Max(Vector256.LoadUnsafe(ref topA, (nuint)i), Vector256.LoadUnsafe(ref topB, (nuint)i));
-                sum += Vector256.Max(bottom - top, Vector256<int>.Zero);
-            }
+        if (Vector512.IsHardwareAccelerated && columns > 16) return DenseOverlapVector512(topsA, bottomsA, topsB, bottomsB, columns);
+        if (Vector256.IsHardwareAccelerated) return DenseOverlapVector256(topsA, bottomsA, topsB, bottomsB, columns);
+        return DenseOverlapScalar(topsA, bottomsA, topsB, bottomsB, columns);
+    }
 
-            area = Vector256.Sum(sum);
-        }
-
-        for (; i < topsA.Length; i++)
+    // The definition.
+    internal static int DenseOverlapScalar(
+        ReadOnlySpan<short> topsA, ReadOnlySpan<short> bottomsA, ReadOnlySpan<short> topsB, ReadOnlySpan<short> bottomsB, int columns)
+    {
+        int area = 0;
+        for (int i = 0; i < columns; i++)
             area += Math.Max(0, Math.Min(bottomsA[i], bottomsB[i]) - Math.Max(topsA[i], topsB[i]));
         return area;
+    }
+
+    // Two numbers of 16 bits are taken apart as the halves of one of 32; none is negative.
+    internal static int DenseOverlapVector512(
+        ReadOnlySpan<short> topsA, ReadOnlySpan<short> bottomsA, ReadOnlySpan<short> topsB, ReadOnlySpan<short> bottomsB, int columns)
+    {
+        ref short topA = ref MemoryMarshal.GetReference(topsA), bottomA = ref MemoryMarshal.GetReference(bottomsA);
+        ref short topB = ref MemoryMarshal.GetReference(topsB), bottomB = ref MemoryMarshal.GetReference(bottomsB);
+        Vector512<int> sum = default;
+        for (nuint i = 0; i < (nuint)columns; i += 32)
+        {
+            Vector512<short> bottom = Vector512.Min(Vector512.LoadUnsafe(ref bottomA, i), Vector512.LoadUnsafe(ref bottomB, i));
+            Vector512<short> top = Vector512.Max(Vector512.LoadUnsafe(ref topA, i), Vector512.LoadUnsafe(ref topB, i));
+            Vector512<int> shared = Vector512.Max(bottom - top, Vector512<short>.Zero).AsInt32();
+            sum += (shared & Vector512.Create(0xffff)) + (shared >>> 16);
+        }
+
+        return Vector512.Sum(sum);
+    }
+
+    internal static int DenseOverlapVector256(
+        ReadOnlySpan<short> topsA, ReadOnlySpan<short> bottomsA, ReadOnlySpan<short> topsB, ReadOnlySpan<short> bottomsB, int columns)
+    {
+        ref short topA = ref MemoryMarshal.GetReference(topsA), bottomA = ref MemoryMarshal.GetReference(bottomsA);
+        ref short topB = ref MemoryMarshal.GetReference(topsB), bottomB = ref MemoryMarshal.GetReference(bottomsB);
+        Vector256<int> sum = default;
+        for (nuint i = 0; i < (nuint)columns; i += 16)
+        {
+            Vector256<short> bottom = Vector256.Min(Vector256.LoadUnsafe(ref bottomA, i), Vector256.LoadUnsafe(ref bottomB, i));
+            Vector256<short> top = Vector256.Max(Vector256.LoadUnsafe(ref topA, i), Vector256.LoadUnsafe(ref topB, i));
+            Vector256<int> shared = Vector256.Max(bottom - top, Vector256<short>.Zero).AsInt32();
+            sum += (shared & Vector256.Create(0xffff)) + (shared >>> 16);
+        }
+
+        return Vector256.Sum(sum);
     }
 
     // The pieces of columns left..right - 1.
@@ -138,8 +180,8 @@ internal sealed class IndexedRuns
     private struct Collector : IPieceVisitor
     {
         public int Left;
-        public int[] Tops;
-        public int[] Bottoms;
+        public short[] Tops;
+        public short[] Bottoms;
         public List<Piece>? Further;
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -148,8 +190,8 @@ internal sealed class IndexedRuns
             int index = column - Left;
             if (Bottoms[index] == 0)
             {
-                Tops[index] = top;
-                Bottoms[index] = bottom;
+                Tops[index] = (short)top;
+                Bottoms[index] = (short)bottom;
             }
             else
             {

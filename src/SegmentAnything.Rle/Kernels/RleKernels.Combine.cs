@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace SegmentAnything.Rle.Kernels;
 
@@ -22,36 +23,26 @@ internal static partial class RleKernels
     /// Exactness: every path equals <see cref="CombineScalar"/>. Source: COCO API, maskApi.c (rleMerge) for two masks.
     /// Measured by: SetOperationBenchmarks.
     /// </remarks>
-    public static int[] Combine(ReadOnlySpan<int> a, ReadOnlySpan<int> b, BooleanOperation operation) => operation switch
+    public static int[] Combine(ReadOnlySpan<int> a, ReadOnlySpan<int> b, BooleanOperation operation) =>
+        Combine(a, b, operation, WidestVectors);
+
+    // With vectors of so many bits at most: 512, 256 or 0.
+    internal static int[] Combine(ReadOnlySpan<int> a, ReadOnlySpan<int> b, BooleanOperation operation, int vectorBits) => operation switch
     {
-        BooleanOperation.Union => Combine<UnionOf>(a, b, Vector256.IsHardwareAccelerated),
-        BooleanOperation.Intersection => Combine<IntersectionOf>(a, b, Vector256.IsHardwareAccelerated),
-        BooleanOperation.Difference => Combine<DifferenceOf>(a, b, Vector256.IsHardwareAccelerated),
-        _ => Combine<SymmetricDifferenceOf>(a, b, Vector256.IsHardwareAccelerated),
+        BooleanOperation.Union => Combine<UnionOf>(a, b, vectorBits),
+        BooleanOperation.Intersection => Combine<IntersectionOf>(a, b, vectorBits),
+        BooleanOperation.Difference => Combine<DifferenceOf>(a, b, vectorBits),
+        _ => Combine<SymmetricDifferenceOf>(a, b, vectorBits),
     };
 
-    // Without vectors.
-    internal static int[] CombineSteps(ReadOnlySpan<int> a, ReadOnlySpan<int> b, BooleanOperation operation) => operation switch
-    {
-        BooleanOperation.Union => Combine<UnionOf>(a, b, vectors: false),
-        BooleanOperation.Intersection => Combine<IntersectionOf>(a, b, vectors: false),
-        BooleanOperation.Difference => Combine<DifferenceOf>(a, b, vectors: false),
-        _ => Combine<SymmetricDifferenceOf>(a, b, vectors: false),
-    };
-
-    internal static int[] CombineVector256(ReadOnlySpan<int> a, ReadOnlySpan<int> b, BooleanOperation operation) => operation switch
-    {
-        BooleanOperation.Union => Combine<UnionOf>(a, b, vectors: true),
-        BooleanOperation.Intersection => Combine<IntersectionOf>(a, b, vectors: true),
-        BooleanOperation.Difference => Combine<DifferenceOf>(a, b, vectors: true),
-        _ => Combine<SymmetricDifferenceOf>(a, b, vectors: true),
-    };
+    // The widest for which this processor has the instructions.
+    internal static int WidestVectors => Avx512BW.IsSupported ? 512 : Avx2.IsSupported ? 256 : 0;
 
     /// <summary>Pixels that are foreground in both lists of runs, which cover the same number of pixels.</summary>
     /// <remarks>Exactness: equals <see cref="IntersectionAreaScalar"/>. Measured by: SetOperationBenchmarks.</remarks>
     public static long IntersectionArea(ReadOnlySpan<int> a, ReadOnlySpan<int> b)
     {
-        ChangeList changes = CombineChanges<IntersectionOf>(a, b, Vector256.IsHardwareAccelerated);
+        ChangeList changes = CombineChanges<IntersectionOf>(a, b, WidestVectors);
         // Changes come in pairs, start and end; a last one without a partner reaches to the end of the mask.
         ReadOnlySpan<int> found = changes.Span;
         long area = 0;
@@ -95,10 +86,10 @@ internal static partial class RleKernels
         }
     }
 
-    private static int[] Combine<TOperation>(ReadOnlySpan<int> a, ReadOnlySpan<int> b, bool vectors)
+    private static int[] Combine<TOperation>(ReadOnlySpan<int> a, ReadOnlySpan<int> b, int vectorBits)
         where TOperation : IOperation
     {
-        ChangeList changes = CombineChanges<TOperation>(a, b, vectors);
+        ChangeList changes = CombineChanges<TOperation>(a, b, vectorBits);
         int[] runs = DifferencesOf(changes.Span, changes.Pixels);
         changes.Free();
         return runs;
@@ -106,7 +97,7 @@ internal static partial class RleKernels
 
     // The positions at which the result changes its colour. The positions at which each mask changes, rising, are merged;
     // the number of them passed says a mask's colour: foreground when it is odd.
-    private static ChangeList CombineChanges<TOperation>(ReadOnlySpan<int> a, ReadOnlySpan<int> b, bool vectors)
+    private static ChangeList CombineChanges<TOperation>(ReadOnlySpan<int> a, ReadOnlySpan<int> b, int vectorBits)
         where TOperation : IOperation
     {
         // The changes of a, those of b, and room for the result, which has no more than both; behind each list are
@@ -123,7 +114,7 @@ internal static partial class RleKernels
         int i = 0, j = 0, count = 0, failures = 0;
         while (i < changesA || j < changesB)
         {
-            if (vectors && failures < FailuresToGiveUp)
+            if (vectorBits != 0)
             {
                 // Eight changes of one mask before the next one of the other: kept or left out as a whole.
                 int nextA = Unsafe.Add(ref pa, i), nextB = Unsafe.Add(ref pb, j);
@@ -198,32 +189,37 @@ internal static partial class RleKernels
                 }
             }
 
-            // Noise has no order that vectors could use: the rest is merged from two places at once.
-            if (++failures >= FailuresToGiveUp || !vectors)
+            if (vectorBits == 0)
             {
                 MergeInTwoPlaces<TOperation>(ref pa, changesA, ref pb, changesB, ref i, ref j, ref result, ref count);
-                break;
+                continue;
             }
 
-            for (int step = 0; step < StepsAtOnce && (i < changesA || j < changesB); step++)
-                Step<TOperation>(ref pa, ref pb, ref i, ref j, ref result, ref count);
+            // No order of this kind; the longer it is missed, the longer the next try waits.
+            int most = FirstMerged << Math.Min(failures++, 16);
+            if (vectorBits == 512)
+            {
+                MergeKeys<TOperation, Keys512, Vector512<uint>>(
+                    ref pa, changesA, ref pb, changesB, ref i, ref j, ref result, ref count, most);
+            }
+            else
+            {
+                MergeKeys<TOperation, Keys256, Vector256<uint>>(
+                    ref pa, changesA, ref pb, changesB, ref i, ref j, ref result, ref count, most);
+            }
         }
 
         int pixels = a[^1] + (changesA > 0 ? Unsafe.Add(ref pa, changesA - 1) : 0);
         return new ChangeList(buffer, firstResult, count, pixels);
     }
 
-    /// <summary>Elements behind a list of changes that may be read or written.</summary>
-    private const int MergeSlack = 16;
-
     /// <summary>
-    /// Changes merged one by one before vectors are tried again. Odd: where columns have four changes each, an even number
-    /// would come to the same unfit place of the column again and again.
+    /// Elements behind a list of changes that may be read or written: a vector that starts in the list, and two behind it.
     /// </summary>
-    private const int StepsAtOnce = 5;
+    private const int MergeSlack = 48;
 
-    /// <summary>Times in a row that vectors find nothing before they are no longer tried.</summary>
-    private const int FailuresToGiveUp = 12;
+    /// <summary>Changes merged in no order before the orders are looked for again; then twice as many, and so on.</summary>
+    private const int FirstMerged = 64;
 
     // One change, or two at one position; without a branch that could be guessed wrong.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -308,12 +304,28 @@ internal static partial class RleKernels
     private static void WritePositions(ReadOnlySpan<int> counts, Span<int> positions)
     {
         int sum = 0, i = 0, changes = counts.Length - 1;
-        if (Vector256.IsHardwareAccelerated)
+        ref int source = ref MemoryMarshal.GetReference(counts);
+        ref int destination = ref MemoryMarshal.GetReference(positions);
+        if (Avx512F.IsSupported)
+        {
+            Vector512<int> before = default;
+            for (; i <= changes - 16; i += 16)
+            {
+                // Sums over lanes, doubling the reach. Only the sum of a whole vector is waited for by the next one.
+                Vector512<int> v = Vector512.LoadUnsafe(ref source, (nuint)i);
+                v += Avx512F.AlignRight32(v, Vector512<int>.Zero, 15);
+                v += Avx512F.AlignRight32(v, Vector512<int>.Zero, 14);
+                v += Avx512F.AlignRight32(v, Vector512<int>.Zero, 12);
+                v += Avx512F.AlignRight32(v, Vector512<int>.Zero, 8);
+                (v + before).StoreUnsafe(ref destination, (nuint)i);
+                before += Vector512.Shuffle(v, Vector512.Create(15));
+            }
+
+            sum = before.ToScalar();
+        }
+        else if (Vector256.IsHardwareAccelerated)
         {
             // Sums over lanes, doubling the reach, within each half; then the lower half's sum is added to the upper half.
-            // Only the sum of a whole vector is waited for by the next one.
-            ref int source = ref MemoryMarshal.GetReference(counts);
-            ref int destination = ref MemoryMarshal.GetReference(positions);
             Vector256<int> before = default;
             for (; i <= changes - 8; i += 8)
             {

@@ -26,6 +26,7 @@ internal static partial class RleKernels
     {
         // The paths below write 8 bytes at a time, over the end of a number; 7 a run leave room for that but at the end.
         if (counts.Length < 8 || text.Length < ((long)counts.Length * MaxGroups) + 8) return WriteTextScalar(counts, text);
+        if (Avx512Vbmi2.IsSupported && counts.Length >= 18) return WriteTextVector512(counts, text);
         return Vector256.IsHardwareAccelerated ? WriteTextVector256(counts, text) : WriteTextSpread(counts, text);
     }
 
@@ -61,7 +62,8 @@ internal static partial class RleKernels
         return (int)Unsafe.ByteOffset(ref start, ref end);
     }
 
-    // Sixteen differences at a time, or eight: most fit one character each, and then they are as many bytes.
+    // Sixteen differences at a time when each fits one character: then they are as many bytes. Otherwise eight, of one or
+    // two characters.
     internal static int WriteTextVector256(ReadOnlySpan<int> counts, Span<byte> text)
     {
         ref int runs = ref MemoryMarshal.GetReference(counts);
@@ -84,24 +86,110 @@ internal static partial class RleKernels
                 continue;
             }
 
-            if ((beyondLow & Vector256.Create(~31)) == Vector256<int>.Zero)
-            {
-                Vector128<short> words = Vector128.Narrow(low.GetLower(), low.GetUpper());
-                Vector128<sbyte> bytes = Vector128.Narrow(words, words);
-                bytes = (bytes & Vector128.Create((sbyte)31)) + Vector128.Create((sbyte)48);
-                Unsafe.WriteUnaligned(ref next, bytes.AsUInt64().ToScalar());
-                next = ref Unsafe.Add(ref next, 8);
-            }
-            else
-            {
-                next = ref WriteNumbers(ref runs, i, i + 8, ref next);
-            }
-
+            int length = Ssse3.IsSupported ? WritePairs(low, ref next) : 0;
+            next = ref length != 0 ? ref Unsafe.Add(ref next, length) : ref WriteNumbers(ref runs, i, i + 8, ref next);
             i += 8;
         }
 
         next = ref WriteNumbers(ref runs, i, counts.Length, ref next);
         return (int)Unsafe.ByteOffset(ref start, ref next);
+    }
+
+    // Eight differences of one or two characters: 16 bytes, from which a shuffle takes the second characters that are not
+    // there. Returns how many are left; 0 when a difference needs more.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int WritePairs(Vector256<int> differences, ref byte next)
+    {
+        Vector256<int> magnitudes = differences ^ (differences >> 31);
+        if ((magnitudes & Vector256.Create(~511)) != Vector256<int>.Zero) return 0;
+        Vector128<short> words = Vector128.Narrow(differences.GetLower(), differences.GetUpper());
+        Vector128<short> magnitude = Vector128.Narrow(magnitudes.GetLower(), magnitudes.GetUpper());
+        Vector128<short> isPair = Vector128.GreaterThan(magnitude, Vector128.Create((short)15));
+        Vector128<short> characters = (words & Vector128.Create((short)0x1f)) | ((words << 3) & Vector128.Create((short)0x1f00));
+        characters = (characters | (isPair & Vector128.Create((short)0x20))) + Vector128.Create((short)0x3030);
+        uint pairs = isPair.ExtractMostSignificantBits();
+        ref byte shuffle = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(JoinPairs), (nint)(16 * pairs));
+        Ssse3.Shuffle(characters.AsByte(), Vector128.LoadUnsafe(ref shuffle)).StoreUnsafe(ref next);
+        return 8 + BitOperations.PopCount(pairs);
+    }
+
+    /// <summary>
+    /// For each set of pairs among eight numbers, where the bytes come from when pairs of bytes become one or two
+    /// characters: 16 bytes a set, bit k of its number saying that number k has two.
+    /// </summary>
+    private static readonly byte[] JoinPairs = MakeShuffles(join: true);
+
+    /// <summary>The inverse: characters to pairs of bytes, the second one 0 where there is none.</summary>
+    private static readonly byte[] SplitPairs = MakeShuffles(join: false);
+
+    private static byte[] MakeShuffles(bool join)
+    {
+        var shuffles = new byte[256 * 16];
+        // A byte with the highest bit set takes nothing.
+        shuffles.AsSpan().Fill(0x80);
+        for (int pairs = 0; pairs < 256; pairs++)
+        {
+            int character = 0;
+            for (int k = 0; k < 8; k++)
+            {
+                for (int j = 0; j <= ((pairs >> k) & 1); j++, character++)
+                    shuffles[(16 * pairs) + (join ? character : (2 * k) + j)] = (byte)(join ? (2 * k) + j : character);
+            }
+        }
+
+        return shuffles;
+    }
+
+    // Sixteen differences of up to four characters: each has its own four bytes, from which those that are not there are
+    // taken out. The first run and the last are often far from their neighbours, so they go by themselves.
+    internal static int WriteTextVector512(ReadOnlySpan<int> counts, Span<byte> text)
+    {
+        ref int runs = ref MemoryMarshal.GetReference(counts);
+        ref byte start = ref MemoryMarshal.GetReference(text);
+        int i = 17, last = counts.Length - 1;
+        ref byte next = ref Unsafe.Add(ref start, WriteTextScalar(counts[..1], text));
+        // Runs 1 and 2 have none before them to differ from.
+        Vector512<int> first = Vector512.LoadUnsafe(ref runs, 1);
+        int length = WriteGroups(first - Avx512F.AlignRight32(first, Vector512<int>.Zero, 14), 16, ref next);
+        next = ref length != 0 ? ref Unsafe.Add(ref next, length) : ref Unsafe.Add(ref start, WriteTextScalar(counts[..i], text));
+        for (; i <= last - 16; i += 16)
+        {
+            Vector512<int> differences = Vector512.LoadUnsafe(ref runs, (nuint)i) - Vector512.LoadUnsafe(ref runs, (nuint)i - 2);
+            length = WriteGroups(differences, 16, ref next);
+            next = ref length != 0 ? ref Unsafe.Add(ref next, length) : ref WriteNumbers(ref runs, i, i + 16, ref next);
+        }
+
+        // What is left, as the end of sixteen; where there is room for them.
+        if (i < last && Unsafe.ByteOffset(ref start, ref next) <= text.Length - 64)
+        {
+            Vector512<int> differences = Vector512.LoadUnsafe(ref runs, (nuint)last - 16) - Vector512.LoadUnsafe(ref runs, (nuint)last - 18);
+            length = WriteGroups(differences, last - i, ref next);
+            next = ref Unsafe.Add(ref next, length);
+            if (length != 0) i = last;
+        }
+
+        next = ref WriteNumbers(ref runs, i, counts.Length, ref next);
+        return (int)Unsafe.ByteOffset(ref start, ref next);
+    }
+
+    // Writes the last so many of sixteen differences; 64 bytes, of which the numbers' are the first. Returns how many those
+    // are; 0 when one of the sixteen differences needs more than four characters.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int WriteGroups(Vector512<int> differences, int count, ref byte next)
+    {
+        Vector512<uint> bits = differences.AsUInt32(), magnitudes = (differences ^ (differences >> 31)).AsUInt32();
+        if ((magnitudes & Vector512.Create(~0x7ffffu)) != Vector512<uint>.Zero) return 0;
+        Vector512<uint> groups = (bits & Vector512.Create(0x1fu)) | ((bits << 3) & Vector512.Create(0x1f00u))
+            | ((bits << 6) & Vector512.Create(0x1f0000u)) | ((bits << 9) & Vector512.Create(0x1f000000u));
+        // 5 bits a character, one of them the sign.
+        Vector512<uint> further = (Vector512.GreaterThan(magnitudes, Vector512.Create(0xfu)) & Vector512.Create(0xff00u))
+            | (Vector512.GreaterThan(magnitudes, Vector512.Create(0x1ffu)) & Vector512.Create(0xff0000u))
+            | (Vector512.GreaterThan(magnitudes, Vector512.Create(0x3fffu)) & Vector512.Create(0xff000000u));
+        Vector512<uint> characters = (groups | ((further >>> 8) & Vector512.Create(0x202020u))) + Vector512.Create(0x30303030u);
+        Vector512<byte> present = (further | Vector512.Create(0xffu)).AsByte();
+        if (count < 16) present &= Vector512.LessThan(Vector512.Create(15 - count), Vector512<int>.Indices).AsByte();
+        Avx512Vbmi2.Compress(Vector512<byte>.Zero, present, characters.AsByte()).StoreUnsafe(ref next);
+        return BitOperations.PopCount(present.ExtractMostSignificantBits());
     }
 
     // Writes the runs from one index to another, each as the difference to the run two before; returns where the text ends.
@@ -146,9 +234,37 @@ internal static partial class RleKernels
         return (bytes & 0xfffffUL) | ((bytes & 0x000fffff00000000UL) >> 12);
     }
 
+    /// <summary>How many numbers a text has that is right; of another text, at least as many as can be read.</summary>
+    public static int CountNumbers(ReadOnlySpan<byte> text)
+    {
+        // A number ends with a character without the bit that says that more follow; 48 more makes it the highest bit.
+        ref byte source = ref MemoryMarshal.GetReference(text);
+        int i = 0, more = 0;
+        if (Vector512.IsHardwareAccelerated)
+        {
+            for (; i <= text.Length - 64; i += 64)
+            {
+                more += BitOperations.PopCount(
+                    (Vector512.LoadUnsafe(ref source, (nuint)i) + Vector512.Create((byte)48)).ExtractMostSignificantBits());
+            }
+        }
+
+        if (Vector128.IsHardwareAccelerated)
+        {
+            for (; i <= text.Length - 16; i += 16)
+            {
+                more += BitOperations.PopCount(
+                    (Vector128.LoadUnsafe(ref source, (nuint)i) + Vector128.Create((byte)48)).ExtractMostSignificantBits());
+            }
+        }
+
+        for (; i < text.Length; i++) more += (byte)(text[i] + 48) >> 7;
+        return text.Length - more;
+    }
+
     /// <summary>Reads COCO's text into runs, as they are written: runs of length 0 are kept.</summary>
     /// <param name="text">ASCII.</param>
-    /// <param name="counts">At least as long as <paramref name="text"/>.</param>
+    /// <param name="counts">At least as long as <see cref="CountNumbers"/> says.</param>
     /// <returns>The number of runs.</returns>
     /// <exception cref="RleFormatException">
     /// A character outside '0' to 'o', a number of more than 7 characters or that does not end, a run that is negative
@@ -156,8 +272,10 @@ internal static partial class RleKernels
     /// </exception>
     public static int ReadText(ReadOnlySpan<byte> text, Span<int> counts)
     {
-        int runs = Vector128.IsHardwareAccelerated && text.Length >= 16 ? ReadTextVector128(text, counts) : -1;
-        // What the fast way refuses the plain way reads again, to say what is wrong.
+        int runs = -1;
+        if (Avx512Vbmi2.IsSupported && text.Length >= 32) runs = ReadTextVector512(text, counts);
+        else if (Vector128.IsHardwareAccelerated && text.Length >= 16) runs = ReadTextVector128(text, counts);
+        // What the fast ways refuse the plain way reads again, to say what is wrong.
         return runs >= 0 ? runs : ReadTextScalar(text, counts);
     }
 
@@ -165,36 +283,151 @@ internal static partial class RleKernels
     internal static int ReadTextScalar(ReadOnlySpan<byte> text, Span<int> counts)
     {
         int runs = 0, position = 0;
-        while (position < text.Length) counts[runs++] = ReadRun(text, counts, runs - 1, ref position);
+        while (position < text.Length)
+        {
+            // A number that is cut off has no place in the counts.
+            int run = ReadRun(text, counts, runs, ref position);
+            counts[runs++] = run;
+        }
+
         return runs;
     }
 
-    // 16 characters at a time. When each is a number of its own, vectors add the differences up; otherwise the last
-    // characters of the numbers are found as bits and each number is put together from 8 bytes. Returns -1 for a text that
-    // is not right.
+    // Sixteen numbers of up to four characters at a time. Returns -1 for a text that is not right.
+    internal static int ReadTextVector512(ReadOnlySpan<byte> text, Span<int> counts)
+    {
+        int runs = 0, position = 0;
+        if (!TryReadNumbers(text, ref position, counts, ref runs, 3)) return -1;
+        if (position == text.Length) return runs;
+        ref byte source = ref MemoryMarshal.GetReference(text);
+        ref int destination = ref MemoryMarshal.GetReference(counts);
+        Vector512<int> before = LastTwo(ref destination, runs), signBits = default;
+        Vector512<byte> wrongBits = default;
+        while (position <= text.Length - 64 && runs <= counts.Length - 16)
+        {
+            Vector512<int> read = ReadGroups(ref Unsafe.Add(ref source, position), before, ref wrongBits, out int length);
+            if (length != 0)
+            {
+                read.StoreUnsafe(ref destination, (nuint)runs);
+                signBits |= read;
+                before = Avx512F.PermuteVar16x32(read, Vector512.Create(14, 15, 14, 15, 14, 15, 14, 15, 14, 15, 14, 15, 14, 15, 14, 15));
+                runs += 16;
+                position += length;
+                continue;
+            }
+
+            if (!TryReadNumbers(text, ref position, counts, ref runs, 16)) return -1;
+            before = LastTwo(ref destination, runs);
+        }
+
+        // The rest, with zeros behind it that make numbers of their own.
+        ReadOnlySpan<byte> rest = text[position..];
+        int left = CountNumbers(rest);
+        if (left > counts.Length - runs) return -1;
+        if (rest.Length < 64 && (rest.IsEmpty || rest[^1] < 48 + 32))
+        {
+            Span<byte> padded = stackalloc byte[1 + 64 + 64];
+            padded.Fill((byte)'0');
+            padded[0] = text[position - 1];
+            rest.CopyTo(padded[1..]);
+            int from = 1;
+            Span<int> some = stackalloc int[16];
+            while (left > 0)
+            {
+                Vector512<int> read = ReadGroups(ref padded[from], before, ref wrongBits, out int length);
+                if (length == 0) break;
+                read.CopyTo(some);
+                int count = Math.Min(left, 16);
+                some[..count].CopyTo(counts[runs..]);
+                signBits |= read;
+                before = Avx512F.PermuteVar16x32(read, Vector512.Create(14, 15, 14, 15, 14, 15, 14, 15, 14, 15, 14, 15, 14, 15, 14, 15));
+                left -= count;
+                runs += count;
+                from += length;
+            }
+
+            position = left == 0 ? text.Length : position + from - 1;
+        }
+
+        if (signBits.ExtractMostSignificantBits() != 0 || (wrongBits & Vector512.Create((byte)0xc0)) != Vector512<byte>.Zero) return -1;
+        return TryReadNumbers(text, ref position, counts, ref runs, int.MaxValue) ? runs : -1;
+    }
+
+    // The two runs before an index, in every pair of lanes.
+    private static Vector512<int> LastTwo(ref int counts, int index) => Vector512.Create(
+        Unsafe.ReadUnaligned<long>(ref Unsafe.As<int, byte>(ref Unsafe.Add(ref counts, index - 2)))).AsInt32();
+
+    // The first sixteen numbers of 64 characters, as runs, and how many characters they have; 0 when one of them has more
+    // than four, or not all are there. The character before the first is read too.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<int> ReadGroups(ref byte source, Vector512<int> before, ref Vector512<byte> wrongBits, out int length)
+    {
+        Vector512<byte> zero = Vector512.Create((byte)48), more = Vector512.Create((byte)0x20);
+        Vector512<byte> characters = Vector512.LoadUnsafe(ref source) - zero;
+        wrongBits |= characters;
+        ulong ends = Vector512.Equals(characters & more, Vector512<byte>.Zero).ExtractMostSignificantBits();
+        Vector512<int> differences;
+        if ((ends & 0xffff) == 0xffff)
+        {
+            // A number a character. Sign extension of five bits: (x ^ 16) - 16.
+            Vector128<byte> first = (characters.GetLower().GetLower() ^ Vector128.Create((byte)16)) - Vector128.Create((byte)16);
+            differences = Avx512F.ConvertToVector512Int32(first.AsSByte());
+            length = 16;
+        }
+        else
+        {
+            // Where numbers start: behind an end. The first sixteen starts, each four times, plus 0 to 3, are where the
+            // sixteen times four characters are.
+            Vector512<byte> previous = Vector512.LoadUnsafe(ref Unsafe.Subtract(ref source, 1)) - zero;
+            Vector512<byte> starts = Avx512Vbmi2.Compress(
+                Vector512<byte>.Zero, Vector512.Equals(previous & more, Vector512<byte>.Zero), Vector512<byte>.Indices);
+            Vector512<byte> lanes = (Vector512<uint>.Indices * 0x01010101u).AsByte();
+            Vector512<byte> places = Avx512Vbmi.PermuteVar64x8(starts, lanes) + Vector512.Create(0x03020100u).AsByte();
+            Vector512<byte> groups = Avx512Vbmi.PermuteVar64x8(characters, places);
+
+            // A character belongs to the number when all before it say that more follow.
+            Vector512<uint> follows = (groups & more).AsUInt32(), one = follows << 8;
+            Vector512<uint> belongs = one & ((one << 8) | Vector512.Create(0x2020u)) & ((one << 16) | Vector512.Create(0x202020u));
+            ulong sixteenth = Bmi2.X64.ParallelBitDeposit(1UL << 15, ends);
+            length = BitOperations.TrailingZeroCount(sixteenth) + 1;
+            if (sixteenth == 0 || (follows & belongs & Vector512.Create(0x20000000u)) != Vector512<uint>.Zero) length = 0;
+            Vector512<byte> isMine = Vector512.Equals((belongs | Vector512.Create(0x20u)).AsByte(), more);
+
+            // Five bits a character; those of the last one, which does not say that more follow, with a sign.
+            Vector512<byte> isNegative = Vector512.Equals(groups & Vector512.Create((byte)0x30), Vector512.Create((byte)0x10));
+            Vector512<byte> digits = ((groups & Vector512.Create((byte)0x1f)) - (isNegative & more)) & isMine;
+            Vector512<short> pairs = Avx512BW.MultiplyAddAdjacent(Vector512.Create((ushort)0x2001).AsByte(), digits.AsSByte());
+            differences = Avx512BW.MultiplyAddAdjacent(pairs, Vector512.Create(0x04000001).AsInt16());
+        }
+
+        // Run k is its difference plus run k - 2: sums over every second lane, doubling the reach.
+        differences += Avx512F.AlignRight32(differences, Vector512<int>.Zero, 14);
+        differences += Avx512F.AlignRight32(differences, Vector512<int>.Zero, 12);
+        differences += Avx512F.AlignRight32(differences, Vector512<int>.Zero, 8);
+        return differences + before;
+    }
+
+    // 16 characters at a time. When each is a number of its own, vectors add the differences up; otherwise eight numbers of
+    // one or two characters; otherwise the last characters of the numbers are found as bits and each number is put together
+    // from 8 bytes. Returns -1 for a text that is not right.
     internal static int ReadTextVector128(ReadOnlySpan<byte> text, Span<int> counts)
     {
         int runs = 0, position = 0;
-        while (runs < 3 && position < text.Length)
-        {
-            if (!TryReadNumber(text, ref position, out long number) || (ulong)number > int.MaxValue) return -1;
-            counts[runs++] = (int)number;
-        }
-
-        if (runs < 3) return runs;
+        if (!TryReadNumbers(text, ref position, counts, ref runs, 3)) return -1;
         ref byte source = ref MemoryMarshal.GetReference(text);
         ref int destination = ref MemoryMarshal.GetReference(counts);
+        // The sign bits say whether a run is negative (a sum above 2^31 - 1 turns negative too: what is added is small).
+        Vector128<int> signBits = default;
         while (position <= text.Length - 24)
         {
             Vector128<byte> characters = Vector128.LoadUnsafe(ref source, (nuint)position) - Vector128.Create((byte)48);
             if (Vector128.GreaterThanAny(characters, Vector128.Create((byte)63))) return -1;
             uint more = (characters + Vector128.Create((byte)96)).ExtractMostSignificantBits();
+            // The two runs before are carried in a vector from one round to the next.
+            Vector128<int> before = Vector128.Create(Unsafe.ReadUnaligned<long>(
+                ref Unsafe.As<int, byte>(ref Unsafe.Add(ref destination, runs - 2)))).AsInt32();
             if (more == 0)
             {
-                // The two runs before are carried in a vector from one round to the next.
-                Vector128<int> before = Vector128.Create(Unsafe.ReadUnaligned<long>(
-                    ref Unsafe.As<int, byte>(ref Unsafe.Add(ref destination, runs - 2)))).AsInt32();
-                Vector128<int> signBits = default;
                 do
                 {
                     // Sign extension of five bits: (x ^ 16) - 16.
@@ -208,8 +441,25 @@ internal static partial class RleKernels
                     characters = Vector128.LoadUnsafe(ref source, (nuint)position) - Vector128.Create((byte)48);
                 }
                 while (Vector128.LessThanAll(characters, Vector128.Create((byte)32)));
-                if (signBits.ExtractMostSignificantBits() != 0) return -1;
                 continue;
+            }
+
+            if (Bmi2.IsSupported && Ssse3.IsSupported)
+            {
+                uint pairs = Bmi2.ParallelBitExtract(more, ~(more << 1)) & 0xff;
+                int length = 8 + BitOperations.PopCount(pairs);
+                if ((more & (more >> 1) & ((1u << length) - 1)) == 0)
+                {
+                    Vector128<byte> isNegative = Vector128.Equals(characters & Vector128.Create((byte)0x30), Vector128.Create((byte)0x10));
+                    Vector128<byte> digits = (characters & Vector128.Create((byte)0x1f)) - (isNegative & Vector128.Create((byte)0x20));
+                    ref byte shuffle = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(SplitPairs), (nint)(16 * pairs));
+                    digits = Ssse3.Shuffle(digits, Vector128.LoadUnsafe(ref shuffle));
+                    Vector128<short> differences = Ssse3.MultiplyAddAdjacent(Vector128.Create((ushort)0x2001).AsByte(), digits.AsSByte());
+                    AddDifferences(differences, ref before, ref signBits, ref Unsafe.Add(ref destination, runs));
+                    runs += 8;
+                    position += length;
+                    continue;
+                }
             }
 
             // Each clear bit ends a number. Those that go on behind the 16 characters are left to the next round.
@@ -234,25 +484,31 @@ internal static partial class RleKernels
             position += start;
         }
 
-        while (position < text.Length)
+        if (signBits.ExtractMostSignificantBits() != 0) return -1;
+        return TryReadNumbers(text, ref position, counts, ref runs, int.MaxValue) ? runs : -1;
+    }
+
+    // Up to so many numbers, one by one; false where one is not right.
+    private static bool TryReadNumbers(ReadOnlySpan<byte> text, ref int position, Span<int> counts, ref int runs, int most)
+    {
+        for (; most > 0 && position < text.Length; most--)
         {
-            if (!TryReadNumber(text, ref position, out long number)) return -1;
-            number += counts[runs - 2];
-            if ((ulong)number > int.MaxValue) return -1;
+            if (!TryReadNumber(text, ref position, out long number)) return false;
+            if (runs > 2) number += counts[runs - 2];
+            if ((ulong)number > int.MaxValue || runs == counts.Length) return false;
             counts[runs++] = (int)number;
         }
 
-        return runs;
+        return true;
     }
 
     // Runs from differences: run k is its difference plus run k - 2. Sums over every second lane, doubling the reach, then
-    // the two runs before are added to all. The sign bits say whether a run is negative (a sum above 2^31 - 1 turns
-    // negative too: a difference adds at most 15).
+    // the two runs before are added to all.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void AddDifferences(
         Vector128<short> differences, ref Vector128<int> before, ref Vector128<int> signBits, ref int destination)
     {
-        // Within 8 differences sums stay within 4 x 16: shorts do.
+        // Within 8 differences sums stay within 4 x 512: shorts do.
         differences += Vector128.Shuffle(differences, Vector128.Create((short)-1, -1, 0, 1, 2, 3, 4, 5));
         differences += Vector128.Shuffle(differences, Vector128.Create((short)-1, -1, -1, -1, 0, 1, 2, 3));
         (Vector128<int> low, Vector128<int> high) = Vector128.Widen(differences);
@@ -331,9 +587,25 @@ internal static partial class RleKernels
         if (counts.IsEmpty || counts[0] < 0) return false;
         long sum = counts[0];
         int i = 1;
+        ref int runs = ref MemoryMarshal.GetReference(counts);
+        if (Vector512.IsHardwareAccelerated)
+        {
+            Vector512<ulong> low = default, high = default;
+            Vector512<int> least = Vector512.Create(int.MaxValue);
+            for (; i <= counts.Length - 16; i += 16)
+            {
+                Vector512<int> v = Vector512.LoadUnsafe(ref runs, (nuint)i);
+                least = Vector512.Min(least, v);
+                low += v.AsUInt64() & Vector512.Create(0xffffffffUL);
+                high += v.AsUInt64() >>> 32;
+            }
+
+            if (!Vector512.GreaterThanAll(least, Vector512<int>.Zero)) return false;
+            sum += (long)Vector512.Sum(low + high);
+        }
+
         if (Vector256.IsHardwareAccelerated)
         {
-            ref int runs = ref MemoryMarshal.GetReference(counts);
             Vector256<ulong> low = default, high = default;
             Vector256<int> least = Vector256.Create(int.MaxValue);
             for (; i <= counts.Length - 8; i += 8)

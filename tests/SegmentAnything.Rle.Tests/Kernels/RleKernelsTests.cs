@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics.X86;
 using SegmentAnything.Rle.Kernels;
 using SegmentAnything.TestSupport;
 
@@ -22,6 +23,8 @@ public class RleKernelsTests
     private delegate long Measurer(ReadOnlySpan<int> counts);
 
     private delegate int Writer(ReadOnlySpan<int> counts, Span<byte> text);
+
+    private delegate int Reader(ReadOnlySpan<byte> text, Span<int> counts);
 
     /// <summary>All lengths from 0 to 257, then some beyond several vectors.</summary>
     private static IEnumerable<int> Lengths => [.. Enumerable.Range(0, 258), 511, 512, 513, 1000, 1023, 2049];
@@ -181,7 +184,7 @@ public class RleKernelsTests
     [Fact]
     public void WriteText_EveryNumberOfRuns_MatchesScalar()
     {
-        Writer[] paths = [RleKernels.WriteText, RleKernels.WriteTextSpread, RleKernels.WriteTextVector256];
+        List<Writer> paths = [RleKernels.WriteText, RleKernels.WriteTextSpread, RleKernels.WriteTextVector256];
         foreach (int length in Lengths.Where(length => length >= 3))
         {
             foreach (int largest in new[] { 2, 16, 17, 40, 600, 40_000, int.MaxValue })
@@ -189,7 +192,8 @@ public class RleKernelsTests
                 int[] counts = Runs(length, largest, length);
                 var expected = new byte[length * RleKernels.MaxGroups];
                 int written = RleKernels.WriteTextScalar(counts, expected);
-                foreach (Writer path in paths)
+                // The widest path is written with instructions that not every processor has.
+                foreach (Writer path in Avx512Vbmi2.IsSupported && length >= 18 ? [.. paths, RleKernels.WriteTextVector512] : paths)
                 {
                     using BoundedMemory<int> guarded = BoundedMemory.CopyOf<int>(counts);
                     using var text = new BoundedMemory<byte>((length * RleKernels.MaxGroups) + 8);
@@ -204,6 +208,7 @@ public class RleKernelsTests
     [Fact]
     public void ReadText_EveryNumberOfRuns_MatchesScalar()
     {
+        List<Reader> paths = [RleKernels.ReadText, RleKernels.ReadTextScalar, RleKernels.ReadTextVector128];
         foreach (int length in Lengths.Where(length => length > 0))
         {
             foreach (int largest in new[] { 2, 16, 17, 40, 600, 40_000, int.MaxValue })
@@ -212,14 +217,56 @@ public class RleKernelsTests
                 var buffer = new byte[length * RleKernels.MaxGroups];
                 byte[] text = buffer[..RleKernels.WriteTextScalar(counts, buffer)];
                 using BoundedMemory<byte> guarded = BoundedMemory.CopyOf<byte>(text);
-                using var read = new BoundedMemory<int>(text.Length);
-                Assert.Equal(length, RleKernels.ReadTextVector128(guarded.Span, read.Span));
-                Assert.True(counts.AsSpan().SequenceEqual(read.Span[..length]), $"{length} runs below {largest}");
-                read.Span.Clear();
-                Assert.Equal(length, RleKernels.ReadTextScalar(guarded.Span, read.Span));
-                Assert.True(counts.AsSpan().SequenceEqual(read.Span[..length]), $"{length} runs below {largest}");
+                Assert.Equal(length, RleKernels.CountNumbers(guarded.Span));
+                using var read = new BoundedMemory<int>(length);
+                foreach (Reader path in Avx512Vbmi2.IsSupported ? [.. paths, RleKernels.ReadTextVector512] : paths)
+                {
+                    read.Span.Clear();
+                    Assert.True(length == path(guarded.Span, read.Span), $"{path.Method.Name}, {length} runs below {largest}");
+                    Assert.True(counts.AsSpan().SequenceEqual(read.Span), $"{path.Method.Name}, {length} runs below {largest}");
+                }
             }
         }
+    }
+
+    [Fact]
+    public void ReadText_OfMalformedText_IsRefusedByEveryPath()
+    {
+        List<Reader> paths = [RleKernels.ReadTextVector128];
+        if (Avx512Vbmi2.IsSupported) paths.Add(RleKernels.ReadTextVector512);
+        int refused = 0;
+        for (int seed = 0; seed < 4000; seed++)
+        {
+            var random = new Random(seed);
+            int[] counts = Runs(random.Next(3, 200), random.Next(3) == 0 ? int.MaxValue : 600, seed);
+            var buffer = new byte[counts.Length * RleKernels.MaxGroups];
+            byte[] text = buffer[..RleKernels.WriteTextScalar(counts, buffer)];
+            // A character that is none, or that makes another number of it; or a text that is cut off.
+            text[random.Next(text.Length)] = (byte)random.Next(256);
+            if (random.Next(4) == 0) text = text[..random.Next(1, text.Length + 1)];
+            int[]? expected;
+            try
+            {
+                var scalar = new int[RleKernels.CountNumbers(text)];
+                expected = scalar[..RleKernels.ReadTextScalar(text, scalar)];
+            }
+            catch (RleFormatException)
+            {
+                expected = null;
+                refused++;
+            }
+
+            using BoundedMemory<byte> guarded = BoundedMemory.CopyOf<byte>(text);
+            foreach (Reader path in paths)
+            {
+                var read = new int[RleKernels.CountNumbers(text)];
+                int runs = path(guarded.Span, read);
+                Assert.True(runs == (expected?.Length ?? -1), $"{path.Method.Name}, seed {seed}");
+                if (expected is not null) Assert.True(expected.AsSpan().SequenceEqual(read.AsSpan(0, runs)), $"{path.Method.Name}, seed {seed}");
+            }
+        }
+
+        Assert.InRange(refused, 1000, 3500);
     }
 
     [Fact]
@@ -250,8 +297,8 @@ public class RleKernelsTests
                     int[] expected = RleKernels.CombineScalar(a, b, operation);
                     string about = $"{operation} of pair {round} of {width} x {height}";
                     AssertEqual(expected, RleKernels.Combine(a, b, operation), nameof(RleKernels.Combine), about);
-                    AssertEqual(expected, RleKernels.CombineVector256(a, b, operation), nameof(RleKernels.CombineVector256), about);
-                    AssertEqual(expected, RleKernels.CombineSteps(a, b, operation), nameof(RleKernels.CombineSteps), about);
+                    foreach (int bits in new[] { 0, 256, 512 }.Where(bits => bits <= RleKernels.WidestVectors))
+                        AssertEqual(expected, RleKernels.Combine(a, b, operation, bits), $"Combine with {bits} bits", about);
                 }
 
                 Assert.Equal(RleKernels.IntersectionAreaScalar(a, b), RleKernels.IntersectionArea(a, b));
@@ -268,6 +315,41 @@ public class RleKernelsTests
             2 => Pixels(width * height, random.Next(), random.NextDouble()),
             _ => Pixels(width * height, random.Next(), 0.03),
         });
+    }
+
+    [Fact]
+    public void DenseOverlap_EveryLength_MatchesScalar()
+    {
+        foreach (int columns in Lengths)
+        {
+            var random = new Random(columns);
+            // The columns that count, then more of one mask and nothing of the other.
+            short[][] rows = [.. Enumerable.Range(0, 4).Select(_ => new short[columns + 32])];
+            for (int i = 0; i < columns + 32; i++)
+            {
+                for (int mask = 0; mask < 2; mask++)
+                {
+                    if (i >= columns && mask == columns % 2) continue;
+                    int top = random.Next(short.MaxValue), bottom = random.Next(3) == 0 ? short.MaxValue : random.Next(top, short.MaxValue) + 1;
+                    if (random.Next(4) > 0) (rows[2 * mask][i], rows[(2 * mask) + 1][i]) = ((short)top, (short)bottom);
+                }
+            }
+
+            using BoundedMemory<short> a = BoundedMemory.CopyOf<short>(rows[0]), b = BoundedMemory.CopyOf<short>(rows[1]);
+            using BoundedMemory<short> c = BoundedMemory.CopyOf<short>(rows[2]), d = BoundedMemory.CopyOf<short>(rows[3]);
+            int expected = IndexedRuns.DenseOverlapScalar(a.Span, b.Span, c.Span, d.Span, columns);
+            Assert.Equal(expected, IndexedRuns.DenseOverlap(a.Span, b.Span, c.Span, d.Span, columns));
+            Assert.Equal(expected, IndexedRuns.DenseOverlapVector256(a.Span, b.Span, c.Span, d.Span, columns));
+            Assert.Equal(expected, IndexedRuns.DenseOverlapVector512(a.Span, b.Span, c.Span, d.Span, columns));
+        }
+    }
+
+    [Fact]
+    public void IntersectionArea_OfMasksOfMoreRowsThan16BitsCount_MatchesScalar()
+    {
+        RleMask a = RleMask.FromBox(0, 10, 2, 39_000, 3, 40_000), b = RleMask.FromBox(1, 500, 2, 39_400, 3, 40_000);
+        Assert.Equal(RleKernels.IntersectionAreaScalar(a.Counts, b.Counts), new IndexedRuns(a).IntersectionArea(new IndexedRuns(b)));
+        Assert.Equal(38_510, new IndexedRuns(a).IntersectionArea(new IndexedRuns(b)));
     }
 
     [Fact]
