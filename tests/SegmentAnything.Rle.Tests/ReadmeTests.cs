@@ -22,6 +22,8 @@ public partial class ReadmeTests
 
     private static float[] scores => [0.9f, 0.8f];
 
+    private static float[] boxes => [0, 0, 3, 3, 2, 1, 5, 4];
+
     private static byte[] a =>
     [
         0, 1, 1, 0, 0,
@@ -51,6 +53,8 @@ public partial class ReadmeTests
         Line(() => RleMask.FromCocoString(text, width, height), rle),
         Line(() => JsonSerializer.Serialize(rle, RleJsonContext.Default.RleMask), """{"size":[4,5],"counts":"42216N"}"""),
         Line(() => NonMaximumSuppression.Masks(rles, scores, 0.5), new[] { 0, 1 }),
+        Line(() => NonMaximumSuppression.Boxes(boxes, scores, 0.5), new[] { 0, 1 }),
+        Line(() => rle.Complement(), RleMask.FromCounts([0, 4, 2, 2, 3, 8, 1], 5, 4)),
     ];
 
     private static RleMask[] dt => [r];

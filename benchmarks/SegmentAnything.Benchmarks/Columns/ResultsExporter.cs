@@ -36,7 +36,14 @@ internal sealed class ResultsExporter : IExporter
 
     /// <summary>The folder of this processor's results, made where it is missing.</summary>
     internal static string CreateFolder(HostEnvironmentInfo host) =>
-        Directory.CreateDirectory(Path.Combine(Root(), "results", FolderName(host.CpuInfo.Value?.ProcessorName))).FullName;
+        Directory.CreateDirectory(Path.Combine(
+            Root(), "results", FolderName(host.CpuInfo.Value?.ProcessorName) + WithoutInstructions())).FullName;
+
+    // Results with instruction sets switched off stand for another processor and have a folder of their own.
+    private static string WithoutInstructions() => string.Concat(
+        new[] { "AVX512", "AVX2", "HWIntrinsic" }
+            .Where(name => Environment.GetEnvironmentVariable($"DOTNET_Enable{name}") == "0")
+            .Select(name => $".without-{name}"));
 
     /// <summary>Says with what the results beside it were measured.</summary>
     internal static string WriteVersions(string folder)

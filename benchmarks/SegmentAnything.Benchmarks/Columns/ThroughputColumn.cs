@@ -37,8 +37,8 @@ internal sealed class ThroughputColumn : IColumn
     public bool IsDefault(Summary summary, BenchmarkCase benchmarkCase) => false;
 
     public string GetValue(Summary summary, BenchmarkCase benchmarkCase) =>
-        Bytes(benchmarkCase) is double bytes && summary[benchmarkCase]?.ResultStatistics is { Mean: > 0 } statistics
-            ? $"{bytes / statistics.Mean:F2}" : "-";
+        Bytes(benchmarkCase) is double bytes && summary[benchmarkCase]?.ResultStatistics is { Median: > 0 } statistics
+            ? $"{bytes / statistics.Median:F2}" : "-";
 
     public string GetValue(Summary summary, BenchmarkCase benchmarkCase, SummaryStyle style) => GetValue(summary, benchmarkCase);
 

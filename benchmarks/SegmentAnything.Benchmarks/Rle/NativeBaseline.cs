@@ -30,8 +30,11 @@ internal static unsafe class NativeBaseline
     public static readonly delegate* unmanaged<uint*, int, int, int, byte*, byte*, void> DecodeRows =
         (delegate* unmanaged<uint*, int, int, int, byte*, byte*, void>)Export("decode_rows");
 
-    public static readonly delegate* unmanaged<uint*, int, uint> Area =
-        (delegate* unmanaged<uint*, int, uint>)Export("area");
+    public static readonly delegate* unmanaged<uint*, int, uint*, void> Area =
+        (delegate* unmanaged<uint*, int, uint*, void>)Export("area");
+
+    public static readonly delegate* unmanaged<uint*, int, uint> AreaInARegister =
+        (delegate* unmanaged<uint*, int, uint>)Export("area_in_a_register");
 
     public static readonly delegate* unmanaged<uint*, int, int, int, uint*, void> Box =
         (delegate* unmanaged<uint*, int, int, int, uint*, void>)Export("box");

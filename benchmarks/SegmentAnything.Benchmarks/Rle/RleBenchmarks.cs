@@ -6,221 +6,276 @@ using SegmentAnything.Rle.Kernels;
 
 namespace SegmentAnything.Benchmarks.Rle;
 
-/// <summary>
-/// One mask in all the forms that the benchmarks need, in memory that C can read. The baseline of each class is the plain way
-/// in C; where there is no compiler it fails and the scalar definition remains.
-/// </summary>
-public abstract unsafe class RleBenchmarks
+/// <summary>Operations on one mask or two; the answers of all rows are compared in the setup.</summary>
+[Config(typeof(RleBenchmarkSettings))]
+public abstract class RleBenchmarks
 {
+    private static readonly Dictionary<(string, string), RleForms> Made = [];
+    private static readonly HashSet<Type> Warm = [];
+
     [Params("640x480", "1800x1200")]
     public string Size { get; set; } = "640x480";
 
     [Params("blob 0.5 %", "blob 5 %", "blob 30 %", "noise")]
     public string Shape { get; set; } = "blob 5 %";
 
-    protected int Width { get; private set; }
-
-    protected int Height { get; private set; }
-
-    protected byte[] Bitmap { get; private set; } = [];
-
-    protected byte[] Columns { get; private set; } = [];
-
-    protected float[] Logits { get; private set; } = [];
-
-    protected byte[] Destination { get; private set; } = [];
-
-    protected byte[] Text { get; private set; } = [];
-
-    protected RleMask Mask { get; private set; } = RleMask.Empty(1, 1);
-
-    protected RleMask Other { get; private set; } = RleMask.Empty(1, 1);
-
-    protected int Runs => Mask.Counts.Length;
-
-    private protected byte* NativePixels { get; private set; }
-
-    private protected byte* NativeColumns { get; private set; }
-
-    private protected byte* NativeScratch { get; private set; }
-
-    private protected byte* NativeText { get; private set; }
-
-    private protected uint* NativeCounts { get; private set; }
-
-    private protected uint* NativeOther { get; private set; }
-
-    private protected uint* NativeResult { get; private set; }
-
-    private protected int* NativeLabels { get; private set; }
-
-    private protected int* NativeParents { get; private set; }
+    private protected RleForms Forms { get; private set; } = null!;
 
     [GlobalSetup]
     public void Setup()
     {
-        string[] sides = Size.Split('x');
-        (Width, Height) = (int.Parse(sides[0]), int.Parse(sides[1]));
-        Bitmap = RleShapes.Bitmap(Shape, Width, Height);
-        Mask = RleMask.FromBitmap(Bitmap, Width, Height);
-        Other = RleShapes.Mask(Shape, Width, Height, seed: 2);
-        Columns = new byte[Bitmap.Length];
-        Mask.ToColumnMajor(Columns);
-        Logits = [.. Bitmap.Select(pixel => pixel - 0.5f)];
-        Destination = new byte[Bitmap.Length];
-        Text = Mask.ToCocoUtf8();
-        NativePixels = Copy<byte>(Bitmap);
-        NativeColumns = Copy<byte>(Columns);
-        NativeScratch = Copy<byte>(new byte[Math.Max(Bitmap.Length, (7 * Runs) + 8)]);
-        NativeText = Copy<byte>([.. Text, 0]);
-        NativeCounts = Copy(MemoryMarshal.Cast<int, uint>(Mask.Counts));
-        NativeOther = Copy(MemoryMarshal.Cast<int, uint>(Other.Counts));
-        NativeResult = Copy<uint>(new uint[Bitmap.Length + 1]);
-        NativeLabels = Copy<int>(new int[Bitmap.Length]);
-        NativeParents = Copy<int>(new int[(Bitmap.Length / 2) + 2]);
+        if (!Made.TryGetValue((Shape, Size), out RleForms? forms)) Made.Add((Shape, Size), forms = new RleForms(Shape, Size));
+        Forms = forms;
+        if (NativeBaseline.IsAvailable) CompareWithC();
+        CompareWithScalar();
+        if (Warm.Add(GetType())) WarmUp(CompareWithScalar);
     }
 
-    private static T* Copy<T>(ReadOnlySpan<T> source)
-        where T : unmanaged
+    /// <summary>Throws unless C and ours give the same.</summary>
+    protected abstract void CompareWithC();
+
+    /// <summary>Throws unless the scalar definition and ours give the same.</summary>
+    protected abstract void CompareWithScalar();
+
+    /// <summary>
+    /// Calls until the runtime has compiled the code for good: it does so behind the scenes, after 30 calls and some time.
+    /// </summary>
+    internal static void WarmUp(Action action)
     {
-        T* copy = (T*)NativeMemory.Alloc((nuint)source.Length, (nuint)sizeof(T));
-        source.CopyTo(new Span<T>(copy, source.Length));
-        return copy;
+        for (int round = 0; round < 3; round++)
+        {
+            for (int call = 0; call < 40; call++) action();
+            Thread.Sleep(150);
+        }
+    }
+
+    private protected static void Check(bool isEqual, string what)
+    {
+        if (!isEqual) throw new InvalidOperationException($"{what}: the answers differ.");
     }
 }
 
 /// <summary>Pixels to runs.</summary>
 public unsafe class EncodeBenchmarks : RleBenchmarks
 {
-    [Benchmark(Baseline = true), BytesPerPixel(1)]
-    public int ColumnsInC() => NativeBaseline.Encode(NativeColumns, Columns.Length, NativeResult);
+    protected override void CompareWithC()
+    {
+        Check(Forms.IsMask(ColumnsC()), "columns, C");
+        Check(Forms.IsMask(RowsC()), "rows, C");
+    }
 
-    [Benchmark, BytesPerPixel(1)]
-    public int[] ColumnsScalar() => RleKernels.FindRunsScalar(Columns);
+    protected override void CompareWithScalar()
+    {
+        Check(ColumnsScalar().AsSpan().SequenceEqual(Columns().Counts), "columns, scalar");
+        Check(RowsScalar().AsSpan().SequenceEqual(Rows().Counts), "rows, scalar");
+        Check(LogitsScalar().AsSpan().SequenceEqual(Logits().Counts), "logits, scalar");
+    }
 
-    [Benchmark, BytesPerPixel(1)]
-    public int[] ColumnsVector256() => RleKernels.FindRunsVector256(Columns);
+    [BenchmarkCategory("columns"), Benchmark(Baseline = true, Description = "C"), BytesPerPixel(1)]
+    public int ColumnsC() => NativeBaseline.Encode(Forms.NativeColumns, Forms.Pixels, Forms.NativeResult);
 
-    [Benchmark, BytesPerPixel(1)]
-    public int[] ColumnsVector512() => RleKernels.FindRunsVector512(Columns);
+    [BenchmarkCategory("columns"), Benchmark(Description = "scalar"), BytesPerPixel(1)]
+    public int[] ColumnsScalar() => RleKernels.FindRunsScalar(Forms.Columns);
 
-    [Benchmark, BytesPerPixel(1)]
-    public int RowsInC() => NativeBaseline.EncodeRows(NativePixels, Width, Height, NativeScratch, NativeResult);
+    [BenchmarkCategory("columns"), Benchmark(Description = "ours"), BytesPerPixel(1)]
+    public RleMask Columns() => RleMask.FromColumnMajor(Forms.Columns, Forms.Width, Forms.Height);
 
-    [Benchmark, BytesPerPixel(1)]
-    public int[] RowsScalar() => RleKernels.FindRunsRowMajorScalar(Bitmap, Width, Height, Width);
+    [BenchmarkCategory("rows"), Benchmark(Baseline = true, Description = "C"), BytesPerPixel(1)]
+    public int RowsC() => NativeBaseline.EncodeRows(
+        Forms.NativePixels, Forms.Width, Forms.Height, Forms.NativeScratch, Forms.NativeResult);
 
-    [Benchmark, BytesPerPixel(1)]
-    public int[] RowsVector256() => RleKernels.FindRunsRowMajorVector256(Bitmap, Width, Height, Width);
+    [BenchmarkCategory("rows"), Benchmark(Description = "scalar"), BytesPerPixel(1)]
+    public int[] RowsScalar() => RleKernels.FindRunsRowMajorScalar(Forms.Bitmap, Forms.Width, Forms.Height, Forms.Width);
 
-    [Benchmark, BytesPerPixel(1)]
-    public int[] RowsVector512() => RleKernels.FindRunsRowMajorVector512(Bitmap, Width, Height, Width);
+    [BenchmarkCategory("rows"), Benchmark(Description = "ours"), BytesPerPixel(1)]
+    public RleMask Rows() => RleMask.FromBitmap(Forms.Bitmap, Forms.Width, Forms.Height);
 
-    [Benchmark, BytesPerPixel(4)]
-    public RleMask FromLogits() => RleMask.FromLogits(Logits, Width, Height);
+    [BenchmarkCategory("logits"), Benchmark(Description = "scalar"), BytesPerPixel(4)]
+    public int[] LogitsScalar() => RleKernels.FindRunsOfLogitsScalar(Forms.Logits, Forms.Width, Forms.Height, Forms.Width, 0);
+
+    [BenchmarkCategory("logits"), Benchmark(Description = "ours"), BytesPerPixel(4)]
+    public RleMask Logits() => RleMask.FromLogits(Forms.Logits, Forms.Width, Forms.Height);
 }
 
 /// <summary>Runs to pixels.</summary>
 public unsafe class DecodeBenchmarks : RleBenchmarks
 {
-    [Benchmark(Baseline = true), BytesPerPixel(1)]
-    public void ColumnsInC() => NativeBaseline.Decode(NativeCounts, Runs, NativeScratch);
+    protected override void CompareWithC()
+    {
+        ColumnsC();
+        Check(new ReadOnlySpan<byte>(Forms.NativeScratch, Forms.Pixels).SequenceEqual(Forms.Columns), "columns, C");
+        RowsC();
+        Check(new ReadOnlySpan<byte>(Forms.NativeWritten, Forms.Pixels).SequenceEqual(Forms.Bitmap), "rows, C");
+    }
 
-    [Benchmark, BytesPerPixel(1)]
-    public void ColumnsScalar() => RleKernels.FillRunsScalar(Mask.Counts, 1, Destination);
+    protected override void CompareWithScalar()
+    {
+        ColumnsScalar();
+        Check(Forms.Written.AsSpan().SequenceEqual(Forms.Columns), "columns, scalar");
+        RowsScalar();
+        Check(Forms.Written.AsSpan().SequenceEqual(Forms.Bitmap), "rows, scalar");
+        Columns();
+        Check(Forms.Written.AsSpan().SequenceEqual(Forms.Columns), "columns");
+        Rows();
+        Check(Forms.Written.AsSpan().SequenceEqual(Forms.Bitmap), "rows");
+    }
 
-    [Benchmark, BytesPerPixel(1)]
-    public void ColumnsVector256() => RleKernels.FillRunsVector256(Mask.Counts, 1, Destination);
+    [BenchmarkCategory("columns"), Benchmark(Baseline = true, Description = "C"), BytesPerPixel(1)]
+    public void ColumnsC() => NativeBaseline.Decode(Forms.NativeCounts, Forms.Runs, Forms.NativeScratch);
 
-    [Benchmark, BytesPerPixel(1)]
-    public void ColumnsVector512() => RleKernels.FillRunsVector512(Mask.Counts, 1, Destination);
+    [BenchmarkCategory("columns"), Benchmark(Description = "scalar"), BytesPerPixel(1)]
+    public void ColumnsScalar() => RleKernels.FillRunsScalar(Forms.Mask.Counts, 1, Forms.Written);
 
-    [Benchmark, BytesPerPixel(1)]
-    public void RowsInC() => NativeBaseline.DecodeRows(NativeCounts, Runs, Width, Height, NativeScratch, NativePixels);
+    [BenchmarkCategory("columns"), Benchmark(Description = "ours"), BytesPerPixel(1)]
+    public void Columns() => Forms.Mask.ToColumnMajor(Forms.Written);
 
-    [Benchmark, BytesPerPixel(1)]
-    public void RowsVector256() => RleKernels.FillRunsRowMajorVector256(Mask.Counts, Width, Height, 1, Destination, Width);
+    [BenchmarkCategory("rows"), Benchmark(Baseline = true, Description = "C"), BytesPerPixel(1)]
+    public void RowsC() => NativeBaseline.DecodeRows(
+        Forms.NativeCounts, Forms.Runs, Forms.Width, Forms.Height, Forms.NativeScratch, Forms.NativeWritten);
 
-    [Benchmark, BytesPerPixel(1)]
-    public void RowsVector512() => RleKernels.FillRunsRowMajorVector512(Mask.Counts, Width, Height, 1, Destination, Width);
+    [BenchmarkCategory("rows"), Benchmark(Description = "scalar"), BytesPerPixel(1)]
+    public void RowsScalar() => RleKernels.FillRunsRowMajorScalar(
+        Forms.Mask.Counts, Forms.Width, Forms.Height, 1, Forms.Written, Forms.Width);
+
+    [BenchmarkCategory("rows"), Benchmark(Description = "ours"), BytesPerPixel(1)]
+    public void Rows() => Forms.Mask.ToBitmap(Forms.Written);
 }
 
 /// <summary>Area and box.</summary>
 public unsafe class MeasureBenchmarks : RleBenchmarks
 {
-    [Benchmark(Baseline = true)]
-    public uint AreaInC() => NativeBaseline.Area(NativeCounts, Runs);
+    protected override void CompareWithC()
+    {
+        Check(AreaC() == Area(), "area, C");
+        BoxC();
+        uint* box = Forms.NativeResult;
+        Check(new MaskBox((int)box[0], (int)box[1], (int)box[2], (int)box[3]) == Box(), "box, C");
+    }
 
-    [Benchmark]
-    public long AreaScalar() => RleKernels.AreaScalar(Mask.Counts);
+    protected override void CompareWithScalar()
+    {
+        Check(AreaScalar() == Area(), "area, scalar");
+        Check(BoxScalar() == Box(), "box, scalar");
+    }
 
-    [Benchmark]
-    public long Area() => Mask.Area;
+    [BenchmarkCategory("area"), Benchmark(Baseline = true, Description = "C")]
+    public uint AreaC()
+    {
+        NativeBaseline.Area(Forms.NativeCounts, Forms.Runs, Forms.NativeResult);
+        return *Forms.NativeResult;
+    }
 
-    [Benchmark]
-    public void BoxInC() => NativeBaseline.Box(NativeCounts, Runs, Width, Height, NativeResult);
+    [BenchmarkCategory("area"), Benchmark(Description = "C, sum in a register")]
+    public uint AreaInARegisterC() => NativeBaseline.AreaInARegister(Forms.NativeCounts, Forms.Runs);
 
-    [Benchmark]
-    public MaskBox BoxScalar() => RleKernels.BoundingBoxScalar(Mask.Counts, Height);
+    [BenchmarkCategory("area"), Benchmark(Description = "scalar")]
+    public long AreaScalar() => RleKernels.AreaScalar(Forms.Mask.Counts);
 
-    [Benchmark]
-    public MaskBox Box() => Mask.BoundingBox;
+    [BenchmarkCategory("area"), Benchmark(Description = "ours")]
+    public long Area() => Forms.Mask.Area;
+
+    [BenchmarkCategory("box"), Benchmark(Baseline = true, Description = "C")]
+    public void BoxC() => NativeBaseline.Box(Forms.NativeCounts, Forms.Runs, Forms.Width, Forms.Height, Forms.NativeResult);
+
+    [BenchmarkCategory("box"), Benchmark(Description = "scalar")]
+    public MaskBox BoxScalar() => RleKernels.BoundingBoxScalar(Forms.Mask.Counts, Forms.Height);
+
+    [BenchmarkCategory("box"), Benchmark(Description = "ours")]
+    public MaskBox Box() => Forms.Mask.BoundingBox;
 }
 
-/// <summary>Runs to text and back.</summary>
+/// <summary>Runs to text and back; the text is an array of its own where nothing else is said, the mask always.</summary>
 public unsafe class TextBenchmarks : RleBenchmarks
 {
-    [Benchmark(Baseline = true)]
-    public int WriteInC() => NativeBaseline.ToText(NativeCounts, Runs, NativeScratch);
+    protected override void CompareWithC()
+    {
+        Check(new ReadOnlySpan<byte>(Forms.NativeScratch, WriteC()).SequenceEqual(Write()), "write, C");
+        Check(Forms.IsMask(ReadC()), "read, C");
+    }
 
-    [Benchmark]
-    public int WriteScalar() => RleKernels.WriteTextScalar(Mask.Counts, Destination);
+    protected override void CompareWithScalar()
+    {
+        Check(Forms.WrittenText.AsSpan(0, WriteScalar()).SequenceEqual(Write()), "write, scalar");
+        Check(Forms.WrittenText.AsSpan(0, WriteIntoBuffer()).SequenceEqual(Write()), "write into a buffer");
+        Check(ReadScalar() == Forms.Runs && Forms.ReadCounts.AsSpan(0, Forms.Runs).SequenceEqual(Read().Counts), "read, scalar");
+    }
 
-    [Benchmark]
-    public byte[] Write() => Mask.ToCocoUtf8();
+    [BenchmarkCategory("write"), Benchmark(Baseline = true, Description = "C")]
+    public int WriteC() => NativeBaseline.ToText(Forms.NativeCounts, Forms.Runs, Forms.NativeScratch);
 
-    [Benchmark]
-    public int ReadInC() => NativeBaseline.FromText(NativeText, NativeResult);
+    [BenchmarkCategory("write"), Benchmark(Description = "scalar")]
+    public int WriteScalar() => RleKernels.WriteTextScalar(Forms.Mask.Counts, Forms.WrittenText);
 
-    [Benchmark]
-    public RleMask Read() => RleMask.FromCocoString(Text, Width, Height);
+    [BenchmarkCategory("write"), Benchmark(Description = "ours, into a buffer")]
+    public int WriteIntoBuffer() => RleKernels.WriteText(Forms.Mask.Counts, Forms.WrittenText);
+
+    [BenchmarkCategory("write"), Benchmark(Description = "ours")]
+    public byte[] Write() => Forms.Mask.ToCocoUtf8();
+
+    [BenchmarkCategory("read"), Benchmark(Baseline = true, Description = "C")]
+    public int ReadC() => NativeBaseline.FromText(Forms.NativeText, Forms.NativeResult);
+
+    [BenchmarkCategory("read"), Benchmark(Description = "scalar")]
+    public int ReadScalar() => RleKernels.ReadTextScalar(Forms.Text, Forms.ReadCounts);
+
+    [BenchmarkCategory("read"), Benchmark(Description = "ours")]
+    public RleMask Read() => RleMask.FromCocoString(Forms.Text, Forms.Width, Forms.Height);
 }
 
 /// <summary>Two masks to one.</summary>
 public unsafe class SetOperationBenchmarks : RleBenchmarks
 {
-    [Benchmark(Baseline = true)]
-    public int UnionInC() => NativeBaseline.Merge(NativeCounts, Runs, NativeOther, Other.Counts.Length, 0, NativeResult);
+    protected override void CompareWithC()
+    {
+        Check(Forms.IsEqual(UnionC(), Union()), "union, C");
+        Check(Forms.IsEqual(IntersectionC(), Intersection()), "intersection, C");
+    }
 
-    [Benchmark]
-    public int[] UnionScalar() => RleKernels.CombineScalar(Mask.Counts, Other.Counts, BooleanOperation.Union);
+    protected override void CompareWithScalar()
+    {
+        Check(UnionScalar().AsSpan().SequenceEqual(Union().Counts), "union, scalar");
+        Check(IntersectionScalar().AsSpan().SequenceEqual(Intersection().Counts), "intersection, scalar");
+    }
 
-    [Benchmark]
-    public RleMask Union() => Mask.Union(Other);
+    [BenchmarkCategory("union"), Benchmark(Baseline = true, Description = "C")]
+    public int UnionC() => NativeBaseline.Merge(
+        Forms.NativeCounts, Forms.Runs, Forms.NativeOther, Forms.Other.Counts.Length, 0, Forms.NativeResult);
 
-    [Benchmark]
-    public int IntersectionInC() => NativeBaseline.Merge(NativeCounts, Runs, NativeOther, Other.Counts.Length, 1, NativeResult);
+    [BenchmarkCategory("union"), Benchmark(Description = "scalar")]
+    public int[] UnionScalar() => RleKernels.CombineScalar(Forms.Mask.Counts, Forms.Other.Counts, BooleanOperation.Union);
 
-    [Benchmark]
-    public RleMask Intersection() => Mask.Intersection(Other);
+    [BenchmarkCategory("union"), Benchmark(Description = "ours")]
+    public RleMask Union() => Forms.Mask.Union(Forms.Other);
 
-    [Benchmark]
-    public long IntersectionArea() => Mask.IntersectionArea(Other);
+    [BenchmarkCategory("intersection"), Benchmark(Baseline = true, Description = "C")]
+    public int IntersectionC() => NativeBaseline.Merge(
+        Forms.NativeCounts, Forms.Runs, Forms.NativeOther, Forms.Other.Counts.Length, 1, Forms.NativeResult);
+
+    [BenchmarkCategory("intersection"), Benchmark(Description = "scalar")]
+    public int[] IntersectionScalar() => RleKernels.CombineScalar(Forms.Mask.Counts, Forms.Other.Counts, BooleanOperation.Intersection);
+
+    [BenchmarkCategory("intersection"), Benchmark(Description = "ours")]
+    public RleMask Intersection() => Forms.Mask.Intersection(Forms.Other);
 }
 
-/// <summary>Connected regions: on runs against a labelling of pixels.</summary>
+/// <summary>Connected regions: found on runs, against a labelling of pixels.</summary>
 public unsafe class ComponentBenchmarks : RleBenchmarks
 {
-    [Benchmark(Baseline = true)]
-    public int PixelsInC() => NativeBaseline.Components(NativePixels, Width, Height, NativeLabels, NativeParents);
+    protected override void CompareWithC() => Check(PixelsC() == Forms.Mask.ConnectedComponents().Length, "components, C");
 
-    [Benchmark]
-    public int Label()
+    protected override void CompareWithScalar() => Check(Runs() > 0 && MasksOfTheirOwn().Length > 0, "components");
+
+    [BenchmarkCategory("components"), Benchmark(Baseline = true, Description = "C")]
+    public int PixelsC() => NativeBaseline.Components(
+        Forms.NativePixels, Forms.Width, Forms.Height, Forms.NativeLabels, Forms.NativeParents);
+
+    [BenchmarkCategory("components"), Benchmark(Description = "ours")]
+    public int Runs()
     {
-        using RunComponents found = RunComponents.Find(Mask.Counts, Height, foreground: true, PixelConnectivity.Eight);
+        using RunComponents found = RunComponents.Find(Forms.Mask.Counts, Forms.Height, foreground: true, PixelConnectivity.Eight);
         return found.Count;
     }
 
-    [Benchmark]
-    public RleMask Clean() => Mask.FillSmallHoles(100).Mask.RemoveSmallRegions(100).Mask;
+    [BenchmarkCategory("components"), Benchmark(Description = "ours, a mask for each")]
+    public RleMask[] MasksOfTheirOwn() => Forms.Mask.ConnectedComponents();
 }

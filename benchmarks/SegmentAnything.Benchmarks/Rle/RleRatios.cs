@@ -67,9 +67,13 @@ internal static unsafe class RleRatios
             () => NativeBaseline.Decode(counts, runs, written), () => mask.ToColumnMajor(decoded));
         Row("decode, rows", width, height, shape, filter, noise ? 1 : 15, pixels,
             () => NativeBaseline.DecodeRows(counts, runs, width, height, scratch, written), () => mask.ToBitmap(decoded));
-        Equal(NativeBaseline.Area(counts, runs), mask.Area);
+        NativeBaseline.Area(counts, runs, result);
+        Equal(*result, mask.Area);
         Row("area", width, height, shape, filter, noise ? 1 : 5, 0,
-            () => NativeBaseline.Area(counts, runs), () => _sink += mask.Area);
+            () => NativeBaseline.Area(counts, runs, result), () => _sink += mask.Area);
+        Equal(NativeBaseline.AreaInARegister(counts, runs), mask.Area);
+        Row("area, C in a register", width, height, shape, filter, 1, 0,
+            () => NativeBaseline.AreaInARegister(counts, runs), () => _sink += mask.Area);
         Row("box", width, height, shape, filter, 1, 0,
             () => NativeBaseline.Box(counts, runs, width, height, result), () => _sink += mask.BoundingBox.X);
         Equal(NativeBaseline.ToText(counts, runs, writtenText), text.Length);
@@ -123,7 +127,7 @@ internal static unsafe class RleRatios
             Native();
             double[,] ours = IouMatrix.Masks(detections, truths);
             for (int i = 0; i < Count * Count; i++)
-                if (ratios[i] != ours[i / Count, i % Count]) throw new InvalidOperationException($"IoU {i}: {ratios[i]} in C, {ours[i / Count, i % Count]} ours.");
+                if (ratios[i] != ours[i % Count, i / Count]) throw new InvalidOperationException($"IoU {i}: {ratios[i]} in C, {ours[i % Count, i / Count]} ours.");
             Row("iou matrix 500x500", 640, 480, shape, filter, 10, 0, Native, () => IouMatrix.Masks(detections, truths));
         }
     }

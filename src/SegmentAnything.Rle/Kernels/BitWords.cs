@@ -214,21 +214,51 @@ internal readonly struct BitWords512 : IBitWords
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Transpose(ref ulong block)
     {
-        SwapSquares(ref block, 32, 0x00000000FFFFFFFFUL);
-        SwapSquares(ref block, 16, 0x0000FFFF0000FFFFUL);
-        SwapSquares(ref block, 8, 0x00FF00FF00FF00FFUL);
-        // The last three exchanges are between lanes of one vector; see BitWords256.
-        for (int i = 0; i < 64; i += Vector512<ulong>.Count)
-        {
-            Vector512<ulong> v = Vector512.LoadUnsafe(ref block, (nuint)i);
-            Vector512<ulong> lower = Vector512.Create(~0UL, ~0UL, ~0UL, ~0UL, 0, 0, 0, 0);
-            v = SwapLanes(v, Vector512.Shuffle(v, Vector512.Create(4UL, 5, 6, 7, 0, 1, 2, 3)), lower, 4, 0x0F0F0F0F0F0F0F0FUL);
-            lower = Vector512.Create(~0UL, ~0UL, 0, 0, ~0UL, ~0UL, 0, 0);
-            v = SwapLanes(v, Vector512.Shuffle(v, Vector512.Create(2UL, 3, 0, 1, 6, 7, 4, 5)), lower, 2, 0x3333333333333333UL);
-            lower = Vector512.Create(~0UL, 0, ~0UL, 0, ~0UL, 0, ~0UL, 0);
-            v = SwapLanes(v, Vector512.Shuffle(v, Vector512.Create(1UL, 0, 3, 2, 5, 4, 7, 6)), lower, 1, 0x5555555555555555UL);
-            v.StoreUnsafe(ref block, (nuint)i);
-        }
+        // All 64 words are in eight registers: squares of 32, 16 and 8 words are exchanged between these.
+        Vector512<ulong> v0 = Vector512.LoadUnsafe(ref block), v1 = Vector512.LoadUnsafe(ref block, 8);
+        Vector512<ulong> v2 = Vector512.LoadUnsafe(ref block, 16), v3 = Vector512.LoadUnsafe(ref block, 24);
+        Vector512<ulong> v4 = Vector512.LoadUnsafe(ref block, 32), v5 = Vector512.LoadUnsafe(ref block, 40);
+        Vector512<ulong> v6 = Vector512.LoadUnsafe(ref block, 48), v7 = Vector512.LoadUnsafe(ref block, 56);
+        SwapSquares(ref v0, ref v4, 32, 0x00000000FFFFFFFFUL);
+        SwapSquares(ref v1, ref v5, 32, 0x00000000FFFFFFFFUL);
+        SwapSquares(ref v2, ref v6, 32, 0x00000000FFFFFFFFUL);
+        SwapSquares(ref v3, ref v7, 32, 0x00000000FFFFFFFFUL);
+        SwapSquares(ref v0, ref v2, 16, 0x0000FFFF0000FFFFUL);
+        SwapSquares(ref v1, ref v3, 16, 0x0000FFFF0000FFFFUL);
+        SwapSquares(ref v4, ref v6, 16, 0x0000FFFF0000FFFFUL);
+        SwapSquares(ref v5, ref v7, 16, 0x0000FFFF0000FFFFUL);
+        SwapSquares(ref v0, ref v1, 8, 0x00FF00FF00FF00FFUL);
+        SwapSquares(ref v2, ref v3, 8, 0x00FF00FF00FF00FFUL);
+        SwapSquares(ref v4, ref v5, 8, 0x00FF00FF00FF00FFUL);
+        SwapSquares(ref v6, ref v7, 8, 0x00FF00FF00FF00FFUL);
+        SwapInside(v0).StoreUnsafe(ref block);
+        SwapInside(v1).StoreUnsafe(ref block, 8);
+        SwapInside(v2).StoreUnsafe(ref block, 16);
+        SwapInside(v3).StoreUnsafe(ref block, 24);
+        SwapInside(v4).StoreUnsafe(ref block, 32);
+        SwapInside(v5).StoreUnsafe(ref block, 40);
+        SwapInside(v6).StoreUnsafe(ref block, 48);
+        SwapInside(v7).StoreUnsafe(ref block, 56);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void SwapSquares(ref Vector512<ulong> a, ref Vector512<ulong> b, int size, ulong lowHalves)
+    {
+        Vector512<ulong> t = ((a >>> size) ^ b) & Vector512.Create(lowHalves);
+        a ^= t << size;
+        b ^= t;
+    }
+
+    // The last three exchanges are between lanes of one vector; see BitWords256.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<ulong> SwapInside(Vector512<ulong> v)
+    {
+        Vector512<ulong> lower = Vector512.Create(~0UL, ~0UL, ~0UL, ~0UL, 0, 0, 0, 0);
+        v = SwapLanes(v, Vector512.Shuffle(v, Vector512.Create(4UL, 5, 6, 7, 0, 1, 2, 3)), lower, 4, 0x0F0F0F0F0F0F0F0FUL);
+        lower = Vector512.Create(~0UL, ~0UL, 0, 0, ~0UL, ~0UL, 0, 0);
+        v = SwapLanes(v, Vector512.Shuffle(v, Vector512.Create(2UL, 3, 0, 1, 6, 7, 4, 5)), lower, 2, 0x3333333333333333UL);
+        lower = Vector512.Create(~0UL, 0, ~0UL, 0, ~0UL, 0, ~0UL, 0);
+        return SwapLanes(v, Vector512.Shuffle(v, Vector512.Create(1UL, 0, 3, 2, 5, 4, 7, 6)), lower, 1, 0x5555555555555555UL);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -237,21 +267,5 @@ internal readonly struct BitWords512 : IBitWords
     {
         Vector512<ulong> keep = lower ^ Vector512.Create(~lowHalves);
         return Vector512.ConditionalSelect(keep, v, Vector512.ConditionalSelect(lower, other << size, other >>> size));
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void SwapSquares(ref ulong block, int size, ulong lowHalves)
-    {
-        Vector512<ulong> mask = Vector512.Create(lowHalves);
-        for (int start = 0; start < 64; start += 2 * size)
-        {
-            for (int i = start; i < start + size; i += Vector512<ulong>.Count)
-            {
-                Vector512<ulong> a = Vector512.LoadUnsafe(ref block, (nuint)i), b = Vector512.LoadUnsafe(ref block, (nuint)(i + size));
-                Vector512<ulong> t = ((a >>> size) ^ b) & mask;
-                (a ^ (t << size)).StoreUnsafe(ref block, (nuint)i);
-                (b ^ t).StoreUnsafe(ref block, (nuint)(i + size));
-            }
-        }
     }
 }

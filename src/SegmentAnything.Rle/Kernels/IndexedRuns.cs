@@ -7,8 +7,9 @@ namespace SegmentAnything.Rle.Kernels;
 /// <summary>A mask prepared to be compared with many others.</summary>
 /// <remarks>
 /// Most columns of most objects have one piece of foreground. The first piece of every column of the box is kept in two
-/// dense rows of 16-bit numbers, top and bottom, so that two masks are compared up to 32 columns at a time; pieces after
-/// the first are kept aside, in a list that is often empty. Masks of more rows than such numbers count stay as runs.
+/// dense rows of 16-bit numbers, top and bottom, so that two masks are compared up to 32 columns at a time; the second
+/// pieces, where there are any, make a further layer of this kind, and so on. Masks with too many pieces in a column, or
+/// more rows than such numbers count, stay as runs.
 /// </remarks>
 internal sealed class IndexedRuns
 {
@@ -18,25 +19,20 @@ internal sealed class IndexedRuns
     /// </summary>
     private const int Padding = 32;
 
-    private readonly short[] _tops = [];
-    private readonly short[] _bottoms = [];
-    private readonly Piece[] _furtherPieces = [];
+    /// <summary>Pieces of a column that are worth layers: comparing each with each costs about as much as the runs do.</summary>
+    private const int MaxLayers = 6;
+
     private readonly RleMask _mask;
+    private readonly Layer[] _layers;
 
     public IndexedRuns(RleMask mask)
     {
         _mask = mask;
         Area = RleKernels.Area(mask.Counts);
         Box = mask.BoundingBox;
-        if (mask.Height > short.MaxValue) return;
-        var collector = new Collector
-        {
-            Left = Box.X, Tops = new short[Box.Width + Padding], Bottoms = new short[Box.Width + Padding],
-        };
-        RleKernels.VisitPieces(mask.Counts, mask.Height, ref collector);
-        _tops = collector.Tops;
-        _bottoms = collector.Bottoms;
-        if (collector.Further is not null) _furtherPieces = [.. collector.Further];
+        var collector = new Collector(Box);
+        if (mask.Height <= short.MaxValue) RleKernels.VisitPieces(mask.Counts, mask.Height, ref collector);
+        _layers = collector.Layers;
     }
 
     /// <summary>Number of foreground pixels.</summary>
@@ -58,16 +54,23 @@ internal sealed class IndexedRuns
     /// <summary>Pixels in both.</summary>
     public long IntersectionArea(IndexedRuns other)
     {
-        int left = Math.Max(Box.X, other.Box.X), right = Math.Min(Box.Right, other.Box.Right);
-        if (left >= right) return 0;
-        if (_mask.Height > short.MaxValue) return RleKernels.IntersectionArea(_mask.Counts, other._mask.Counts);
-        int columns = right - left, a = left - Box.X, b = left - other.Box.X;
-        long area = DenseOverlap(
-            _tops.AsSpan(a), _bottoms.AsSpan(a), other._tops.AsSpan(b), other._bottoms.AsSpan(b), columns);
-        if (_furtherPieces.Length + other._furtherPieces.Length == 0) return area;
+        if (_layers.Length == 0 || other._layers.Length == 0)
+            return RleKernels.IntersectionArea(_mask.Counts, other._mask.Counts);
+        long area = 0;
+        foreach (ref readonly Layer layer in _layers.AsSpan())
+            foreach (ref readonly Layer otherLayer in other._layers.AsSpan())
+                area += Overlap(layer, Box, otherLayer, other.Box);
+        return area;
+    }
 
-        ReadOnlySpan<Piece> own = PiecesIn(_furtherPieces, left, right), others = PiecesIn(other._furtherPieces, left, right);
-        return area + OverlapWithDense(own, other) + OverlapWithDense(others, this) + Overlap(own, others);
+    private static int Overlap(in Layer a, MaskBox boxA, in Layer b, MaskBox boxB)
+    {
+        int left = Math.Max(a.First, b.First), columns = Math.Min(a.Last, b.Last) - left + 1;
+        if (columns <= 0) return 0;
+        int fromA = left - boxA.X, fromB = left - boxB.X;
+        return DenseOverlap(
+            a.Rows.AsSpan(fromA), a.Rows.AsSpan(fromA + boxA.Width + Padding),
+            b.Rows.AsSpan(fromB), b.Rows.AsSpan(fromB + boxB.Width + Padding), columns);
     }
 
     /// <summary>Rows that two columns' pieces share, summed over the columns.</summary>
@@ -128,75 +131,37 @@ internal sealed class IndexedRuns
         return Vector256.Sum(sum);
     }
 
-    // The pieces of columns left..right - 1.
-    private static ReadOnlySpan<Piece> PiecesIn(Piece[] pieces, int left, int right) =>
-        pieces.AsSpan(FirstFrom(pieces, left)..FirstFrom(pieces, right));
+    // Tops and then bottoms of the columns of the box, each with its padding; and the columns where there are any.
+    private record struct Layer(short[] Rows, int First, int Last);
 
-    // The first piece whose column is at least the one given.
-    private static int FirstFrom(Piece[] pieces, int column)
+    private struct Collector(MaskBox box) : IPieceVisitor
     {
-        int low = 0, high = pieces.Length;
-        while (low < high)
-        {
-            int middle = (int)(((uint)low + (uint)high) / 2);
-            if (pieces[middle].Column < column) low = middle + 1;
-            else high = middle;
-        }
+        private int _column = -1;
+        private int _piece;
 
-        return low;
-    }
-
-    private static long OverlapWithDense(ReadOnlySpan<Piece> pieces, IndexedRuns dense)
-    {
-        long area = 0;
-        foreach (Piece piece in pieces)
-        {
-            int column = piece.Column - dense.Box.X;
-            area += Math.Max(0, Math.Min(piece.Bottom, dense._bottoms[column]) - Math.Max(piece.Top, dense._tops[column]));
-        }
-
-        return area;
-    }
-
-    private static long Overlap(ReadOnlySpan<Piece> a, ReadOnlySpan<Piece> b)
-    {
-        long area = 0;
-        int i = 0, j = 0;
-        while (i < a.Length && j < b.Length)
-        {
-            Piece p = a[i], q = b[j];
-            // Ends compared by column first: as one number of 64 bits.
-            long endP = ((long)p.Column << 32) + p.Bottom, endQ = ((long)q.Column << 32) + q.Bottom;
-            if (p.Column == q.Column) area += Math.Max(0, Math.Min(p.Bottom, q.Bottom) - Math.Max(p.Top, q.Top));
-            i += endP <= endQ ? 1 : 0;
-            j += endQ <= endP ? 1 : 0;
-        }
-
-        return area;
-    }
-
-    private readonly record struct Piece(int Column, int Top, int Bottom);
-
-    private struct Collector : IPieceVisitor
-    {
-        public int Left;
-        public short[] Tops;
-        public short[] Bottoms;
-        public List<Piece>? Further;
+        // None when there are more pieces in a column than layers.
+        public Layer[] Layers = [];
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void Visit(int column, int top, int bottom)
         {
-            int index = column - Left;
-            if (Bottoms[index] == 0)
-            {
-                Tops[index] = (short)top;
-                Bottoms[index] = (short)bottom;
-            }
-            else
-            {
-                (Further ??= []).Add(new Piece(column, top, bottom));
-            }
+            _piece = column == _column ? _piece + 1 : 0;
+            _column = column;
+            if (_piece >= Layers.Length && !TryAddLayer()) return;
+            ref Layer layer = ref Layers[_piece];
+            layer.Rows[column - box.X] = (short)top;
+            layer.Rows[column - box.X + box.Width + Padding] = (short)bottom;
+            layer.Last = column;
+        }
+
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        private bool TryAddLayer()
+        {
+            // One too many makes all useless: the next pieces find no layers either, and no place to add one.
+            if (_piece >= MaxLayers) Layers = [];
+            if (_piece != Layers.Length || (_piece == 0 && _column != box.X)) return false;
+            Layers = [.. Layers, new Layer(new short[2 * (box.Width + Padding)], _column, _column)];
+            return true;
         }
     }
 }

@@ -167,19 +167,13 @@ internal static partial class RleKernels
                     }
 
                     // Pieces that take turns without touching: four of each, kept or left out.
-                    if ((i & 1) == 0 && TakeTurns(va, afterA, Vector256.LoadUnsafe(ref pa, (nuint)i + 2), vb, afterB))
+                    bool firstIsA = nextA < nextB;
+                    (Vector256<int> x, Vector256<int> afterX, Vector256<int> y, Vector256<int> afterY) =
+                        firstIsA ? (va, afterA, vb, afterB) : (vb, afterB, va, afterA);
+                    ref int pieces = ref firstIsA ? ref Unsafe.Add(ref pa, i) : ref Unsafe.Add(ref pb, j);
+                    if ((i & 1) == 0 && TakeTurns(x, afterX, Vector256.LoadUnsafe(ref pieces, 2), y, afterY))
                     {
-                        if (TOperation.StartsEarly) StoreInTurns(va, vb, ref Unsafe.Add(ref result, count));
-                        count += TOperation.StartsEarly ? 16 : 0;
-                        i += 8;
-                        j += 8;
-                        failures = 0;
-                        continue;
-                    }
-
-                    if ((i & 1) == 0 && TakeTurns(vb, afterB, Vector256.LoadUnsafe(ref pb, (nuint)j + 2), va, afterA))
-                    {
-                        if (TOperation.StartsEarly) StoreInTurns(vb, va, ref Unsafe.Add(ref result, count));
+                        if (TOperation.StartsEarly) StoreInTurns(x, y, ref Unsafe.Add(ref result, count));
                         count += TOperation.StartsEarly ? 16 : 0;
                         i += 8;
                         j += 8;

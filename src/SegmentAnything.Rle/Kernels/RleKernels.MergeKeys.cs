@@ -22,13 +22,15 @@ internal static partial class RleKernels
     {
         int left = Math.Min(most, changesA - i + (changesB - j)), taken = left, takenOfA = 0;
         int aheadA = i + TKeys.Count, aheadB = j + TKeys.Count;
+        nint distance = Unsafe.ByteOffset(ref pa, ref pb) / sizeof(int);
         TVector low = TKeys.Load(ref Unsafe.Add(ref pa, i), 0), high = TKeys.Load(ref Unsafe.Add(ref pb, j), 1);
         int colourOfA = -(i & 1), alternating = 0x55555555 ^ -((i ^ j) & 1), colour = TOperation.State(i, j) & 1;
         while (true)
         {
             TKeys.Merge(ref low, ref high);
             int headA = Unsafe.Add(ref pa, aheadA), headB = Unsafe.Add(ref pb, aheadB);
-            uint nextKey = Math.Min(TKeys.First(high), Math.Min((uint)headA << 1, ((uint)headB << 1) | 1));
+            Vector128<uint> nextKey = Vector128.Min(
+                TKeys.First(high), Vector128.Min(Vector128.Create((uint)headA << 1), Vector128.Create(((uint)headB << 1) | 1)));
             int equal = TKeys.EqualToNext(low, nextKey);
             int keys = Math.Min(left, TKeys.Count);
             bool isLast = left <= TKeys.Count;
@@ -58,10 +60,12 @@ internal static partial class RleKernels
             colour = (colours >> (TKeys.Count - 1)) & 1;
             colourOfA = -((a >> (TKeys.Count - 1)) & 1);
             left -= TKeys.Count;
-            bool isA = headA <= headB;
-            low = TKeys.Load(ref isA ? ref Unsafe.Add(ref pa, aheadA) : ref Unsafe.Add(ref pb, aheadB), isA ? 0u : 1u);
-            aheadA += isA ? TKeys.Count : 0;
-            aheadB += isA ? 0 : TKeys.Count;
+            // Bits instead of a branch, which would be guessed wrong every second time.
+            int isB = (headB - headA) >> 31;
+            nint ahead = aheadA + ((distance + aheadB - aheadA) & isB);
+            low = TKeys.Load(ref Unsafe.Add(ref pa, ahead), (uint)isB & 1);
+            aheadA += TKeys.Count & ~isB;
+            aheadB += TKeys.Count & isB;
         }
 
         i += takenOfA;
@@ -78,12 +82,12 @@ internal static partial class RleKernels
         // Two sorted vectors become the sorted smaller half of their keys and the sorted greater half.
         static abstract void Merge(ref TVector low, ref TVector high);
 
-        static abstract uint First(TVector keys);
+        static abstract Vector128<uint> First(TVector keys);
 
         static abstract int Tags(TVector keys);
 
-        // Lanes with the position of the next lane; the last lane's next key is given.
-        static abstract int EqualToNext(TVector keys, uint next);
+        // Lanes with the position of the next lane; the last lane's next key is the first of those given.
+        static abstract int EqualToNext(TVector keys, Vector128<uint> next);
 
         // Writes the positions of some lanes, one after the other; a whole vector is written.
         static abstract void StorePositions(TVector keys, int lanes, ref int destination);
@@ -121,16 +125,16 @@ internal static partial class RleKernels
             Vector512.ConditionalSelect(lower, Vector512.Min(keys, others), Vector512.Max(keys, others));
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static uint First(Vector512<uint> keys) => keys.ToScalar();
+        public static Vector128<uint> First(Vector512<uint> keys) => keys.GetLower().GetLower();
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static int Tags(Vector512<uint> keys) => (int)(keys << 31).ExtractMostSignificantBits();
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static int EqualToNext(Vector512<uint> keys, uint next)
+        public static int EqualToNext(Vector512<uint> keys, Vector128<uint> next)
         {
             // Of two keys at one position the first is even and the second odd.
-            Vector512<uint> following = Avx512F.AlignRight32(Vector512.Create(next), keys, 1);
+            Vector512<uint> following = Avx512F.AlignRight32(next.ToVector256Unsafe().ToVector512Unsafe(), keys, 1);
             return (int)Vector512.Equals(keys ^ following, Vector512<uint>.One).ExtractMostSignificantBits();
         }
 
@@ -173,16 +177,16 @@ internal static partial class RleKernels
             Vector256.ConditionalSelect(lower, Vector256.Min(keys, others), Vector256.Max(keys, others));
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static uint First(Vector256<uint> keys) => keys.ToScalar();
+        public static Vector128<uint> First(Vector256<uint> keys) => keys.GetLower();
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static int Tags(Vector256<uint> keys) => (int)(keys << 31).ExtractMostSignificantBits();
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static int EqualToNext(Vector256<uint> keys, uint next)
+        public static int EqualToNext(Vector256<uint> keys, Vector128<uint> next)
         {
             Vector256<uint> following = Avx2.PermuteVar8x32(keys, Vector256.Create(1u, 2, 3, 4, 5, 6, 7, 0));
-            following = Vector256.ConditionalSelect(Vector256.Create(0u, 0, 0, 0, 0, 0, 0, ~0u), Vector256.Create(next), following);
+            following = Vector256.ConditionalSelect(Vector256.Create(0u, 0, 0, 0, 0, 0, 0, ~0u), Avx2.BroadcastScalarToVector256(next), following);
             return (int)Vector256.Equals(keys ^ following, Vector256<uint>.One).ExtractMostSignificantBits();
         }
 

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
@@ -26,11 +27,59 @@ internal static partial class RleKernels
     /// </remarks>
     public static int[] FillPolygons(ReadOnlySpan<double[]> polygons, int width, int height)
     {
-        var crossings = new RunBuilder(1024);
-        var columns = new RunBuilder(1024);
-        foreach (double[] polygon in polygons) AddCrossings(polygon, width, height, ref crossings, ref columns);
-        SortByColumn(ref crossings, ref columns, width);
-        return RunsBetween(ref crossings, width * height);
+        int corners = 0;
+        foreach (double[] polygon in polygons) corners = checked(corners + (polygon.Length / 2));
+        Edge[] edgeBuffer = ArrayPool<Edge>.Shared.Rent(corners);
+        int count = 0, left = width, right = -1;
+        long crossings = 0;
+        foreach (double[] polygon in polygons)
+            AddEdges(polygon, width, edgeBuffer, ref count, ref left, ref right, ref crossings);
+        ReadOnlySpan<Edge> edges = edgeBuffer.AsSpan(0, count);
+        if (edges.IsEmpty)
+        {
+            ArrayPool<Edge>.Shared.Return(edgeBuffer);
+            return [width * height];
+        }
+
+        // Crossings are sorted by counting them per column, since a column has few; a crossing below the last row of a
+        // column is still one of that column. An edge has one in each of its columns.
+        int columns = right - left + 1;
+        int[] buffer = ArrayPool<int>.Shared.Rent(checked((int)(columns + 1 + crossings)));
+        Span<int> ends = buffer.AsSpan(0, columns + 1), positions = buffer.AsSpan(columns + 1, (int)crossings);
+        ends.Clear();
+        foreach (ref readonly Edge edge in edges)
+        {
+            ends[edge.First - left]++;
+            ends[edge.Last + 1 - left]--;
+        }
+
+        int inColumn = 0, sum = 0;
+        foreach (ref int end in ends)
+        {
+            inColumn += end;
+            end = sum;
+            sum += inColumn;
+        }
+
+        foreach (ref readonly Edge edge in edges)
+        {
+            Span<int> places = ends.Slice(edge.First - left, edge.Last - edge.First + 1);
+            int done = Avx.IsSupported ? CrossEdgeVector256(edge, height, places, positions) : 0;
+            CrossEdge(edge, height, places, positions, done);
+        }
+
+        // Each column's crossings now end at its entry.
+        int start = 0;
+        foreach (int end in ends[..columns])
+        {
+            SortFew(positions[start..end]);
+            start = end;
+        }
+
+        int[] runs = RunsBetween(positions, width * height);
+        ArrayPool<int>.Shared.Return(buffer);
+        ArrayPool<Edge>.Shared.Return(edgeBuffer);
+        return runs;
     }
 
     // The definition: every point of every edge.
@@ -70,7 +119,9 @@ internal static partial class RleKernels
         }
 
         crossings.Runs.Sort();
-        return RunsBetween(ref crossings, width * height);
+        int[] runs = RunsBetween(crossings.Runs, width * height);
+        crossings.Free();
+        return runs;
     }
 
     /// <summary>Throws unless a polygon has at least three points and only numbers that can be drawn.</summary>
@@ -92,11 +143,53 @@ internal static partial class RleKernels
         }
     }
 
+    // Mostly two or four crossings of a column, of which the compiler makes no branches that could be guessed wrong.
+    private static void SortFew(Span<int> positions)
+    {
+        if (positions.Length == 2)
+        {
+            Order(ref positions[0], ref positions[1]);
+        }
+        else if (positions.Length == 4)
+        {
+            Order(ref positions[0], ref positions[1]);
+            Order(ref positions[2], ref positions[3]);
+            Order(ref positions[0], ref positions[2]);
+            Order(ref positions[1], ref positions[3]);
+            Order(ref positions[1], ref positions[2]);
+        }
+        else if (positions.Length <= 24)
+        {
+            for (int i = 1; i < positions.Length; i++)
+            {
+                int position = positions[i], place = i;
+                for (; place > 0 && positions[place - 1] > position; place--) positions[place] = positions[place - 1];
+                positions[place] = position;
+            }
+        }
+        else
+        {
+            positions.Sort();
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Order(ref int a, ref int b)
+    {
+        // Neither is negative, so their difference has the sign that says which is less.
+        int less = (b - a) & ((b - a) >> 31);
+        a += less;
+        b -= less;
+    }
+
     private static int ToGrid(double coordinate) => (int)((Upsampling * coordinate) + .5);
 
-    // The crossings of one polygon, as column-major positions in no order, and the column of each.
-    private static void AddCrossings(
-        ReadOnlySpan<double> polygon, int width, int height, ref RunBuilder crossings, ref RunBuilder columns)
+    // From a corner to another on the finer grid, left to right, and the first and the last column whose middle it crosses.
+    private readonly record struct Edge(int XStart, int YStart, int XEnd, int YEnd, int First, int Last);
+
+    // The edges of one polygon that cross the middle of a column.
+    private static void AddEdges(
+        ReadOnlySpan<double> polygon, int width, Edge[] edges, ref int count, ref int left, ref int right, ref long crossings)
     {
         int corners = polygon.Length / 2;
         int x0 = ToGrid(polygon[2 * (corners - 1)]), y0 = ToGrid(polygon[(2 * corners) - 1]);
@@ -105,59 +198,117 @@ internal static partial class RleKernels
             int x1 = ToGrid(polygon[2 * j]), y1 = ToGrid(polygon[(2 * j) + 1]);
             // From left to right: which way an edge is walked changes no point of it, except for ties, which the rule
             // settles itself by walking up the longer side.
-            int xs = x0, ys = y0, xe = x1, ye = y1;
+            (int xs, int ys, int xe, int ye) = x0 < x1 ? (x0, y0, x1, y1) : (x1, y1, x0, y0);
             (x0, y0) = (x1, y1);
             if (xs == xe) continue;
-            if (xs > xe) (xs, ys, xe, ye) = (xe, ye, xs, ys);
 
             // Columns whose middle lies between: 5c + 2 >= xs and 5c + 3 <= xe.
             int first = Math.Max(0, CeilingOfFifth(xs - 2)), last = Math.Min(width - 1, FloorOfFifth(xe - 3));
             if (first > last) continue;
-            int count = last - first + 1;
-            Span<int> found = crossings.GetSpan(count), foundColumns = columns.GetSpan(count);
-            for (int k = 0; k < count; k++) foundColumns[k] = first + k;
-            int dx = xe - xs, dy = Math.Abs(ye - ys);
-            if (dx >= dy)
+            edges[count++] = new Edge(xs, ys, xe, ye, first, last);
+            left = Math.Min(left, first);
+            right = Math.Max(right, last);
+            crossings += last - first + 1;
+        }
+    }
+
+    // Where an edge crosses its columns, from one of them on: column-major positions, each put at its column's place, which
+    // moves on.
+    private static void CrossEdge(in Edge edge, int height, Span<int> places, Span<int> positions, int from)
+    {
+        (int xs, int ys, int xe, int ye, int first, int last) = edge;
+        int dx = xe - xs, dy = Math.Abs(ye - ys);
+        if (dx >= dy)
+        {
+            double slope = (double)(ye - ys) / dx;
+            for (int column = first + from; column <= last; column++)
             {
-                double slope = (double)(ye - ys) / dx;
-                int column = first;
-                if (Avx.IsSupported)
-                    column += CrossWideEdge(slope, ys, (Upsampling * first) + 2 - xs, first, count, height, found);
-                for (; column <= last; column++)
+                int t = (Upsampling * column) + 2 - xs;
+                int y = Math.Min((int)(ys + (slope * t) + .5), (int)(ys + (slope * (t + 1)) + .5));
+                positions[places[column - first]++] = (column * height) + ToRow(y, height);
+            }
+        }
+        else
+        {
+            // Walked along y, upwards in value: from (xs, ys) if that is the smaller y, else from the other end.
+            if (ys > ye) (xs, ys, xe) = (xe, ye, xs);
+            double slope = (double)(xe - xs) / dy;
+            for (int column = first + from; column <= last; column++)
+            {
+                // The step t at which the drawn x passes from 5c + 2 to 5c + 3, or back.
+                int target = (Upsampling * column) + 3;
+                int t = Math.Clamp((int)((target - .5 - xs) / slope), 1, dy);
+                if (slope > 0)
                 {
-                    int t = (Upsampling * column) + 2 - xs;
-                    int y = Math.Min((int)(ys + (slope * t) + .5), (int)(ys + (slope * (t + 1)) + .5));
-                    found[column - first] = (column * height) + ToRow(y, height);
+                    while (t < dy && (int)(xs + (slope * t) + .5) < target) t++;
+                    while (t > 1 && (int)(xs + (slope * (t - 1)) + .5) >= target) t--;
                 }
+                else
+                {
+                    while (t < dy && (int)(xs + (slope * t) + .5) >= target) t++;
+                    while (t > 1 && (int)(xs + (slope * (t - 1)) + .5) < target) t--;
+                }
+
+                positions[places[column - first]++] = (column * height) + ToRow(t - 1 + ys, height);
+            }
+        }
+    }
+
+    // Four columns at a time, in double precision as the rule has it; returns how many columns are done. Multiplication
+    // and addition stay apart: fused they would round differently. Lanes beyond the last column count for nothing.
+    private static int CrossEdgeVector256(in Edge edge, int height, Span<int> places, Span<int> positions)
+    {
+        (int xs, int ys, int xe, int ye, int first, _) = edge;
+        int dx = xe - xs, dy = Math.Abs(ye - ys);
+        bool isWide = dx >= dy;
+        if (!isWide && ys > ye) (xs, ys, xe, ye) = (xe, ye, xs, ys);
+        double slope = isWide ? (double)(ye - ys) / dx : (double)(xe - xs) / dy;
+        Vector256<double> half = Vector256.Create(.5), lanes = Vector256.Create(0.0, 1, 2, 3), slopes = Vector256.Create(slope);
+        Vector256<double> start = Vector256.Create(isWide ? ys : (double)xs), rows = Vector256.Create((double)height);
+        Vector256<double> column = Vector256.Create((double)first) + lanes;
+        Vector256<double> inverse = Vector256.Create(isWide ? 0 : dy / (double)(xe - xs)), rises = Vector256.GreaterThan(slopes, Vector256<double>.Zero);
+        int i = 0;
+        for (; i < places.Length; i += 4)
+        {
+            int lanesLeft = Math.Min(4, places.Length - i);
+            Vector256<double> grid = column * Vector256.Create((double)Upsampling), y;
+            if (isWide)
+            {
+                Vector256<double> step = grid + Vector256.Create(2.0 - xs);
+                Vector256<double> here = Vector256.Truncate(start + (slopes * step) + half);
+                Vector256<double> next = Vector256.Truncate(start + (slopes * (step + Vector256<double>.One)) + half);
+                y = Vector256.Min(here, next);
             }
             else
             {
-                // Walked along y, upwards in value: from (xs, ys) if that is the smaller y, else from the other end.
-                if (ys > ye) (xs, ys, xe) = (xe, ye, xs);
-                double slope = (double)(xe - xs) / dy;
-                for (int column = first; column <= last; column++)
-                {
-                    // The step t at which the drawn x passes from 5c + 2 to 5c + 3, or back.
-                    int target = (Upsampling * column) + 3;
-                    int t = Math.Clamp((int)((target - .5 - xs) / slope), 1, dy);
-                    if (slope > 0)
-                    {
-                        while (t < dy && (int)(xs + (slope * t) + .5) < target) t++;
-                        while (t > 1 && (int)(xs + (slope * (t - 1)) + .5) >= target) t--;
-                    }
-                    else
-                    {
-                        while (t < dy && (int)(xs + (slope * t) + .5) >= target) t++;
-                        while (t > 1 && (int)(xs + (slope * (t - 1)) + .5) < target) t--;
-                    }
-
-                    found[column - first] = (column * height) + ToRow(t - 1 + ys, height);
-                }
+                // The step at which the drawn x passes from 5c + 2 to 5c + 3, or back: the division gives the one before it,
+                // but for rounding. Where that is wrong for one of the four, the plain loop does the rest.
+                Vector256<double> target = grid + Vector256.Create(3.0);
+                Vector256<double> step = Vector256.Truncate((target - half - start) * inverse);
+                Vector256<double> isAbove = Vector256.GreaterThanOrEqual(Vector256.Truncate(start + (slopes * step) + half), target);
+                step -= ~(isAbove ^ rises) & Vector256<double>.One;
+                Vector256<double> before = Vector256.GreaterThanOrEqual(Vector256.Truncate(start + (slopes * step) + half), target);
+                Vector256<double> behind = Vector256.GreaterThanOrEqual(
+                    Vector256.Truncate(start + (slopes * (step + Vector256<double>.One)) + half), target);
+                Vector256<double> inside = Vector256.GreaterThanOrEqual(step, Vector256<double>.Zero)
+                    & Vector256.LessThan(step, Vector256.Create((double)dy));
+                uint wrong = ~((before ^ rises) & ~(behind ^ rises) & inside).ExtractMostSignificantBits();
+                if ((wrong & ((1u << lanesLeft) - 1)) != 0) return i;
+                y = step + Vector256.Create((double)ys);
             }
 
-            crossings.Advance(count);
-            columns.Advance(count);
+            // ceil((y + .5) / 5 - .5) is ceil((y - 2) / 5): a multiple of a fifth, and a little less changes nothing.
+            Vector256<double> row = Vector256.Ceiling(((y - Vector256.Create(2.0)) * Vector256.Create(.2)) - Vector256.Create(.01));
+            row = Vector256.Min(Vector256.Max(row, Vector256<double>.Zero), rows);
+            Vector128<int> found = Avx.ConvertToVector128Int32WithTruncation((column * rows) + row);
+            positions[places[i]++] = found.ToScalar();
+            if (lanesLeft > 1) positions[places[i + 1]++] = found.GetElement(1);
+            if (lanesLeft > 2) positions[places[i + 2]++] = found.GetElement(2);
+            if (lanesLeft > 3) positions[places[i + 3]++] = found.GetElement(3);
+            column += Vector256.Create(4.0);
         }
+
+        return places.Length;
     }
 
     // ceil((y + .5) / 5 - .5), within the mask.
@@ -167,95 +318,10 @@ internal static partial class RleKernels
 
     private static int CeilingOfFifth(int value) => value >= 0 ? (value + Upsampling - 1) / Upsampling : -(-value / Upsampling);
 
-    // Four columns at a time, in double precision as the rule has it; returns how many columns are done. Multiplication
-    // and addition stay apart: fused they would round differently.
-    private static int CrossWideEdge(
-        double slope, int ys, int firstStep, int firstColumn, int count, int height, Span<int> found)
+    // Runs that change at each of the sorted positions; two at one place cancel out.
+    private static int[] RunsBetween(ReadOnlySpan<int> sorted, int pixels)
     {
-        Vector256<double> start = Vector256.Create((double)ys), half = Vector256.Create(.5), fifth = Vector256.Create((double)Upsampling);
-        Vector256<double> slopes = Vector256.Create(slope), lanes = Vector256.Create(0.0, 1, 2, 3);
-        Vector256<double> step = Vector256.Create((double)firstStep) + (lanes * fifth);
-        Vector256<double> column = (Vector256.Create((double)firstColumn) + lanes) * Vector256.Create((double)height);
-        int i = 0;
-        for (; i <= count - 4; i += 4)
-        {
-            Vector256<double> here = Vector256.Truncate(start + (slopes * step) + half);
-            Vector256<double> next = Vector256.Truncate(start + (slopes * (step + Vector256<double>.One)) + half);
-            Vector256<double> row = ((Vector256.Min(here, next) + half) / fifth) - half;
-            row = Vector256.Ceiling(Vector256.Min(Vector256.Max(row, Vector256<double>.Zero), Vector256.Create((double)height)));
-            Avx.ConvertToVector128Int32WithTruncation(column + row).CopyTo(found[i..]);
-            step += Vector256.Create(4.0 * Upsampling);
-            column += Vector256.Create(4.0 * height);
-        }
-
-        return i;
-    }
-
-    // Sorts crossings by counting them per column, since a column has few; a crossing below the last row of a column is
-    // still one of that column. Frees the columns.
-    private static void SortByColumn(ref RunBuilder crossings, ref RunBuilder columns, int width)
-    {
-        Span<int> positions = crossings.Runs, columnOf = columns.Runs;
-        if (positions.Length < width / 8 || positions.Length < 32)
-        {
-            positions.Sort();
-            columns.Free();
-            return;
-        }
-
-        int[] buffer = ArrayPool<int>.Shared.Rent(width);
-        Span<int> ends = buffer.AsSpan(0, width);
-        ends.Clear();
-        for (int i = 0; i < columnOf.Length; i++) ends[columnOf[i]]++;
-        int sum = 0;
-        for (int column = 0; column < ends.Length; column++)
-        {
-            int count = ends[column];
-            ends[column] = sum;
-            sum += count;
-        }
-
-        var sorted = new RunBuilder(positions.Length);
-        Span<int> destination = sorted.GetSpan(positions.Length)[..positions.Length];
-        for (int i = 0; i < positions.Length; i++) destination[ends[columnOf[i]]++] = positions[i];
-        sorted.Advance(positions.Length);
-
-        // Each column's crossings now end at its entry.
-        int start = 0;
-        for (int column = 0; column < ends.Length; column++)
-        {
-            int end = ends[column];
-            if (end - start == 2)
-            {
-                int a = destination[start], b = destination[start + 1];
-                destination[start] = Math.Min(a, b);
-                destination[start + 1] = Math.Max(a, b);
-            }
-            else if (end - start > 2)
-            {
-                destination[start..end].Sort();
-            }
-
-            start = end;
-        }
-
-        ArrayPool<int>.Shared.Return(buffer);
-        crossings.Free();
-        columns.Free();
-        crossings = sorted;
-    }
-
-    // Runs that change at each of the sorted positions; two at one place cancel out. Frees the builder.
-    private static int[] RunsBetween(ref RunBuilder crossings, int pixels)
-    {
-        ReadOnlySpan<int> sorted = crossings.Runs;
-        if (AreChanges(sorted, pixels))
-        {
-            int[] differences = DifferencesOf(sorted, pixels);
-            crossings.Free();
-            return differences;
-        }
-
+        if (AreChanges(sorted, pixels)) return DifferencesOf(sorted, pixels);
         var runs = new RunBuilder(sorted.Length + 1);
         int position = 0;
         for (int i = 0; i < sorted.Length; i++)
@@ -265,7 +331,6 @@ internal static partial class RleKernels
         }
 
         runs.AddStretch(pixels - position, (sorted.Length & 1) != 0);
-        crossings.Free();
         return runs.ToArrayAndFree();
     }
 

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
@@ -273,7 +274,7 @@ internal static partial class RleKernels
     public static int ReadText(ReadOnlySpan<byte> text, Span<int> counts)
     {
         int runs = -1;
-        if (Avx512Vbmi2.IsSupported && text.Length >= 32) runs = ReadTextVector512(text, counts);
+        if (Avx512Vbmi2.IsSupported && text.Length >= 64) runs = ReadTextVector512(text, counts);
         else if (Vector128.IsHardwareAccelerated && text.Length >= 16) runs = ReadTextVector128(text, counts);
         // What the fast ways refuse the plain way reads again, to say what is wrong.
         return runs >= 0 ? runs : ReadTextScalar(text, counts);
@@ -296,21 +297,25 @@ internal static partial class RleKernels
     // Sixteen numbers of up to four characters at a time. Returns -1 for a text that is not right.
     internal static int ReadTextVector512(ReadOnlySpan<byte> text, Span<int> counts)
     {
-        int runs = 0, position = 0;
-        if (!TryReadNumbers(text, ref position, counts, ref runs, 3)) return -1;
+        Vector512<int> signBits = default;
+        Vector512<byte> wrongBits = default;
+        int position = ReadFirstGroups(text, counts, ref signBits, ref wrongBits), runs = position == 0 ? 0 : 16;
+        if (runs == 0 && !TryReadNumbers(text, ref position, counts, ref runs, 3)) return -1;
         if (position == text.Length) return runs;
         ref byte source = ref MemoryMarshal.GetReference(text);
         ref int destination = ref MemoryMarshal.GetReference(counts);
-        Vector512<int> before = LastTwo(ref destination, runs), signBits = default;
-        Vector512<byte> wrongBits = default;
+        Vector512<int> before = LastTwo(ref destination, runs);
         while (position <= text.Length - 64 && runs <= counts.Length - 16)
         {
-            Vector512<int> read = ReadGroups(ref Unsafe.Add(ref source, position), before, ref wrongBits, out int length);
+            Vector512<byte> zeros = Vector512.Create((byte)48);
+            Vector512<byte> characters = Vector512.LoadUnsafe(ref source, (nuint)position) - zeros;
+            Vector512<byte> previous = Vector512.LoadUnsafe(ref source, (nuint)position - 1) - zeros;
+            Vector512<int> read = ReadGroups(characters, previous, before, ref wrongBits, out int length);
             if (length != 0)
             {
                 read.StoreUnsafe(ref destination, (nuint)runs);
                 signBits |= read;
-                before = Avx512F.PermuteVar16x32(read, Vector512.Create(14, 15, 14, 15, 14, 15, 14, 15, 14, 15, 14, 15, 14, 15, 14, 15));
+                before = Avx512F.PermuteVar16x32(read, LastTwoLanes);
                 runs += 16;
                 position += length;
                 continue;
@@ -320,50 +325,73 @@ internal static partial class RleKernels
             before = LastTwo(ref destination, runs);
         }
 
-        // The rest, with zeros behind it that make numbers of their own.
-        ReadOnlySpan<byte> rest = text[position..];
-        int left = CountNumbers(rest);
-        if (left > counts.Length - runs) return -1;
-        if (rest.Length < 64 && (rest.IsEmpty || rest[^1] < 48 + 32))
-        {
-            Span<byte> padded = stackalloc byte[1 + 64 + 64];
-            padded.Fill((byte)'0');
-            padded[0] = text[position - 1];
-            rest.CopyTo(padded[1..]);
-            int from = 1;
-            Span<int> some = stackalloc int[16];
-            while (left > 0)
-            {
-                Vector512<int> read = ReadGroups(ref padded[from], before, ref wrongBits, out int length);
-                if (length == 0) break;
-                read.CopyTo(some);
-                int count = Math.Min(left, 16);
-                some[..count].CopyTo(counts[runs..]);
-                signBits |= read;
-                before = Avx512F.PermuteVar16x32(read, Vector512.Create(14, 15, 14, 15, 14, 15, 14, 15, 14, 15, 14, 15, 14, 15, 14, 15));
-                left -= count;
-                runs += count;
-                from += length;
-            }
-
-            position = left == 0 ? text.Length : position + from - 1;
-        }
-
+        ReadLastGroups(text, ref position, counts, ref runs, before, ref signBits, ref wrongBits);
         if (signBits.ExtractMostSignificantBits() != 0 || (wrongBits & Vector512.Create((byte)0xc0)) != Vector512<byte>.Zero) return -1;
         return TryReadNumbers(text, ref position, counts, ref runs, int.MaxValue) ? runs : -1;
     }
+
+    // The first sixteen numbers; returns how many characters they have, or 0 when there are not as many characters or runs,
+    // or one is too long.
+    private static int ReadFirstGroups(
+        ReadOnlySpan<byte> text, Span<int> counts, ref Vector512<int> signBits, ref Vector512<byte> wrongBits)
+    {
+        if (text.Length < 64 || counts.Length < 16) return 0;
+        Vector512<byte> characters = Vector512.LoadUnsafe(ref MemoryMarshal.GetReference(text)) - Vector512.Create((byte)48);
+        // In front of the first there is nothing that could go on.
+        Vector512<byte> previous = Avx512Vbmi.PermuteVar64x8(characters, Vector512<byte>.Indices - Vector512<byte>.One)
+            & Vector512.GreaterThan(Vector512<byte>.Indices, Vector512<byte>.Zero);
+        Vector512<int> read = ReadGroups(characters, previous, default, ref wrongBits, out int length);
+        if (length == 0) return 0;
+        // Run 2 is no difference to run 0, so those of even numbers have it too much.
+        Vector512<int> even = Vector512.Create(0, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0);
+        read -= Vector512.Shuffle(read, Vector512<int>.Zero) & even;
+        read.StoreUnsafe(ref MemoryMarshal.GetReference(counts));
+        signBits |= read;
+        return length;
+    }
+
+    // The rest, of less than 64 characters or 16 numbers; where that is not so, or a number is too long, something is left.
+    private static void ReadLastGroups(
+        ReadOnlySpan<byte> text, ref int position, Span<int> counts, ref int runs,
+        Vector512<int> before, ref Vector512<int> signBits, ref Vector512<byte> wrongBits)
+    {
+        int left = CountNumbers(text[position..]), length = 64 - (text.Length - position);
+        if (left == 0 || left > counts.Length - runs || text.Length < 64 || length <= 0 || text[^1] >= 48 + 32) return;
+        // The end of the last 64 characters, moved to the front, with zeros behind it that are numbers too.
+        Vector512<byte> characters = Vector512.LoadUnsafe(ref MemoryMarshal.GetReference(text), (nuint)text.Length - 64) - Vector512.Create((byte)48);
+        Span<int> some = stackalloc int[16];
+        while (left > 0)
+        {
+            Vector512<byte> from = Vector512<byte>.Indices + Vector512.Create((byte)length);
+            characters = Avx512Vbmi.PermuteVar64x8(characters, from) & Vector512.LessThan(from, Vector512.Create((byte)64));
+            // In front of the first is the last zero, which ends a number, as the character there does.
+            Vector512<byte> previous = Avx512Vbmi.PermuteVar64x8(characters, Vector512<byte>.Indices - Vector512<byte>.One);
+            Vector512<int> read = ReadGroups(characters, previous, before, ref wrongBits, out length);
+            if (length == 0) return;
+            int count = Math.Min(left, 16);
+            read.CopyTo(some);
+            some[..count].CopyTo(counts[runs..]);
+            signBits |= read;
+            before = Avx512F.PermuteVar16x32(read, LastTwoLanes);
+            left -= count;
+            runs += count;
+            position = Math.Min(position + length, text.Length);
+        }
+    }
+
+    private static Vector512<int> LastTwoLanes => Vector512.Create(14, 15, 14, 15, 14, 15, 14, 15, 14, 15, 14, 15, 14, 15, 14, 15);
 
     // The two runs before an index, in every pair of lanes.
     private static Vector512<int> LastTwo(ref int counts, int index) => Vector512.Create(
         Unsafe.ReadUnaligned<long>(ref Unsafe.As<int, byte>(ref Unsafe.Add(ref counts, index - 2)))).AsInt32();
 
-    // The first sixteen numbers of 64 characters, as runs, and how many characters they have; 0 when one of them has more
-    // than four, or not all are there. The character before the first is read too.
+    // The first sixteen numbers of 64 characters (less 48), as runs, and how many characters they have; 0 when one of them
+    // has more than four, or not all are there. The characters one place before are given too.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<int> ReadGroups(ref byte source, Vector512<int> before, ref Vector512<byte> wrongBits, out int length)
+    private static Vector512<int> ReadGroups(
+        Vector512<byte> characters, Vector512<byte> previous, Vector512<int> before, ref Vector512<byte> wrongBits, out int length)
     {
-        Vector512<byte> zero = Vector512.Create((byte)48), more = Vector512.Create((byte)0x20);
-        Vector512<byte> characters = Vector512.LoadUnsafe(ref source) - zero;
+        Vector512<byte> more = Vector512.Create((byte)0x20);
         wrongBits |= characters;
         ulong ends = Vector512.Equals(characters & more, Vector512<byte>.Zero).ExtractMostSignificantBits();
         Vector512<int> differences;
@@ -378,7 +406,6 @@ internal static partial class RleKernels
         {
             // Where numbers start: behind an end. The first sixteen starts, each four times, plus 0 to 3, are where the
             // sixteen times four characters are.
-            Vector512<byte> previous = Vector512.LoadUnsafe(ref Unsafe.Subtract(ref source, 1)) - zero;
             Vector512<byte> starts = Avx512Vbmi2.Compress(
                 Vector512<byte>.Zero, Vector512.Equals(previous & more, Vector512<byte>.Zero), Vector512<byte>.Indices);
             Vector512<byte> lanes = (Vector512<uint>.Indices * 0x01010101u).AsByte();
@@ -489,6 +516,7 @@ internal static partial class RleKernels
     }
 
     // Up to so many numbers, one by one; false where one is not right.
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private static bool TryReadNumbers(ReadOnlySpan<byte> text, ref int position, Span<int> counts, ref int runs, int most)
     {
         for (; most > 0 && position < text.Length; most--)
@@ -524,6 +552,18 @@ internal static partial class RleKernels
     private static bool TryReadNumber(ReadOnlySpan<byte> text, ref int position, out long number)
     {
         number = 0;
+        if (position <= text.Length - 8)
+        {
+            // The first byte without the bit that says that more follow is the last of the number.
+            ulong bytes = BinaryPrimitives.ReadUInt64LittleEndian(text[position..]) - 0x3030303030303030UL;
+            int groups = (BitOperations.TrailingZeroCount(~bytes & 0x2020202020202020UL) + 3) >> 3;
+            if (groups > MaxGroups || (bytes & (0xc0c0c0c0c0c0c0c0UL >> (64 - (8 * groups)))) != 0) return false;
+            int unused = 64 - (5 * groups);
+            number = (long)(GatherGroups(bytes) << unused) >> unused;
+            position += groups;
+            return true;
+        }
+
         for (int shift = 0; shift < 5 * MaxGroups && position < text.Length; shift += 5)
         {
             int group = text[position++] - 48;
