@@ -27,7 +27,8 @@ internal sealed class ResultsExporter : IExporter
             string file = Path.Combine(folder, group.Key.Name + ".md");
             var table = new AccumulationLogger();
             MarkdownExporter.GitHub.ExportToLog(summary, table);
-            File.WriteAllText(file, $"# {group.Key.Name}\n\n{table.GetLog().Trim()}\n");
+            // BenchmarkDotNet puts names with spaces between apostrophes, as HTML writes them.
+            File.WriteAllText(file, $"# {group.Key.Name}\n\n{table.GetLog().Trim().Replace("&#39;", "")}\n");
             yield return file;
         }
 

@@ -70,7 +70,7 @@ internal static unsafe class RleRatios
         NativeBaseline.Area(counts, runs, result);
         Equal(*result, mask.Area);
         Row("area", width, height, shape, filter, noise ? 1 : 5, 0,
-            () => NativeBaseline.Area(counts, runs, result), () => _sink += mask.Area);
+            () => NativeBaseline.Area(counts, runs, result), () => _sink += mask.Area, $"{runs} runs");
         Equal(NativeBaseline.AreaInARegister(counts, runs), mask.Area);
         Row("area, C in a register", width, height, shape, filter, 1, 0,
             () => NativeBaseline.AreaInARegister(counts, runs), () => _sink += mask.Area);
@@ -174,7 +174,8 @@ internal static unsafe class RleRatios
     private static long _sink;
 
     private static void Row(
-        string operation, int width, int height, string shape, string filter, double target, long bytes, Action native, Action ours)
+        string operation, int width, int height, string shape, string filter, double target, long bytes, Action native, Action ours,
+        string remark = "")
     {
         if (!operation.Contains(filter, StringComparison.Ordinal)) return;
         // Tiered compilation needs some calls and some time before the final code is there.
@@ -190,7 +191,7 @@ internal static unsafe class RleRatios
             best = Math.Min(best, Time(ours, oursRepeats));
         }
 
-        string note = bytes > 0 ? $"{bytes / best / 1e9:F1} GB/s" : "";
+        string note = bytes > 0 ? $"{bytes / best / 1e9:F1} GB/s" : remark;
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"| {operation} | {width}x{height} | {shape} | {bestNative * 1e6:F3} | {best * 1e6:F3} | {bestNative / best:F1} | {target:F0} | {note}{(bestNative / best < target ? " (below)" : "")} |"));

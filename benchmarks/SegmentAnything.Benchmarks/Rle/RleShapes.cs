@@ -75,13 +75,21 @@ internal static class RleShapes
         double[] size = [.. Enumerable.Range(0, 5).Select(_ => random.NextDouble() * 0.12)];
         double[] phase = [.. Enumerable.Range(0, 5).Select(_ => random.NextDouble() * 2 * Math.PI)];
         var bitmap = new byte[width * height];
+        // The waves together take or add no more than this, so most pixels need no angle.
+        double most = size.Sum() + 0.01;
         for (int y = 0; y < height; y++)
         {
             for (int x = 0; x < width; x++)
             {
-                double dx = x - centreX, dy = y - centreY, angle = Math.Atan2(dy, dx), reach = 1;
-                for (int k = 0; k < size.Length; k++) reach += size[k] * Math.Sin(((k + 2) * angle) + phase[k]);
-                if (Math.Sqrt((dx * dx) + (dy * dy)) <= radius * reach) bitmap[(y * width) + x] = 1;
+                double dx = x - centreX, dy = y - centreY, distance = Math.Sqrt((dx * dx) + (dy * dy)), reach = 1;
+                if (distance > radius * (1 + most)) continue;
+                if (distance > radius * (1 - most))
+                {
+                    double angle = Math.Atan2(dy, dx);
+                    for (int k = 0; k < size.Length; k++) reach += size[k] * Math.Sin(((k + 2) * angle) + phase[k]);
+                }
+
+                if (distance <= radius * reach) bitmap[(y * width) + x] = 1;
             }
         }
 

@@ -135,7 +135,8 @@ internal static class BoxKernels
         return left;
     }
 
-    // Marks the boxes from a place on that one box suppresses.
+    // Marks the boxes from a place on that one box suppresses. Written out for each width, as in BitWords: what the runtime's
+    // vectors have in common is not public.
     private interface IRow
     {
         static abstract void Mark(ref float rows, int length, int box, int from, int count, float threshold);
