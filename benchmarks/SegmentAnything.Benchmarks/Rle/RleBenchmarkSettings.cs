@@ -22,7 +22,7 @@ internal sealed class RleBenchmarkSettings : ManualConfig
             .WithGcForce(false).AsMutator());
         AddLogicalGroupRules(BenchmarkLogicalGroupRule.ByCategory);
         AddFilter(new SimpleFilter(benchmark => NativeBaseline.IsAvailable || benchmark.Descriptor.WorkloadMethodDisplayInfo != "C"));
-        AddColumn(CategoriesColumn.Default, StatisticColumn.Median, new SpeedupColumn("C"), new SpeedupColumn("scalar"));
+        AddColumn(CategoriesColumn.Default, new SpeedupColumn("C"), new SpeedupColumn("scalar"));
         HideColumns("Mean", "Error", "StdDev", "Ratio", "RatioSD", "Alloc Ratio", "Gen0", "Gen1", "Gen2");
     }
 }
