@@ -21,15 +21,21 @@ public sealed class ImageEncoder : IDisposable
     /// <param name="files">Where its files are.</param>
     /// <param name="options">How to run it; by default on the CPU.</param>
     /// <exception cref="ModelNotFoundException">The file is missing.</exception>
-    /// <exception cref="ModelContractException">The file is an ONNX model, but not an image encoder of this size.</exception>
-    /// <exception cref="ExecutionProviderException">No execution provider of the list works.</exception>
+    /// <exception cref="ModelContractException">
+    /// The file is an ONNX model, but not an image encoder of this size, or not one that <see cref="EncoderPrecision.Int8"/>
+    /// is offered for.
+    /// </exception>
+    /// <exception cref="ExecutionProviderException">
+    /// No execution provider of the list works, or the first is not the CPU where <see cref="EncoderPrecision.Int8"/> is asked for.
+    /// </exception>
     public ImageEncoder(SamVariant variant, ModelFiles files, SamOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(variant);
         ArgumentNullException.ThrowIfNull(files);
         _variant = variant;
-        ExecutionOptions execution = (options ?? SamOptions.Default).Execution;
-        EncoderSource source = EncoderSource.Of(files, variant, execution);
+        options ??= SamOptions.Default;
+        ExecutionOptions execution = options.Execution;
+        EncoderSource source = EncoderSource.Of(files, variant, execution, options.EncoderPrecision);
         Fingerprint = source.Fingerprint;
         _session = source.Path is null
             ? SessionFactory.Create(source.Model, $"the image encoder of {variant.Name}", execution, source.Tuning)
@@ -50,7 +56,7 @@ public sealed class ImageEncoder : IDisposable
     /// <summary>The execution provider that runs it.</summary>
     public ExecutionProvider Provider => _session.Provider;
 
-    /// <summary>The SHA-256 of the encoder's file, in hexadecimal. Embeddings carry it.</summary>
+    /// <summary>The SHA-256 of the encoder's file, in hexadecimal, whatever the precision. Embeddings carry it.</summary>
     public string Fingerprint { get; }
 
     /// <summary>Computes the embedding of one image, to be prompted any number of times.</summary>

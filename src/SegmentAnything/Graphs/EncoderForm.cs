@@ -16,6 +16,13 @@ internal sealed record EncoderForm
 
     public bool IsTiled { get; }
 
+    /// <summary>
+    /// 0: everything in float32. Else products of tokens with weights are computed in 8-bit integers, and this is the largest
+    /// of the weights: <see cref="Int8Matrix"/>. Attention's own products, convolutions, norms and all that is added stay
+    /// float32. For ONNX Runtime on a processor only.
+    /// </summary>
+    public int LargestInteger { get; init; }
+
     /// <summary>Tiled: values of the widest matrix within a part of the rows of an MLP. 1.5 MB.</summary>
     public int ValuesOfPart { get; init; } = 3 << 17;
 
@@ -25,5 +32,5 @@ internal sealed record EncoderForm
     /// <summary>Tiled: scores of global attention that are computed at a time. 8 MB.</summary>
     public int ScoresOfPart { get; init; } = 1 << 21;
 
-    public override string ToString() => IsTiled ? "tiled" : "plain";
+    public override string ToString() => (IsTiled ? "tiled" : "plain") + (LargestInteger > 0 ? $"-int8-{LargestInteger}" : "");
 }

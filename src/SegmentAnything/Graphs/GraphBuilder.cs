@@ -28,11 +28,15 @@ internal sealed class GraphBuilder
     /// <summary>The IR version that goes with opset 20.</summary>
     private const int IrVersion = 9;
 
+    // ONNX Runtime's own operators.
+    private const string RuntimeDomain = "com.microsoft";
+
     private readonly GraphProto _graph;
     private readonly Dictionary<string, Value> _smallConstants = [];
     private readonly HashSet<string> _names;
     private readonly WeightOptions _weights;
     private readonly GraphBuilder? _outer;
+    private bool _usesRuntimeOperators;
 
     /// <param name="name">The graph's name.</param>
     /// <param name="weights">How <see cref="Weight"/> stores; by default float32 inside the model.</param>
@@ -115,6 +119,23 @@ internal sealed class GraphBuilder
         return new Value(tensor.Name);
     }
 
+    /// <summary>A matrix of 8-bit integers, row-major.</summary>
+    public Value Integers8(string name, ReadOnlySpan<sbyte> values, params ReadOnlySpan<int> shape)
+    {
+        if (_outer is not null) return _outer.Integers8(name, values, shape);
+        TensorProto tensor = NewTensor(name, TensorProto.Types.DataType.Int8, shape, values.Length);
+        Store(tensor, MemoryMarshal.AsBytes(values));
+        return new Value(tensor.Name);
+    }
+
+    /// <summary>A vector of one value throughout.</summary>
+    public Value Filled(float value, int count) => Small($"filled_{value:R}_{count}", () =>
+    {
+        float[] values = new float[count];
+        Array.Fill(values, value);
+        return Constant($"filled_{value:R}_{count}", values, count);
+    });
+
     public Value Scalar(float value) => Small($"scalar_{value:R}", () => Constant($"scalar_{value:R}", [value]));
 
     /// <summary>A shape or a list of axes, as int64.</summary>
@@ -150,6 +171,35 @@ internal sealed class GraphBuilder
 
     /// <summary>x · weight + bias on rows, in one node.</summary>
     public Value Gemm(Value x, Value weight, Value bias) => Node("Gemm", [x, weight, bias]);
+
+    /// <summary>
+    /// Turns values into unsigned 8-bit integers, with a scale and a zero point that are made for them at run time:
+    /// from their smallest to their largest value, 0 included.
+    /// </summary>
+    public (Value Integers, Value Scale, Value Zero) Quantize(Value x)
+    {
+        const string op = "DynamicQuantizeLinear";
+        NodeProto node = Add(op, [x.Name], Unique(op));
+        node.Output.Add(Unique("scale"));
+        node.Output.Add(Unique("zero"));
+        return (new Value(node.Output[0]), new Value(node.Output[1]), new Value(node.Output[2]));
+    }
+
+    /// <summary>
+    /// (integers - zero) · scale · weight + bias, float32. An operator of ONNX Runtime's own: plain ONNX needs four.
+    /// </summary>
+    /// <param name="x">Of <see cref="Quantize"/>.</param>
+    /// <param name="weight">8-bit integers, inputs x outputs.</param>
+    /// <param name="scale">What they are multiplied by, one for each output.</param>
+    /// <param name="bias">One for each output, or null.</param>
+    public Value IntegerProduct((Value Integers, Value Scale, Value Zero) x, Value weight, Value scale, Value? bias)
+    {
+        var absent = new Value("");
+        Value product = Node("MatMulIntegerToFloat", [x.Integers, weight, x.Scale, scale, x.Zero, absent, bias ?? absent]);
+        _graph.Node[^1].Domain = RuntimeDomain;
+        for (GraphBuilder? g = this; g is not null; g = g._outer) g._usesRuntimeOperators = true;
+        return product;
+    }
 
     public Value Relu(Value x) => Node("Relu", [x]);
 
@@ -204,7 +254,11 @@ internal sealed class GraphBuilder
     {
         IrVersion = IrVersion,
         ProducerName = "SegmentAnything",
-        OpsetImport = { new OperatorSetIdProto { Version = Opset } },
+        OpsetImport =
+        {
+            new OperatorSetIdProto { Version = Opset },
+            _usesRuntimeOperators ? [new OperatorSetIdProto { Domain = RuntimeDomain, Version = 1 }] : Array.Empty<OperatorSetIdProto>(),
+        },
         Graph = _graph,
         MetadataProps = { Metadata.Select(m => new StringStringEntryProto { Key = m.Key, Value = m.Value }) },
     };

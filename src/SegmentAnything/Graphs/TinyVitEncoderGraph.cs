@@ -175,11 +175,11 @@ internal sealed class TinyVitEncoderGraph
     {
         int inputs = _layout.Stages[^1].Channels, channels = _layout.OutputChannels;
         x = _g.MatMul(x, TokenRows.Matrix(_g, "neck.0", _rows.Read("neck.0.weight", channels, inputs, 1, 1), channels));
-        x = _rows.Norm(_g, x, "neck.1", channels, ChannelNormEpsilon);
+        x = _rows.Norm(_g, x, "neck.1", grid * grid, channels, ChannelNormEpsilon);
         x = TokenRows.ToPlanes(_g, x, grid, grid, channels);
         Value kernel = _g.Kernel("neck.2.weight", _rows.Read("neck.2.weight", channels, channels, 3, 3), channels, channels, 3, 3);
         x = _g.Node("Conv", [x, kernel], ("pads", new long[] { 1, 1, 1, 1 }));
-        x = _rows.Norm(_g, TokenRows.ToRows(_g, x, grid, grid, channels), "neck.3", channels, ChannelNormEpsilon);
+        x = _rows.Norm(_g, TokenRows.ToRows(_g, x, grid, grid, channels), "neck.3", grid * grid, channels, ChannelNormEpsilon);
         return TokenRows.ToPlanes(_g, x, grid, grid, channels);
     }
 

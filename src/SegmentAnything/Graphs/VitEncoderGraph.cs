@@ -97,7 +97,7 @@ internal sealed class VitEncoderGraph
         Value oneHot = OneHotPositions(window);
         var sizes = new TokenRows.WindowSizes(_layout.Grid, window, _layout.Heads, perHead);
         // Windows are padded after the norm, so its shift must not reach the padding.
-        Value normal = _rows.Norm(_g, x, name + "norm1", channels, NormEpsilon);
+        Value normal = _rows.Norm(_g, x, name + "norm1", _layout.Grid * _layout.Grid, channels, NormEpsilon);
         return _g.Add(x, _rows.WindowAttention(_g, normal, sizes, name + "attn.", (parts[0], parts[1], parts[2]), output, epsilon: null, Attend));
 
         // q, k, v: (windows, heads, tokens, channels of a head).
@@ -178,10 +178,10 @@ internal sealed class VitEncoderGraph
     {
         int grid = _layout.Grid, channels = _layout.OutputChannels;
         float[] first = Read("neck.0.weight", channels, _layout.Channels, 1, 1);
-        x = _rows.Norm(_g, _g.MatMul(x, TokenRows.Matrix(_g, "neck.0", first, channels)), "neck.1", channels, NormEpsilon);
+        x = _rows.Norm(_g, _g.MatMul(x, TokenRows.Matrix(_g, "neck.0", first, channels)), "neck.1", grid * grid, channels, NormEpsilon);
         Value kernel = _g.Kernel("neck.2.weight", Read("neck.2.weight", channels, channels, 3, 3), channels, channels, 3, 3);
         x = _g.Node("Conv", [TokenRows.ToPlanes(_g, x, grid, grid, channels), kernel], ("pads", new long[] { 1, 1, 1, 1 }));
-        x = _rows.Norm(_g, TokenRows.ToRows(_g, x, grid, grid, channels), "neck.3", channels, NormEpsilon);
+        x = _rows.Norm(_g, TokenRows.ToRows(_g, x, grid, grid, channels), "neck.3", grid * grid, channels, NormEpsilon);
         return TokenRows.ToPlanes(_g, x, grid, grid, channels);
     }
 

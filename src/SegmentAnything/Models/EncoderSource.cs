@@ -18,14 +18,27 @@ internal sealed record EncoderSource(ReadOnlyMemory<byte> Model, string? Path, s
     /// <param name="files">An encoder, or a checkpoint.</param>
     /// <param name="variant">What they are of.</param>
     /// <param name="execution">Where it will run.</param>
+    /// <param name="precision">What it is to compute in.</param>
     /// <exception cref="ModelNotFoundException">There is neither.</exception>
     /// <exception cref="CheckpointException">The file is damaged.</exception>
-    public static EncoderSource Of(ModelFiles files, SamVariant variant, ExecutionOptions execution)
+    /// <exception cref="ExecutionProviderException">The precision is not offered on the first provider.</exception>
+    /// <exception cref="ModelContractException">The precision is not offered for this file.</exception>
+    public static EncoderSource Of(
+        ModelFiles files, SamVariant variant, ExecutionOptions execution, EncoderPrecision precision = EncoderPrecision.Float32)
     {
         ArgumentNullException.ThrowIfNull(files);
         ArgumentNullException.ThrowIfNull(variant);
         bool onProcessor = execution.Providers is [CpuProvider, ..];
-        EncoderForm form = onProcessor ? EncoderForm.Tiled : EncoderForm.Plain;
+        bool int8 = precision == EncoderPrecision.Int8;
+        if (int8 && !onProcessor)
+        {
+            throw new ExecutionProviderException(
+                $"The image encoder of {variant.Name}: {nameof(EncoderPrecision)}.{nameof(EncoderPrecision.Int8)} is for the CPU, and the first execution provider is {execution.Providers[0].Name}. "
+                + $"Use {nameof(CpuProvider)}, or {nameof(EncoderPrecision)}.{nameof(EncoderPrecision.Float32)}.");
+        }
+
+        EncoderForm form = onProcessor ? EncoderForm.Tiled with { LargestInteger = int8 ? Int8Matrix.LargestHere : 0 } : EncoderForm.Plain;
+        bool built = false;
         string? path = files.FindPath(ModelFileRole.Encoder);
         ReadOnlyMemory<byte> model;
         if (!files.Roles.Contains(ModelFileRole.Encoder) && files.Roles.Contains(ModelFileRole.Checkpoint))
@@ -33,6 +46,7 @@ internal sealed record EncoderSource(ReadOnlyMemory<byte> Model, string? Path, s
             using StateDict weights = CheckpointReader.Open(files.Open(ModelFileRole.Checkpoint));
             path = CheckpointModelBuilder.Build(weights, CacheFolder, new CheckpointModelOptions { Form = form });
             model = File.ReadAllBytes(path);
+            built = true;
         }
         else
         {
@@ -43,7 +57,19 @@ internal sealed record EncoderSource(ReadOnlyMemory<byte> Model, string? Path, s
         ModelProto parsed = OnnxFile.Parse(model.Span, $"the image encoder of {variant.Name}");
         bool external = parsed.Graph.Initializer.Any(t => t.DataLocation == TensorProto.Types.DataLocation.External);
         bool half = parsed.MetadataProps.Any(m => m.Key == CheckpointModelBuilder.HalfRemark);
-        if (onProcessor && !external && variant.ImageSize == TinyVitLayout.DefaultImageSize && Rebuild(parsed, form) is { } faster) model = faster;
+        if (onProcessor && !built && !external && variant.ImageSize == TinyVitLayout.DefaultImageSize && Rebuild(parsed, form) is { } faster)
+        {
+            model = faster;
+            built = true;
+        }
+
+        if (int8 && !built)
+        {
+            throw new ModelContractException(
+                $"The image encoder of {variant.Name}: {nameof(EncoderPrecision)}.{nameof(EncoderPrecision.Int8)} is offered for the published export of MobileSAM and for checkpoints, "
+                + $"and this ONNX file is neither. Load a checkpoint, or use {nameof(EncoderPrecision)}.{nameof(EncoderPrecision.Float32)}.");
+        }
+
         return new EncoderSource(model, external ? path : null, fingerprint, half ? HalfTuning : SessionTuning.Default);
     }
 

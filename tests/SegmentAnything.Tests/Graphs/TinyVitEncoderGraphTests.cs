@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Graphs;
 using SegmentAnything.TestSupport;
@@ -37,6 +38,24 @@ public class TinyVitEncoderGraphTests
 
         double difference = EncoderRunner.MaxDifference(embedding, new PlainTinyVit(weights, Layout).Encode(image));
         Assert.True(difference < Tolerance, $"{difference}");
+    }
+
+    [Theory]
+    [InlineData(Int8Matrix.LargestOf16BitSums, 1 << 20)]
+    [InlineData(Int8Matrix.LargestOf16BitSums, 100)]
+    [InlineData(Int8Matrix.LargestOf32BitSums, 3000)]
+    public void Build_Int8_IsNearFloat32(int largest, int values)
+    {
+        StateDict weights = PlainTinyVit.RandomWeights(Layout, seed: 7);
+        float[] image = EncoderRunner.RandomImage(Layout.ImageSize, seed: 8);
+        EncoderForm float32 = EncoderForm.Tiled with { ValuesOfPart = values, ValuesOfStrip = values };
+
+        float[] expected = EncoderRunner.Run(TinyVitEncoderGraph.Build(weights, form: float32, imageSize: Layout.ImageSize), image);
+        float[] found = EncoderRunner.Run(TinyVitEncoderGraph.Build(weights, form: float32 with { LargestInteger = largest }, imageSize: Layout.ImageSize), image);
+
+        double error = TensorPrimitives.Distance<float>(expected, found) / TensorPrimitives.Norm<float>(expected);
+        TestContext.Current.TestOutputHelper?.WriteLine($"{error:e1}");
+        Assert.InRange(error, 1e-4, 0.05);
     }
 
     [Theory]

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using Microsoft.ML.OnnxRuntime;
@@ -51,6 +52,25 @@ public class VitEncoderGraphTests
         float[] embedding = EncoderRunner.Run(VitEncoderGraph.Build(weights, form: EncoderForm.Tiled with { ScoresOfPart = scoresInCache }), image);
         double difference = EncoderRunner.MaxDifference(embedding, new PlainVit(weights, layout).Encode(image));
         Assert.True(difference < Tolerance, $"{difference}");
+    }
+
+    [Theory]
+    [MemberData(nameof(Layouts))]
+    public void Build_Int8_IsNearFloat32(string name)
+    {
+        VitLayout layout = SmallLayouts[name];
+        StateDict weights = PlainVit.RandomWeights(layout, seed: 15);
+        float[] image = EncoderRunner.RandomImage(layout.ImageSize, seed: 16);
+        EncoderForm int8 = EncoderForm.Tiled with { LargestInteger = Int8Matrix.LargestOf16BitSums };
+
+        float[] expected = EncoderRunner.Run(VitEncoderGraph.Build(weights), image);
+        foreach (EncoderForm form in new[] { int8, int8 with { ValuesOfPart = 60 } })
+        {
+            float[] found = EncoderRunner.Run(VitEncoderGraph.Build(weights, form: form), image);
+            double error = TensorPrimitives.Distance<float>(expected, found) / TensorPrimitives.Norm<float>(expected);
+            TestContext.Current.TestOutputHelper?.WriteLine($"{error:e1}");
+            Assert.InRange(error, 1e-4, 0.05);
+        }
     }
 
     [Fact]
