@@ -35,7 +35,7 @@ internal sealed record Int8Matrix(sbyte[] Values, float[] Scales)
         {
             ReadOnlySpan<float> row = weight.Slice(o * inputs, inputs);
             float most = MathF.Abs(TensorPrimitives.MaxMagnitude(row));
-            scales[o] = most > 0 ? most / largest : 1;
+            scales[o] = most == 0 ? 1 : most / largest; // NaN goes on to the results, where it is seen
             for (int i = 0; i < inputs; i++) values[i * outputs + o] = (sbyte)MathF.Round(row[i] / scales[o]);
         }
 
