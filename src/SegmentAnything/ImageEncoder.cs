@@ -56,7 +56,10 @@ public sealed class ImageEncoder : IDisposable
     /// <summary>The execution provider that runs it.</summary>
     public ExecutionProvider Provider => _session.Provider;
 
-    /// <summary>The SHA-256 of the encoder's file, in hexadecimal, whatever the precision. Embeddings carry it.</summary>
+    /// <summary>
+    /// The SHA-256 of the encoder's ONNX file, in hexadecimal, whatever the precision; of a checkpoint, that of the graph that
+    /// was built from it, in its precision. Embeddings carry it.
+    /// </summary>
     public string Fingerprint { get; }
 
     /// <summary>Computes the embedding of one image, to be prompted any number of times.</summary>

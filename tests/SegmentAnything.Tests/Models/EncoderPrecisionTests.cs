@@ -15,7 +15,7 @@ public sealed class EncoderPrecisionTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void Int8_OfACheckpoint_IsNearFloat32AndBearsTheSameName()
+    public void Int8_OfACheckpoint_IsNearFloat32()
     {
         string path = Path.Combine(_folder.Path, "tiny.pth");
         File.WriteAllBytes(path, TinyCheckpoint.Zip(TinySam.Tensors(TinySam.Weights(seed: 31))));
