@@ -113,6 +113,8 @@ public unsafe class DecoderKernelBenchmarks
         where TSimd : ISimd<TVector>
         where TVector : struct
     {
+        private static readonly NativeFloats GeluTable = AlignedGeluTable();
+
         private static int PaddedColumns => DecoderMath.RoundUp(Columns, TSimd.Width);
 
         public override void Project(float* weights, float* tile, float* output) =>
@@ -134,7 +136,14 @@ public unsafe class DecoderKernelBenchmarks
             DecoderKernels.SoftmaxHeads<TSimd, TVector>(scores, Tokens, Heads, Tokens, output);
 
         public override void GeluMasks(float* tile, float* hyper, float* output) =>
-            DecoderKernels.GeluMaskProduct<TSimd, TVector>(tile, Subpixels, SubpixelChannels, hyper, Masks, output, Subpixels * Tile);
+            DecoderKernels.GeluMaskProduct<TSimd, TVector>(tile, Subpixels, SubpixelChannels, hyper, Masks, GeluTable.Pointer, output, Subpixels * Tile);
+    }
+
+    private static NativeFloats AlignedGeluTable()
+    {
+        NativeFloats table = new(DecoderKernels.GeluTable.Length);
+        DecoderKernels.GeluTable.CopyTo(new Span<float>(table.Pointer, (int)table.Length));
+        return table;
     }
 
     // Weights lie in panels of eight rows: row r, step k of steps is at (r / 8 * steps + k) * 8 + r % 8.

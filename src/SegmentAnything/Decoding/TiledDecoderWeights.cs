@@ -131,6 +131,7 @@ internal sealed unsafe class TiledDecoderWeights : IDisposable
         UpscaleNorm = ReadNorm(Upscaling + "1.", Channels / 4);
         Upscale2Panels = PackTransposedConvolution(source.Read(Upscaling + "3.weight", Channels / 4, Channels / 8, 2, 2), Channels / 4, Channels / 8);
         Upscale2Bias = RepeatFourTimes(source.Read(Upscaling + "3.bias", Channels / 8));
+        GeluTable = Pack(DecoderKernels.GeluTable);
 
         Hyper = new PackedLinear[MaskTokens][];
         for (int mask = 0; mask < MaskTokens; mask++)
@@ -198,6 +199,9 @@ internal sealed unsafe class TiledDecoderWeights : IDisposable
     public float* Upscale2Panels { get; }
 
     public float* Upscale2Bias { get; }
+
+    /// <summary><see cref="DecoderKernels.GeluTable"/>, aligned.</summary>
+    public float* GeluTable { get; }
 
     /// <summary>[mask][layer].</summary>
     public PackedLinear[][] Hyper { get; }
@@ -370,7 +374,7 @@ internal sealed unsafe class TiledDecoderWeights : IDisposable
         return result;
     }
 
-    private float* Pack(float[] values)
+    private float* Pack(ReadOnlySpan<float> values)
     {
         float* result = Allocate(values.Length);
         values.CopyTo(new Span<float>(result, values.Length));

@@ -100,12 +100,12 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         {
             float* x1 = worker.TileA + (subpixel * channels1 * TileTokens);
             DecoderKernels.LayerNormGeluTile<TSimd, TVector>(
-                x1, channels1, _weights.UpscaleNorm.Weight, _weights.UpscaleNorm.Bias, 1e-6f);
+                x1, channels1, _weights.UpscaleNorm.Weight, _weights.UpscaleNorm.Bias, 1e-6f, _weights.GeluTable);
             DecoderKernels.Product<TSimd, TVector, PanelLayout, FromRowBias>(
                 _weights.Upscale2Panels, channels1 * DecoderKernels.BlockRows, x1, TileTokens, channels1,
                 _weights.Upscale2Bias, 0, worker.TileB, TileTokens, 4 * channels2, LanesIn(tile));
             DecoderKernels.GeluMaskProduct<TSimd, TVector>(
-                worker.TileB, 4, channels2, prompt.Hyper, prompt.UpscaledCount, worker.Masks + (subpixel * 4 * TileTokens), MaskStride);
+                worker.TileB, 4, channels2, prompt.Hyper, prompt.UpscaledCount, _weights.GeluTable, worker.Masks + (subpixel * 4 * TileTokens), MaskStride);
         }
 
         long pictureSize = 16L * _grid.Tokens;

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 
 namespace SegmentAnything.Kernels;
 
@@ -12,8 +11,12 @@ internal static unsafe partial class DecoderKernels
     /// <summary>Pieces of the table to a unit of |x|: sixteen of them reach to 5.2.</summary>
     private const float GeluPieces = 2.97f;
 
+    /// <summary>
+    /// What <see cref="GeluByTable"/> looks up. Kernels want it in memory of their caller's that begins at a line of 64 bytes:
+    /// vectors that lie across two lines would cost them half of their time.
+    /// </summary>
     // Piece k of erf(z / sqrt(2)) / 2 is a polynomial in r = 2.97 z - k, |r| <= 1/2; one line a power of r, one value a piece.
-    private static ReadOnlySpan<float> GeluTable => [
+    public static ReadOnlySpan<float> GeluTable => [
         0f, 0.13182862102985382f, 0.24965378642082214f, 0.34377655386924744f,
         0.41097787022590637f, 0.4538609981536865f, 0.4783187806606293f, 0.49078595638275146f,
         0.4964657723903656f, 0.49877846240997314f, 0.4996200501918793f, 0.49989375472068787f,
@@ -36,24 +39,27 @@ internal static unsafe partial class DecoderKernels
         -3.320816631458001e-06f, -1.0625813047226984e-06f, -2.9607878104798147e-07f, -7.217604292009128e-08f];
 
     /// <summary>x/2 * (1 + erf(x / sqrt(2))).</summary>
+    /// <param name="x">Any values.</param>
+    /// <param name="table"><see cref="GeluTable"/>.</param>
     /// <remarks>Either way within 1.5e-6. The tanh form, which some use instead, would be 5e-4 off.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TVector Gelu<TSimd, TVector>(TVector x)
+    public static TVector Gelu<TSimd, TVector>(TVector x, float* table)
         where TSimd : ISimd<TVector>
-        where TVector : struct => TSimd.HasLookup ? GeluByTable<TSimd, TVector>(x) : GeluByPolynomial<TSimd, TVector>(x);
+        where TVector : struct => TSimd.HasLookup ? GeluByTable<TSimd, TVector>(x, table) : GeluByPolynomial<TSimd, TVector>(x);
 
     /// <summary>GELU where one instruction looks up sixteen values: half the arithmetic of the polynomial.</summary>
+    /// <param name="x">Any values.</param>
+    /// <param name="table"><see cref="GeluTable"/>.</param>
     /// <remarks>
     /// gelu(x) = x/2 + z * (erf(z / sqrt(2)) / 2) with z = |x|. The nearest piece's number is in the lowest bits after
     /// 1.5 * 2^23 was added; the last piece also serves what lies beyond. Each piece is the quartic with the smallest largest
     /// error, 7e-8.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TVector GeluByTable<TSimd, TVector>(TVector x)
+    public static TVector GeluByTable<TSimd, TVector>(TVector x, float* table)
         where TSimd : ISimd<TVector>
         where TVector : struct
     {
-        float* table = (float*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(GeluTable));
         TVector z = TSimd.Abs(x), shift = TSimd.Create(12582912f);
         TVector scaled = TSimd.Min(TSimd.Multiply(z, TSimd.Create(GeluPieces)), TSimd.Create(15.49f));
         TVector piece = TSimd.Add(scaled, shift);

@@ -53,8 +53,10 @@ internal static unsafe partial class DecoderKernels
     /// <param name="weight">[channel].</param>
     /// <param name="bias">[channel].</param>
     /// <param name="epsilon">What is added to the variance.</param>
+    /// <param name="geluTable"><see cref="GeluTable"/>, aligned.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void LayerNormGeluTile<TSimd, TVector>(float* tile, int channels, float* weight, float* bias, float epsilon)
+    public static void LayerNormGeluTile<TSimd, TVector>(
+        float* tile, int channels, float* weight, float* bias, float epsilon, float* geluTable)
         where TSimd : ISimd<TVector>
         where TVector : struct
     {
@@ -71,9 +73,9 @@ internal static unsafe partial class DecoderKernels
                 TVector x0 = TSimd.Multiply(TSimd.Subtract(TSimd.Load(at), mean0), scale0);
                 TVector x1 = TSimd.Multiply(TSimd.Subtract(TSimd.Load(at + w), mean1), scale1);
                 TVector x2 = TSimd.Multiply(TSimd.Subtract(TSimd.Load(at + (2 * w)), mean2), scale2);
-                TSimd.Store(Gelu<TSimd, TVector>(TSimd.MultiplyAdd(x0, factor, shift)), at);
-                TSimd.Store(Gelu<TSimd, TVector>(TSimd.MultiplyAdd(x1, factor, shift)), at + w);
-                TSimd.Store(Gelu<TSimd, TVector>(TSimd.MultiplyAdd(x2, factor, shift)), at + (2 * w));
+                TSimd.Store(Gelu<TSimd, TVector>(TSimd.MultiplyAdd(x0, factor, shift), geluTable), at);
+                TSimd.Store(Gelu<TSimd, TVector>(TSimd.MultiplyAdd(x1, factor, shift), geluTable), at + w);
+                TSimd.Store(Gelu<TSimd, TVector>(TSimd.MultiplyAdd(x2, factor, shift), geluTable), at + (2 * w));
             }
         }
     }

@@ -11,11 +11,12 @@ internal static unsafe partial class DecoderKernels
     /// <param name="channels">Channels.</param>
     /// <param name="hyper">[channel][4]: the masks' weights; what is beyond <paramref name="masks"/> is 0.</param>
     /// <param name="masks">Masks that are wanted, 1 to 4.</param>
+    /// <param name="geluTable"><see cref="GeluTable"/>, aligned.</param>
     /// <param name="destination">Receives [sub-pixel][TileTokens] a mask.</param>
     /// <param name="maskStride">Floats from one mask of the destination to the next.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void GeluMaskProduct<TSimd, TVector>(
-        float* x, int subpixels, int channels, float* hyper, int masks, float* destination, nint maskStride)
+        float* x, int subpixels, int channels, float* hyper, int masks, float* geluTable, float* destination, nint maskStride)
         where TSimd : ISimd<TVector>
         where TVector : struct
     {
@@ -24,15 +25,15 @@ internal static unsafe partial class DecoderKernels
             float* source = x + (subpixel * channels * TileTokens);
             for (int lane = 0; lane < TileTokens; lane += 3 * TSimd.Width)
             {
-                if (masks == 1) OneMask<TSimd, TVector>(source + lane, channels, hyper, destination + lane);
-                else SeveralMasks<TSimd, TVector>(source + lane, channels, hyper, masks, destination + lane, maskStride);
+                if (masks == 1) OneMask<TSimd, TVector>(source + lane, channels, hyper, geluTable, destination + lane);
+                else SeveralMasks<TSimd, TVector>(source + lane, channels, hyper, masks, geluTable, destination + lane, maskStride);
             }
         }
     }
 
     // Three vectors beside each other share what is read of the masks' weights. mMV: mask M, vector V.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void SeveralMasks<TSimd, TVector>(float* source, int channels, float* hyper, int masks, float* destination, nint maskStride)
+    private static void SeveralMasks<TSimd, TVector>(float* source, int channels, float* hyper, int masks, float* geluTable, float* destination, nint maskStride)
         where TSimd : ISimd<TVector>
         where TVector : struct
     {
@@ -41,9 +42,9 @@ internal static unsafe partial class DecoderKernels
         TVector m20 = m00, m21 = m00, m22 = m00, m30 = m00, m31 = m00, m32 = m00;
         for (int c = 0; c < channels; c++, source += TileTokens, hyper += 4)
         {
-            TVector x0 = Gelu<TSimd, TVector>(TSimd.Load(source));
-            TVector x1 = Gelu<TSimd, TVector>(TSimd.Load(source + w));
-            TVector x2 = Gelu<TSimd, TVector>(TSimd.Load(source + (2 * w)));
+            TVector x0 = Gelu<TSimd, TVector>(TSimd.Load(source), geluTable);
+            TVector x1 = Gelu<TSimd, TVector>(TSimd.Load(source + w), geluTable);
+            TVector x2 = Gelu<TSimd, TVector>(TSimd.Load(source + (2 * w)), geluTable);
             TVector h = TSimd.Create(hyper[0]);
             m00 = TSimd.MultiplyAdd(x0, h, m00);
             m01 = TSimd.MultiplyAdd(x1, h, m01);
@@ -70,7 +71,7 @@ internal static unsafe partial class DecoderKernels
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void OneMask<TSimd, TVector>(float* source, int channels, float* hyper, float* destination)
+    private static void OneMask<TSimd, TVector>(float* source, int channels, float* hyper, float* geluTable, float* destination)
         where TSimd : ISimd<TVector>
         where TVector : struct
     {
@@ -79,9 +80,9 @@ internal static unsafe partial class DecoderKernels
         for (int c = 0; c < channels; c++, source += TileTokens, hyper += 4)
         {
             TVector h = TSimd.Create(hyper[0]);
-            m0 = TSimd.MultiplyAdd(Gelu<TSimd, TVector>(TSimd.Load(source)), h, m0);
-            m1 = TSimd.MultiplyAdd(Gelu<TSimd, TVector>(TSimd.Load(source + w)), h, m1);
-            m2 = TSimd.MultiplyAdd(Gelu<TSimd, TVector>(TSimd.Load(source + (2 * w))), h, m2);
+            m0 = TSimd.MultiplyAdd(Gelu<TSimd, TVector>(TSimd.Load(source), geluTable), h, m0);
+            m1 = TSimd.MultiplyAdd(Gelu<TSimd, TVector>(TSimd.Load(source + w), geluTable), h, m1);
+            m2 = TSimd.MultiplyAdd(Gelu<TSimd, TVector>(TSimd.Load(source + (2 * w)), geluTable), h, m2);
         }
 
         StoreThree<TSimd, TVector>(m0, m1, m2, destination);

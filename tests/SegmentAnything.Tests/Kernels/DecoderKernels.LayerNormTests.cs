@@ -29,9 +29,10 @@ public unsafe class DecoderKernelsLayerNormTests
                 float[] encoding = RandomDecoder.Values(random, channels * Tile);
                 using DecoderKernelRunner.Memory source = new(values), w = new(weight), b = new(bias), e = new(encoding);
                 using DecoderKernelRunner.Memory normalized = new(values.Length), encoded = new(values.Length);
+                using DecoderKernelRunner.Memory pieces = new(DecoderKernels.GeluTable.ToArray());
                 DecoderKernels.LayerNormTile<TSimd, TVector>(
                     source.Pointer, channels, w.Pointer, b.Pointer, 1e-5f, e.Pointer, normalized.Pointer, encoded.Pointer);
-                DecoderKernels.LayerNormGeluTile<TSimd, TVector>(source.Pointer, channels, w.Pointer, b.Pointer, 1e-5f);
+                DecoderKernels.LayerNormGeluTile<TSimd, TVector>(source.Pointer, channels, w.Pointer, b.Pointer, 1e-5f, pieces.Pointer);
                 for (int lane = 0; lane < Tile; lane++)
                 {
                     double[] expected = Norm([.. Enumerable.Range(0, channels).Select(c => values[(c * Tile) + lane])], weight, bias, 1e-5);

@@ -101,8 +101,8 @@ public unsafe class DecoderKernelsLayoutTests
                     const int Subpixels = 4, Stride = (Subpixels * Tile) + 16;
                     var random = new Random(masks);
                     float[] values = RandomDecoder.Values(random, Subpixels * channels * Tile, 2), weights = RandomDecoder.Values(random, channels * 4);
-                    using DecoderKernelRunner.Memory x = new(values), hyper = new(weights), result = new(masks * Stride);
-                    DecoderKernels.GeluMaskProduct<TSimd, TVector>(x.Pointer, Subpixels, channels, hyper.Pointer, masks, result.Pointer, Stride);
+                    using DecoderKernelRunner.Memory x = new(values), hyper = new(weights), result = new(masks * Stride), pieces = new(DecoderKernels.GeluTable.ToArray());
+                    DecoderKernels.GeluMaskProduct<TSimd, TVector>(x.Pointer, Subpixels, channels, hyper.Pointer, masks, pieces.Pointer, result.Pointer, Stride);
                     for (int mask = 0; mask < masks; mask++)
                     {
                         for (int i = 0; i < Subpixels * Tile; i++)
