@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using SegmentAnything.Automatic;
 using SegmentAnything.Geometry;
 using SegmentAnything.Kernels;
@@ -90,9 +89,7 @@ public class AutomaticMaskGeneratorTests
         var model = new DiscModel(10) { DecodeDelay = TimeSpan.FromMilliseconds(20) };
         using var cancellation = new CancellationTokenSource(TimeSpan.FromMilliseconds(100));
         var options = new AutomaticMaskOptions { PointsPerSide = 64, PointsPerBatch = 8 };
-        long start = Stopwatch.GetTimestamp();
         Assert.ThrowsAny<OperationCanceledException>(() => new AutomaticMaskGenerator(model, options).Generate(Image(500, 500), null, cancellation.Token));
-        Assert.True(Stopwatch.GetElapsedTime(start) < TimeSpan.FromSeconds(3));
         Assert.True(model.Batches.Count < 512);
         Assert.Equal(0, model.Alive);
     }
@@ -110,7 +107,7 @@ public class AutomaticMaskGeneratorTests
     [Fact]
     public async Task GenerateManyAsync_EncodesTheNextWhileOneIsPrompted_InOrder()
     {
-        var model = new DiscModel(15) { DecodeDelay = TimeSpan.FromMilliseconds(100) };
+        var model = new DiscModel(15) { DecodesOnlyWhenTwoAreAlive = true };
         var generator = new AutomaticMaskGenerator(model, new AutomaticMaskOptions { PointsPerSide = 2 });
         List<string> results = [];
         int[] widths = [100, 200, 0, 300, 150];
@@ -190,6 +187,9 @@ public class AutomaticMaskGeneratorTests
 
         public TimeSpan DecodeDelay { get; init; }
 
+        /// <summary>The first image is prompted when the second was encoded; without that, the test ends as a failure.</summary>
+        public bool DecodesOnlyWhenTwoAreAlive { get; init; }
+
         public int Alive { get; private set; }
 
         public int MostAlive { get; private set; }
@@ -229,6 +229,7 @@ public class AutomaticMaskGeneratorTests
             {
                 Assert.False(_disposed);
                 cancellationToken.WaitHandle.WaitOne(model.DecodeDelay);
+                if (model.DecodesOnlyWhenTwoAreAlive) SpinWait.SpinUntil(() => model.MostAlive >= 2, TimeSpan.FromSeconds(30));
                 lock (model._gate) model.Batches.Add(points.Length);
                 double scale = (double)_transform.ResizedSize.Width / size.Width / 4; // source pixels to low resolution
                 for (int p = 0; p < points.Length; p++)
