@@ -198,6 +198,7 @@ public unsafe class TextBenchmarks : RleBenchmarks
         Check(Forms.WrittenText.AsSpan(0, WriteScalar()).SequenceEqual(Write()), "write, scalar");
         Check(Forms.WrittenText.AsSpan(0, WriteIntoBuffer()).SequenceEqual(Write()), "write into a buffer");
         Check(ReadScalar() == Forms.Runs && Forms.ReadCounts.AsSpan(0, Forms.Runs).SequenceEqual(Read().Counts), "read, scalar");
+        Check(ReadIntoBuffer() == Forms.Runs && Forms.ReadCounts.AsSpan(0, Forms.Runs).SequenceEqual(Read().Counts), "read into a buffer");
     }
 
     [BenchmarkCategory("write"), Benchmark(Baseline = true, Description = "C")]
@@ -217,6 +218,9 @@ public unsafe class TextBenchmarks : RleBenchmarks
 
     [BenchmarkCategory("read"), Benchmark(Description = "scalar")]
     public int ReadScalar() => RleKernels.ReadTextScalar(Forms.Text, Forms.ReadCounts);
+
+    [BenchmarkCategory("read"), Benchmark(Description = "ours, into a buffer")]
+    public int ReadIntoBuffer() => RleKernels.ReadText(Forms.Text, Forms.ReadCounts);
 
     [BenchmarkCategory("read"), Benchmark(Description = "ours")]
     public RleMask Read() => RleMask.FromCocoString(Forms.Text, Forms.Width, Forms.Height);
