@@ -22,33 +22,7 @@ internal static class FmaPeak
     public static double Measure(int threads) => Measure(threads, WidestVector);
 
     /// <summary>The same with vectors of 4, 8 or 16 floats.</summary>
-    public static double Measure(int threads, int vectorWidth)
-    {
-        // The processor changes its clock, and other programs disturb.
-        const int Repetitions = 30;
-        double best = 0;
-        for (int repetition = 0; repetition < Repetitions; repetition++)
-        {
-            using Barrier barrier = new(threads);
-            double[] rates = new double[threads];
-            Thread[] workers = new Thread[threads];
-            for (int t = 0; t < threads; t++)
-            {
-                int index = t;
-                workers[t] = new Thread(() =>
-                {
-                    barrier.SignalAndWait();
-                    rates[index] = MeasureOnce(vectorWidth);
-                });
-                workers[t].Start();
-            }
-
-            foreach (Thread worker in workers) worker.Join();
-            best = Math.Max(best, rates.Sum());
-        }
-
-        return best;
-    }
+    public static double Measure(int threads, int vectorWidth) => TogetherRate.Measure(threads, 30, _ => MeasureOnce(vectorWidth));
 
     private static double MeasureOnce(int vectorWidth)
     {

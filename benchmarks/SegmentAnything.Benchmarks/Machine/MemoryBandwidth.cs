@@ -16,7 +16,6 @@ internal static class MemoryBandwidth
     /// <param name="threads">Threads that read at the same time, each an array of its own.</param>
     public static double Measure(int threads)
     {
-        const int Repetitions = 10;
         float[][] data = new float[threads][];
         for (int t = 0; t < threads; t++)
         {
@@ -24,31 +23,13 @@ internal static class MemoryBandwidth
             Array.Fill(data[t], 1f);
         }
 
-        double best = 0;
-        for (int repetition = 0; repetition < Repetitions; repetition++)
+        return TogetherRate.Measure(threads, 10, thread =>
         {
-            using Barrier barrier = new(threads);
-            double[] rates = new double[threads];
-            Thread[] workers = new Thread[threads];
-            for (int t = 0; t < threads; t++)
-            {
-                int index = t;
-                workers[t] = new Thread(() =>
-                {
-                    barrier.SignalAndWait();
-                    long start = Stopwatch.GetTimestamp();
-                    float sum = Sum(data[index]);
-                    rates[index] = BytesPerThread / Stopwatch.GetElapsedTime(start).TotalSeconds / 1e9;
-                    if (sum <= 0) throw new InvalidOperationException("The sum of ones is not positive.");
-                });
-                workers[t].Start();
-            }
-
-            foreach (Thread worker in workers) worker.Join();
-            best = Math.Max(best, rates.Sum());
-        }
-
-        return best;
+            long start = Stopwatch.GetTimestamp();
+            float sum = Sum(data[thread]);
+            double rate = BytesPerThread / Stopwatch.GetElapsedTime(start).TotalSeconds / 1e9;
+            return sum > 0 ? rate : throw new InvalidOperationException("The sum of ones is not positive.");
+        });
     }
 
     // Four sums, so that loads do not wait for additions.
