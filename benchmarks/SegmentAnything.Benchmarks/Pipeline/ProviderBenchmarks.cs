@@ -10,8 +10,6 @@ namespace SegmentAnything.Benchmarks.Pipeline;
 [SimpleJob(RunStrategy.Monitoring, warmupCount: 3, iterationCount: 9, invocationCount: 1)]
 public class ProviderBenchmarks
 {
-    private const int Clicks = 10;
-
     private static readonly Dictionary<string, SamOptions> Candidates = new()
     {
         ["CPU, our kernels"] = new SamOptions(),
@@ -58,10 +56,10 @@ public class ProviderBenchmarks
     [Benchmark]
     public void Encode() => _sam.Encode(_image).Dispose();
 
-    [Benchmark(OperationsPerInvoke = Clicks)]
+    [Benchmark(OperationsPerInvoke = PipelineBenchmarks.Times)]
     public void Click()
     {
-        for (int i = 0; i < Clicks; i++) _sam.Predict(_embedding, _points[27]);
+        for (int i = 0; i < PipelineBenchmarks.Times; i++) _sam.Predict(_embedding, _points[27]);
     }
 
     [Benchmark(OperationsPerInvoke = PipelineBenchmarks.Batch)]
