@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Numerics.Tensors;
-using System.Text;
 using SegmentAnything.Benchmarks.Columns;
 using SegmentAnything.Benchmarks.Machine;
 using SegmentAnything.Checkpoints;
@@ -37,41 +36,39 @@ internal static class EncoderRatios
             if (!(difference < 1e-5)) throw new InvalidOperationException($"The float32 embeddings are not the same: they differ by {difference:e1}.");
         }
 
-        StringBuilder table = new();
+        ResultPage table = new("EncoderRatios");
         double peak = FmaPeak.Measure(Environment.ProcessorCount), operations = 2 * MultiplyAdds();
-        Say(table, $"{BenchmarkDotNet.Environments.HostEnvironmentInfo.GetCurrent().CpuInfo.Value?.ProcessorName}, {Environment.ProcessorCount} cores, "
+        table.Say($"{ResultPage.Machine}, "
             + $"FMA peak {peak:F0} GFLOP/s; a picture of {image.Size}; {operations / 2e9:F1} G multiply-adds; {rounds} rounds, taken in turns; ratios are of medians.");
-        Say(table, "");
-        Say(table, "| pixels to embedding | median | fastest | against the published file | against ours in float32 | G operations/s | of the float32 peak |");
-        Say(table, "|---|---:|---:|---:|---:|---:|---:|");
+        table.Say("");
+        table.Say("| pixels to embedding | median | fastest | against the published file | against ours in float32 | G operations/s | of the float32 peak |");
+        table.Say("|---|---:|---:|---:|---:|---:|---:|");
         (double Median, double Fastest)[] times = Times(rounds, () => stock.Encode(image), () => float32.Encode(image).Dispose(), () => int8.Encode(image).Dispose());
         string[] names = ["published ONNX file", "ours, float32", "ours, int8"];
         for (int i = 0; i < names.Length; i++)
         {
             (double median, double fastest) = times[i];
             double rate = operations / median / 1e9;
-            Say(table, $"| {names[i]} | {median * 1e3:F0} ms | {fastest * 1e3:F0} ms | {times[0].Median / median:F2}x | {times[1].Median / median:F2}x | {rate:F0} | {rate / peak:P0} |");
+            table.Say($"| {names[i]} | {median * 1e3:F0} ms | {fastest * 1e3:F0} ms | {times[0].Median / median:F2}x | {times[1].Median / median:F2}x | {rate:F0} | {rate / peak:P0} |");
         }
 
-        Say(table, "");
-        Say(table, $"int8 against float32; masks of {PointsAcross}x{PointsAcross} points, three of each. Good masks are those that the automatic generator would keep: "
+        table.Say("");
+        table.Say($"int8 against float32; masks of {PointsAcross}x{PointsAcross} points, three of each. Good masks are those that the automatic generator would keep: "
             + $"predicted IoU from {GoodPredictedIou} and stability from {GoodStability}, in float32.");
-        Say(table, "");
-        Say(table, "| picture | embedding, relative RMS error | cosine | masks | IoU, mean | 5th percentile | good masks | IoU, mean | 5th percentile | predicted IoU differs by, mean |");
-        Say(table, "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
+        table.Say("");
+        table.Say("| picture | embedding, relative RMS error | cosine | masks | IoU, mean | 5th percentile | good masks | IoU, mean | 5th percentile | predicted IoU differs by, mean |");
+        table.Say("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
         List<MaskPair> all = [];
         foreach ((string name, LoadedImage picture) in pictures)
         {
             using ImageEmbedding expected = float32.Encode(picture.ToPixelBuffer()), found = int8.Encode(picture.ToPixelBuffer());
             List<MaskPair> pairs = Compare(float32, expected, found);
             all.AddRange(pairs);
-            Say(table, $"| {name} | {RelativeError(expected.Values, found.Values):P2} | {TensorPrimitives.CosineSimilarity(expected.Values, found.Values):F5} | {Describe(pairs)} |");
+            table.Say($"| {name} | {RelativeError(expected.Values, found.Values):P2} | {TensorPrimitives.CosineSimilarity(expected.Values, found.Values):F5} | {Describe(pairs)} |");
         }
 
-        if (pictures.Length > 1) Say(table, $"| together | | | {Describe(all)} |");
-        string folder = ResultsExporter.CreateFolder(BenchmarkDotNet.Environments.HostEnvironmentInfo.GetCurrent());
-        File.WriteAllText(Path.Combine(folder, "EncoderRatios.md"), $"# EncoderRatios\n\n{table}");
-        ResultsExporter.WriteVersions(folder);
+        if (pictures.Length > 1) table.Say($"| together | | | {Describe(all)} |");
+        table.Save();
         return 0;
     }
 
@@ -162,11 +159,5 @@ internal static class EncoderRatios
 
         foreach (double[] one in times) Array.Sort(one);
         return [.. times.Select(t => (t[rounds / 2], t[0]))];
-    }
-
-    private static void Say(StringBuilder table, string line)
-    {
-        Console.WriteLine(line);
-        table.Append(line).Append('\n');
     }
 }

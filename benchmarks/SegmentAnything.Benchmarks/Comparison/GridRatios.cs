@@ -1,9 +1,8 @@
 using System.Diagnostics;
-using System.Runtime.Intrinsics;
-using System.Text;
 using SegmentAnything.Automatic;
 using SegmentAnything.Benchmarks.Columns;
 using SegmentAnything.Benchmarks.Machine;
+using SegmentAnything.Benchmarks.Pipeline;
 using SegmentAnything.Imaging;
 using SegmentAnything.Kernels;
 using SegmentAnything.Rle;
@@ -64,34 +63,31 @@ internal static class GridRatios
             $"{expected.Count} masks of the published files, {all.Count} of ours, {same} of them the same");
         int again = all.Count(a => third.Any(t => t.Mask.IntersectionOverUnion(a.Mask) >= FoundAgain));
 
-        StringBuilder table = new();
-        string vectors = Vector512.IsHardwareAccelerated ? "512" : Vector256.IsHardwareAccelerated ? "256" : "128";
+        ResultPage table = new("GridRatios");
         CropStatistics counts = all.Crops[0];
-        Say(table, $"{BenchmarkDotNet.Environments.HostEnvironmentInfo.GetCurrent().CpuInfo.Value?.ProcessorName}, {Environment.ProcessorCount} cores, "
-            + $"vectors of {vectors} bits, FMA peak {peak:F0} GFLOP/s; {name}, {image.Size}; a grid of {side}x{side} points; "
+        table.Say($"{ResultPage.Machine}, "
+            + $"{ResultPage.Vectors}, FMA peak {peak:F0} GFLOP/s; {name}, {image.Size}; a grid of {side}x{side} points; "
             + $"the loop once, ours medians of {rounds} rounds before and after it.");
-        Say(table, "");
-        Say(table, $"Masks: {expected.Count} by the published files, {all.Count} by ours, {same} of them the same (IoU of {SameMask} or more, one to one). "
+        table.Say("");
+        table.Say($"Masks: {expected.Count} by the published files, {all.Count} by ours, {same} of them the same (IoU of {SameMask} or more, one to one). "
             + $"Of {counts.Candidates} candidates {counts.AfterPredictedIou} pass the predicted IoU, {counts.AfterStability} of these are stable, {counts.AfterSuppression} are left after suppression. "
             + $"A third of the prompts finds {again} of the {all.Count} again (IoU of {FoundAgain} or more).");
-        Say(table, "");
-        Say(table, "| the whole grid | time | ratio | encode | decode | masks | of the peak | cores busy |");
-        Say(table, "|---|---:|---:|---:|---:|---:|---:|---:|");
+        table.Say("");
+        table.Say("| the whole grid | time | ratio | encode | decode | masks | of the peak | cores busy |");
+        table.Say("|---|---:|---:|---:|---:|---:|---:|---:|");
         Row("the published files, one prompt a call, plain C# behind", loop, side * side);
         Row("ours, every mask upscaled and measured to the end", Median(plain), side * side);
         Row("ours", Median(whole), side * side);
         Row("ours, a third of the prompts", Median(fewer), third.Crops[0].Candidates / 3);
 
         if (side < 32) return 0;
-        string folder = ResultsExporter.CreateFolder(BenchmarkDotNet.Environments.HostEnvironmentInfo.GetCurrent());
-        File.WriteAllText(Path.Combine(folder, "GridRatios.md"), $"# GridRatios\n\n{table}");
-        ResultsExporter.WriteVersions(folder);
+        table.Save();
         return 0;
 
         void Row(string work, Timing run, int prompts)
         {
-            double share = 2 * prompts * StockRatios.MultiplyAddsPerPrompt / run.Seconds / 1e9 / peak;
-            Say(table, $"| {work} | {run.Seconds:F2} s | {loop.Seconds / run.Seconds:F1}x | {run.Parts} | {share:P0} | {run.Busy:P0} |");
+            double share = 2 * prompts * PipelineBenchmarks.PromptMultiplyAdds / run.Seconds / 1e9 / peak;
+            table.Say($"| {work} | {run.Seconds:F2} s | {loop.Seconds / run.Seconds:F1}x | {run.Parts} | {share:P0} | {run.Busy:P0} |");
         }
     }
 
@@ -143,10 +139,7 @@ internal static class GridRatios
         }
 
         name = "the still life of the demo, enlarged";
-        ImageSize size = new(1800, 1200);
-        byte[] pixels = new byte[size.Width * size.Height * 3];
-        ImageKernels.ResizeBilinear(StillLife.Image.ToPixelBuffer(), size.Width, size.Height, pixels);
-        return PixelBuffer.FromRgb24(pixels, size.Width, size.Height);
+        return PipelineBenchmarks.Picture();
     }
 
     // One to one: each expected mask takes the best that is still free.
@@ -190,12 +183,6 @@ internal static class GridRatios
     }
 
     private static Timing Median(List<Timing> runs) => runs.OrderBy(r => r.Seconds).ElementAt(runs.Count / 2);
-
-    private static void Say(StringBuilder table, string line)
-    {
-        Console.WriteLine(line);
-        table.Append(line).Append('\n');
-    }
 
     private static void Require(bool holds, string otherwise)
     {

@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Runtime.Intrinsics;
-using System.Text;
 using SegmentAnything.Benchmarks.Columns;
 using SegmentAnything.Benchmarks.Machine;
 using SegmentAnything.Benchmarks.Pipeline;
@@ -14,9 +12,6 @@ namespace SegmentAnything.Benchmarks.Comparison;
 /// </summary>
 internal static class StockRatios
 {
-    /// <summary>Multiply-adds of one prompt of one point with three masks: docs/decoder.md.</summary>
-    internal const double MultiplyAddsPerPrompt = (390 + 410) * 1e6;
-
     private const int WarmUps = 8;
 
     private const int Pause = 40;
@@ -51,14 +46,13 @@ internal static class StockRatios
             }
         }
 
-        StringBuilder table = new();
-        string vectors = Vector512.IsHardwareAccelerated ? "512" : Vector256.IsHardwareAccelerated ? "256" : "128";
+        ResultPage table = new("StockRatios");
         double peak = FmaPeak.Measure(Environment.ProcessorCount);
-        Say(table, $"{BenchmarkDotNet.Environments.HostEnvironmentInfo.GetCurrent().CpuInfo.Value?.ProcessorName}, {Environment.ProcessorCount} cores, "
-            + $"vectors of {vectors} bits, FMA peak {peak:F0} GFLOP/s; a picture of {size}; medians of {rounds} turns or more; in a turn a click is made {Repeats} times, the first two not counted.");
-        Say(table, "");
-        Say(table, "| work | stock files | ours | ratio | of the peak |");
-        Say(table, "|---|---:|---:|---:|---:|");
+        table.Say($"{ResultPage.Machine}, "
+            + $"{ResultPage.Vectors}, FMA peak {peak:F0} GFLOP/s; a picture of {size}; medians of {rounds} turns or more; in a turn a click is made {Repeats} times, the first two not counted.");
+        table.Say("");
+        table.Say("| work | stock files | ours | ratio | of the peak |");
+        table.Say("|---|---:|---:|---:|---:|");
         Row(table, "pixels to embedding", rounds, 1, 1, 0, () => stock.Encode(image), () => sam.Encode(image).Dispose());
         Prompt click = points[27];
         Action stockClick = () => stock.Decode(stockEmbedding, size, click.Points[0].X, click.Points[0].Y).Logits.Dispose();
@@ -72,21 +66,13 @@ internal static class StockRatios
         Action grid = () => sam.GenerateMasks(image);
         grid();
         double seconds = Median([.. Enumerable.Range(0, 3).Select(_ => Time(grid))]);
-        Say(table, $"| the automatic 32x32 grid | | {seconds:F1} s | | {2 * 1024 * MultiplyAddsPerPrompt / seconds / 1e9 / peak:P0} |");
+        table.Say($"| the automatic 32x32 grid | | {seconds:F1} s | | {2 * 1024 * PipelineBenchmarks.PromptMultiplyAdds / seconds / 1e9 / peak:P0} |");
 
-        string folder = ResultsExporter.CreateFolder(BenchmarkDotNet.Environments.HostEnvironmentInfo.GetCurrent());
-        File.WriteAllText(Path.Combine(folder, "StockRatios.md"), $"# StockRatios\n\n{table}");
-        ResultsExporter.WriteVersions(folder);
+        table.Save();
         return 0;
     }
 
-    private static void Say(StringBuilder table, string line)
-    {
-        Console.WriteLine(line);
-        table.Append(line).Append('\n');
-    }
-
-    private static void Row(StringBuilder table, string work, int rounds, int stockItems, int ourItems, double peak, Action stock, Action ours)
+    private static void Row(ResultPage table, string work, int rounds, int stockItems, int ourItems, double peak, Action stock, Action ours)
     {
         List<double> stockTimes = [], ourTimes = [];
         // Long enough for the just-in-time compiler to have finished with both.
@@ -104,8 +90,8 @@ internal static class StockRatios
 
         double before = Median(stockTimes);
         double after = Median(ourTimes);
-        string share = peak > 0 ? $"{2 * MultiplyAddsPerPrompt / after / 1e9 / peak:P0}" : "";
-        Say(table, $"| {work} | {before * 1e3:F1} ms | {after * 1e3:F1} ms | {before / after:F1}x | {share} |");
+        string share = peak > 0 ? $"{2 * PipelineBenchmarks.PromptMultiplyAdds / after / 1e9 / peak:P0}" : "";
+        table.Say($"| {work} | {before * 1e3:F1} ms | {after * 1e3:F1} ms | {before / after:F1}x | {share} |");
     }
 
     private static void Measure(Action action, int items, List<double> times)

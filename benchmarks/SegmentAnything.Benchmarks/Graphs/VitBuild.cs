@@ -46,12 +46,12 @@ internal static class VitBuild
 
     private static int Table(string[] letters)
     {
-        StringBuilder table = new();
-        Say(table, "Resident memory of a process that does nothing else: its peak, with the pages of files that are mapped, and without. "
+        ResultPage table = new("VitBuild");
+        table.Say("Resident memory of a process that does nothing else: its peak, with the pages of files that are mapped, and without. "
             + "A checkpoint is float32, of random weights; building includes its SHA-256.");
-        Say(table, "");
-        Say(table, "| model | checkpoint | stored as | encoder | build | peak | of it no file's | load | peak after loading | of it no file's | peak / size |");
-        Say(table, "|---|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|");
+        table.Say("");
+        table.Say("| model | checkpoint | stored as | encoder | build | peak | of it no file's | load | peak after loading | of it no file's | peak / size |");
+        table.Say("|---|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|");
         string folder = Directory.CreateTempSubdirectory("segment-anything-").FullName;
         try
         {
@@ -63,7 +63,7 @@ internal static class VitBuild
                 {
                     string built = Path.Combine(folder, type);
                     double[] found = [.. Start("build", checkpoint, built, type).Split(' ').Select(v => double.Parse(v, CultureInfo.InvariantCulture))];
-                    Say(table, $"| ViT-{letter} | {Length(checkpoint):F0} MB | {type} | {found[0]:F0} MB | {found[1]:F1} s | {found[2]:F0} MB | {found[3]:F0} MB "
+                    table.Say($"| ViT-{letter} | {Length(checkpoint):F0} MB | {type} | {found[0]:F0} MB | {found[1]:F1} s | {found[2]:F0} MB | {found[3]:F0} MB "
                         + $"| {found[4]:F1} s | {found[5]:F0} MB | {found[6]:F0} MB | {found[5] / found[0]:F2} |");
                     Directory.Delete(built, recursive: true);
                 }
@@ -76,7 +76,7 @@ internal static class VitBuild
             Directory.Delete(folder, recursive: true);
         }
 
-        Write("VitBuild", table);
+        table.Save();
         return 0;
     }
 
@@ -100,11 +100,11 @@ internal static class VitBuild
             ("tiled, scores of half the size", tiled with { ScoresOfPart = tiled.ScoresOfPart / 2 }, false),
             ("tiled, scores of twice the size", tiled with { ScoresOfPart = tiled.ScoresOfPart * 2 }, false),
         ];
-        StringBuilder table = new();
-        Say(table, $"ViT-B, random weights, a picture of 1024x1024: {gigaFlop:F0} GFLOP. The best of {rounds} runs of the graph alone.");
-        Say(table, "");
-        Say(table, "| form | threads | time | GFLOP/s | FMA peak | of the peak |");
-        Say(table, "|---|---:|---:|---:|---:|---:|");
+        ResultPage table = new("VitEncode");
+        table.Say($"ViT-B, random weights, a picture of 1024x1024: {gigaFlop:F0} GFLOP. The best of {rounds} runs of the graph alone.");
+        table.Say("");
+        table.Say("| form | threads | time | GFLOP/s | FMA peak | of the peak |");
+        table.Say("|---|---:|---:|---:|---:|---:|");
         int[] threadCounts = [.. new[] { 1, Environment.ProcessorCount }.Distinct()];
         double[] peaks = [.. threadCounts.Select(t => FmaPeak.Measure(t))];
         float[]? expected = null;
@@ -133,7 +133,7 @@ internal static class VitBuild
                     expected ??= [.. embedding];
                     float difference = expected.Zip(embedding, (a, b) => MathF.Abs(a - b)).Max(), most = expected.Max(MathF.Abs);
                     if (!(difference <= (half ? 0.1f : 1e-3f) * most)) throw new InvalidOperationException($"{name}: the embedding differs by {difference} of {most}.");
-                    Say(table, $"| {name} | {threads} | {best * 1e3:F0} ms | {gigaFlop / best:F0} | {peak:F0} | {gigaFlop / best / peak:P0} |");
+                    table.Say($"| {name} | {threads} | {best * 1e3:F0} ms | {gigaFlop / best:F0} | {peak:F0} | {gigaFlop / best / peak:P0} |");
                 }
             }
             finally
@@ -142,7 +142,7 @@ internal static class VitBuild
             }
         }
 
-        Write("VitEncode", table);
+        table.Save();
         return 0;
     }
 
@@ -200,17 +200,4 @@ internal static class VitBuild
     }
 
     private static double Length(string path) => new FileInfo(path).Length / 1e6;
-
-    private static void Say(StringBuilder table, string line)
-    {
-        Console.WriteLine(line);
-        table.Append(line).Append('\n');
-    }
-
-    private static void Write(string name, StringBuilder table)
-    {
-        string folder = ResultsExporter.CreateFolder(BenchmarkDotNet.Environments.HostEnvironmentInfo.GetCurrent());
-        File.WriteAllText(Path.Combine(folder, name + ".md"), $"# {name}\n\n{table}");
-        ResultsExporter.WriteVersions(folder);
-    }
 }
