@@ -103,12 +103,12 @@ internal static partial class RleKernels
     }
 
     /// <summary>Elements past the last change that <see cref="WriteChanges"/> may overwrite.</summary>
-    private const int ChangeSlack = 8;
+    internal const int ChangeSlack = 8;
 
     // Appends the positions of the set bits. Four are written at a time whether there are as many or not: a branch for each
     // number of bits would be guessed wrong too often.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void WriteChanges(ulong changes, int position, ref int destination, ref int count)
+    internal static void WriteChanges(ulong changes, int position, ref int destination, ref int count)
     {
         if (changes == 0) return;
         ref int next = ref Unsafe.Add(ref destination, count);
@@ -132,23 +132,32 @@ internal static partial class RleKernels
     // Positions where the colour changes, rising, to run lengths: the differences, and what is left after the last one.
     private static int[] DifferencesOf(ReadOnlySpan<int> changes, int pixels)
     {
-        if (changes.IsEmpty) return [pixels];
         int[] runs = GC.AllocateUninitializedArray<int>(changes.Length + 1);
+        WriteDifferences(changes, 0, runs);
+        runs[^1] = changes.IsEmpty ? pixels : pixels - changes[^1];
+        return runs;
+    }
+
+    /// <summary>The length of the run that ends at each change.</summary>
+    /// <param name="changes">Rising.</param>
+    /// <param name="previous">The change before the first.</param>
+    /// <param name="destination">As many lengths.</param>
+    internal static void WriteDifferences(ReadOnlySpan<int> changes, int previous, Span<int> destination)
+    {
+        if (changes.IsEmpty) return;
         ref int source = ref MemoryMarshal.GetReference(changes);
-        ref int destination = ref MemoryMarshal.GetArrayDataReference(runs);
-        runs[0] = source;
+        ref int runs = ref MemoryMarshal.GetReference(destination[..changes.Length]);
+        runs = source - previous;
         int i = 1;
         if (Vector256.IsHardwareAccelerated)
         {
             for (; i <= changes.Length - Vector256<int>.Count; i += Vector256<int>.Count)
             {
                 (Vector256.LoadUnsafe(ref source, (nuint)i) - Vector256.LoadUnsafe(ref source, (nuint)i - 1))
-                    .StoreUnsafe(ref destination, (nuint)i);
+                    .StoreUnsafe(ref runs, (nuint)i);
             }
         }
 
-        for (; i < changes.Length; i++) runs[i] = changes[i] - changes[i - 1];
-        runs[^1] = pixels - changes[^1];
-        return runs;
+        for (; i < changes.Length; i++) Unsafe.Add(ref runs, i) = changes[i] - changes[i - 1];
     }
 }

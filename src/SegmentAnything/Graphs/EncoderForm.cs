@@ -29,6 +29,12 @@ internal sealed record EncoderForm
     /// <summary>Tiled: values of the widest picture within a strip of convolutions. 4 MB.</summary>
     public int ValuesOfStrip { get; init; } = 1 << 20;
 
+    /// <summary>
+    /// Tiled: values of the widest picture within a strip of a chain of convolutions. 16 MB: low strips would be computed
+    /// for the rows beside them more than for their own.
+    /// </summary>
+    public int ValuesOfFirstStrip { get; init; } = 1 << 22;
+
     /// <summary>Tiled: scores of global attention that are computed at a time. 8 MB.</summary>
     public int ScoresOfPart { get; init; } = 1 << 21;
 

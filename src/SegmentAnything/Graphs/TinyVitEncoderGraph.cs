@@ -47,80 +47,94 @@ internal sealed class TinyVitEncoderGraph
     private void Build()
     {
         int size = _layout.ImageSize, grid = size / 4;
-        Value x = Stem(_g.Input("image", 1, 3, size, size), grid);
-        for (int b = 0; b < _layout.Stages[0].Depth; b++) x = ConvolutionBlock(x, $"layers.0.blocks.{b}.", grid);
-        (x, grid) = Merge(x, 0, grid, planes: true);
+        (Value x, grid) = FirstStage(_g.Input("image", 1, 3, size, size), grid);
         for (int s = 1; s < _layout.Stages.Length; s++)
         {
             for (int b = 0; b < _layout.Stages[s].Depth; b++) x = TokenBlock(x, $"layers.{s}.blocks.{b}.", _layout.Stages[s], grid);
-            if (s < _layout.Stages.Length - 1) (x, grid) = Merge(x, s, grid, planes: false);
+            if (s < _layout.Stages.Length - 1) (x, grid) = Merge(x, s, grid);
         }
 
         _g.Output("embedding", Neck(x, grid), 1, _layout.OutputChannels, grid, grid);
     }
 
-    // Two convolutions that halve the picture, in strips of rows of the result.
-    private Value Stem(Value image, int grid)
+    // Convolutions all the way from the image to rows of tokens, in strips of rows of the result. Each strip begins and ends
+    // with some rows more, in which padding takes the place of the strips beside it: every convolution spoils one row more of
+    // its edges, and what is spoilt at the end is cut off. At the edges of the picture padding is what the network has.
+    private (Value X, int Grid) FirstStage(Value image, int grid)
     {
-        int stem = _layout.StemChannels;
+        (int stem, int channels, int hidden) = (_layout.StemChannels, _layout.Stages[0].Channels, _layout.Stages[0].Hidden);
         Convolution first = Folded("patch_embed.seq.0", 3, stem, 3);
-        Convolution second = Folded("patch_embed.seq.2", stem, _layout.Stages[0].Channels, 3);
-        return InStrips(grid, 4 * stem * grid, (start, end) =>
+        Convolution second = Folded("patch_embed.seq.2", stem, channels, 3);
+        (Convolution Widen, Convolution Around, Convolution Narrow)[] blocks = [.. Enumerable.Range(0, _layout.Stages[0].Depth).Select(b => (
+            Folded($"layers.0.blocks.{b}.conv1", channels, hidden, 1),
+            Folded($"layers.0.blocks.{b}.conv2", 1, hidden, 3),
+            Folded($"layers.0.blocks.{b}.conv3", hidden, channels, 1)))];
+        Downsampling merge = Downsample(0);
+        int result = grid / merge.Stride;
+
+        // The stem looks one row up and none down, a block one row each way.
+        int above = merge.SpoiltAbove(1 + blocks.Length), below = merge.SpoiltBelow(blocks.Length);
+        Value rows = InStrips(result, merge.Stride * hidden * grid, _form.ValuesOfFirstStrip, (start, end) =>
         {
-            // Row r of the result sees rows 2r-1 .. 2r+1 of the picture between, and each of those three of the image.
-            (int middleStart, int middleTop) = Above(2 * start);
-            int middleEnd = 2 * end;
-            (int imageStart, int imageTop) = Above(2 * middleStart);
-            Value x = _g.Slice(image, 2, imageStart, 2 * middleEnd);
-            x = _g.Gelu(first.Apply(_g, x, stride: 2, top: imageTop, bottom: 0));
-            return second.Apply(_g, x, stride: 2, top: middleTop, bottom: 0);
+            int from = Math.Max(0, start - above), to = Math.Min(result, end + below), pixels = _layout.ImageSize / result;
+            Value x = to - from == result ? image : _g.Slice(image, 2, from * pixels, to * pixels);
+            x = second.Apply(_g, _g.Gelu(first.Apply(_g, x, stride: 2)), stride: 2);
+            // x + conv3(gelu(conv2(gelu(conv1 x)))), then gelu: widen, look around, narrow.
+            foreach ((Convolution widen, Convolution around, Convolution narrow) in blocks)
+            {
+                Value inner = _g.Gelu(around.Apply(_g, _g.Gelu(widen.Apply(_g, x))));
+                x = _g.Gelu(_g.Add(narrow.Apply(_g, inner), x));
+            }
+
+            Value tokens = TokenRows.ToRows(_g, merge.Apply(_g, x), to - from, result, merge.Channels);
+            return to - from == end - start ? tokens : _g.Slice(tokens, 0, (start - from) * result, (end - from) * result);
         });
+        return (rows, result);
     }
 
-    // x + conv3(gelu(conv2(gelu(conv1 x)))), then gelu: widen, look around, narrow.
-    private Value ConvolutionBlock(Value x, string name, int grid)
+    // From one stage of tokens to the next, in the same manner.
+    private (Value X, int Grid) Merge(Value x, int stage, int grid)
     {
-        (int channels, int hidden) = (_layout.Stages[0].Channels, _layout.Stages[0].Hidden);
-        Convolution widen = Folded(name + "conv1", channels, hidden, 1);
-        Convolution around = Folded(name + "conv2", 1, hidden, 3);
-        Convolution narrow = Folded(name + "conv3", hidden, channels, 1);
-        return InStrips(grid, hidden * grid, (start, end) =>
+        Downsampling merge = Downsample(stage);
+        int result = grid / merge.Stride, above = merge.SpoiltAbove(0), below = merge.SpoiltBelow(0);
+        Value rows = InStrips(result, merge.Stride * merge.Channels * grid, _form.ValuesOfStrip, (start, end) =>
         {
-            (int from, int top) = Above(start);
-            (int to, int bottom) = Below(end, grid);
-            Value strip = _g.Slice(x, 2, from, to);
-            Value inner = _g.Gelu(widen.Apply(_g, strip));
-            inner = _g.Gelu(around.Apply(_g, inner, stride: 1, top, bottom));
-            return _g.Gelu(_g.Add(narrow.Apply(_g, inner), _g.Slice(x, 2, start, end)));
+            int from = Math.Max(0, start - above), to = Math.Min(result, end + below), rowsOf = merge.Stride * grid;
+            Value strip = to - from == result ? x : _g.Slice(x, 0, from * rowsOf, to * rowsOf);
+            Value planes = TokenRows.ToPlanes(_g, strip, (to - from) * merge.Stride, grid, _layout.Stages[stage].Channels);
+            Value tokens = TokenRows.ToRows(_g, merge.Apply(_g, planes), to - from, result, merge.Channels);
+            return to - from == end - start ? tokens : _g.Slice(tokens, 0, (start - from) * result, (end - from) * result);
         });
+        return (rows, result);
     }
 
-    // From one stage to the next; what comes out is rows of tokens.
-    private (Value X, int Grid) Merge(Value x, int stage, int grid, bool planes)
+    private Downsampling Downsample(int stage)
     {
         string name = $"layers.{stage}.downsample.";
-        (int channels, int next, int stride) = (_layout.Stages[stage].Channels, _layout.Stages[stage + 1].Channels, _layout.Stages[stage].Stride);
-        Convolution first = Folded(name + "conv1", channels, next, 1);
-        Convolution around = Folded(name + "conv2", 1, next, 3);
-        Convolution last = Folded(name + "conv3", next, next, 1);
-        int result = grid / stride;
-        Value rows = InStrips(result, stride * next * grid, (start, end) =>
-        {
-            (int from, int top) = Above(stride * start);
-            (int to, int bottom) = stride == 1 ? Below(end, grid) : (stride * end, 0);
-            Value strip = planes ? _g.Slice(x, 2, from, to) : TokenRows.ToPlanes(_g, _g.Slice(x, 0, from * grid, to * grid), to - from, grid, channels);
-            Value inner = _g.Gelu(first.Apply(_g, strip));
-            inner = _g.Gelu(around.Apply(_g, inner, stride, top, bottom));
-            return TokenRows.ToRows(_g, last.Apply(_g, inner), end - start, result, next);
-        }, axis: 0);
-        return (rows, result);
+        int channels = _layout.Stages[stage].Channels, next = _layout.Stages[stage + 1].Channels;
+        return new Downsampling(
+            Folded(name + "conv1", channels, next, 1), Folded(name + "conv2", 1, next, 3), Folded(name + "conv3", next, next, 1),
+            _layout.Stages[stage].Stride, next);
+    }
+
+    /// <summary>What leads from one stage to the next.</summary>
+    private readonly record struct Downsampling(Convolution First, Convolution Around, Convolution Last, int Stride, int Channels)
+    {
+        public Value Apply(GraphBuilder g, Value x) =>
+            Last.Apply(g, g.Gelu(Around.Apply(g, g.Gelu(First.Apply(g, x)), Stride)));
+
+        /// <summary>Rows of the result that are wrong where so many of what goes in are: r looks at Stride * r - 1 and more.</summary>
+        public int SpoiltAbove(int rows) => rows / Stride + 1;
+
+        /// <summary>The same at the lower edge: r looks at Stride * r + 1 and less.</summary>
+        public int SpoiltBelow(int rows) => Stride == 1 ? rows + 1 : (rows + 1) / Stride;
     }
 
     private Value TokenBlock(Value x, string name, TinyVitStage stage, int grid)
     {
         x = Attention(x, name + "attn.", stage, grid);
         Value planes = TokenRows.ToPlanes(_g, x, grid, grid, stage.Channels);
-        x = TokenRows.ToRows(_g, Folded(name + "local_conv", 1, stage.Channels, 3).Apply(_g, planes, stride: 1, top: 1, bottom: 1), grid, grid, stage.Channels);
+        x = TokenRows.ToRows(_g, Folded(name + "local_conv", 1, stage.Channels, 3).Apply(_g, planes), grid, grid, stage.Channels);
         return _rows.Mlp(_g, x, name + "mlp.norm", name + "mlp.fc1", name + "mlp.fc2", grid * grid, stage.Channels, stage.Hidden, TokenNormEpsilon);
     }
 
@@ -184,18 +198,13 @@ internal sealed class TinyVitEncoderGraph
     }
 
     /// <summary>Builds rows start .. end-1 of the result for each strip, and joins them.</summary>
-    private Value InStrips(int rows, int valuesOfRow, Func<int, int, Value> strip, int axis = 2)
+    private Value InStrips(int rows, int valuesOfRow, int valuesOfStrip, Func<int, int, Value> strip)
     {
-        int height = _form.IsTiled ? Math.Clamp(_form.ValuesOfStrip / valuesOfRow, 1, rows) : rows;
+        int height = _form.IsTiled ? Math.Clamp(valuesOfStrip / valuesOfRow, 1, rows) : rows;
         List<Value> strips = [];
         for (int start = 0; start < rows; start += height) strips.Add(strip(start, Math.Min(rows, start + height)));
-        return strips.Count == 1 ? strips[0] : _g.Concat(axis, [.. strips]);
+        return strips.Count == 1 ? strips[0] : _g.Concat(0, [.. strips]);
     }
-
-    // A kernel of three needs one row more on each side; beyond the picture it is padding.
-    private static (int Row, int Padding) Above(int row) => row == 0 ? (0, 1) : (row - 1, 0);
-
-    private static (int Row, int Padding) Below(int end, int rows) => end == rows ? (end, 1) : (end + 1, 0);
 
     /// <summary>A convolution with its batch normalisation folded in, or one that was folded before it was saved.</summary>
     /// <param name="name">Of the pair: <c>c</c> is the convolution, <c>bn</c> the normalisation.</param>
@@ -230,9 +239,12 @@ internal sealed class TinyVitEncoderGraph
 
     private readonly record struct Convolution(Value Weight, Value Bias, int Kernel, int Groups)
     {
-        public Value Apply(GraphBuilder g, Value x) => g.Node("Conv", [x, Weight, Bias]);
-
-        public Value Apply(GraphBuilder g, Value x, int stride, int top, int bottom) => g.Node(
-            "Conv", [x, Weight, Bias], ("pads", new long[] { top, 1, bottom, 1 }), ("strides", new long[] { stride, stride }), ("group", (long)Groups));
+        /// <summary>As much padding as keeps the size.</summary>
+        public Value Apply(GraphBuilder g, Value x, int stride = 1)
+        {
+            long padding = Kernel / 2;
+            return g.Node("Conv", [x, Weight, Bias],
+                ("pads", new[] { padding, padding, padding, padding }), ("strides", new long[] { stride, stride }), ("group", (long)Groups));
+        }
     }
 }

@@ -57,6 +57,7 @@ internal static partial class MaskKernels
         Span<ulong> lower, Span<ulong> middle, Span<ulong> upper)
     {
         ref float input = ref MemoryMarshal.GetReference(source);
+        InterpolationTables tables = new(axis, Vector128<float>.Count);
         Vector128<float> lowerCutoff = Vector128.Create(cutoffs.Lower);
         Vector128<float> middleCutoff = Vector128.Create(cutoffs.Middle);
         Vector128<float> upperCutoff = Vector128.Create(cutoffs.Upper);
@@ -65,7 +66,7 @@ internal static partial class MaskKernels
             ulong l = 0, m = 0, u = 0;
             for (int i = 0; i < 64; i += Vector128<float>.Count)
             {
-                Vector128<float> value = InterpolateVector128(ref input, axis, (64 * (firstWord + word)) + i);
+                Vector128<float> value = InterpolateVector128(ref input, tables, (64 * (firstWord + word)) + i);
                 l |= (ulong)Vector128.GreaterThan(value, lowerCutoff).ExtractMostSignificantBits() << i;
                 m |= (ulong)Vector128.GreaterThan(value, middleCutoff).ExtractMostSignificantBits() << i;
                 u |= (ulong)Vector128.GreaterThan(value, upperCutoff).ExtractMostSignificantBits() << i;
@@ -80,6 +81,7 @@ internal static partial class MaskKernels
         Span<ulong> lower, Span<ulong> middle, Span<ulong> upper)
     {
         ref float input = ref MemoryMarshal.GetReference(source);
+        InterpolationTables tables = new(axis, Vector256<float>.Count);
         Vector256<float> lowerCutoff = Vector256.Create(cutoffs.Lower);
         Vector256<float> middleCutoff = Vector256.Create(cutoffs.Middle);
         Vector256<float> upperCutoff = Vector256.Create(cutoffs.Upper);
@@ -88,7 +90,7 @@ internal static partial class MaskKernels
             ulong l = 0, m = 0, u = 0;
             for (int i = 0; i < 64; i += Vector256<float>.Count)
             {
-                Vector256<float> value = InterpolateVector256(ref input, axis, (64 * (firstWord + word)) + i);
+                Vector256<float> value = InterpolateVector256(ref input, tables, (64 * (firstWord + word)) + i);
                 l |= (ulong)Vector256.GreaterThan(value, lowerCutoff).ExtractMostSignificantBits() << i;
                 m |= (ulong)Vector256.GreaterThan(value, middleCutoff).ExtractMostSignificantBits() << i;
                 u |= (ulong)Vector256.GreaterThan(value, upperCutoff).ExtractMostSignificantBits() << i;
@@ -103,6 +105,7 @@ internal static partial class MaskKernels
         Span<ulong> lower, Span<ulong> middle, Span<ulong> upper)
     {
         ref float input = ref MemoryMarshal.GetReference(source);
+        InterpolationTables tables = new(axis, Vector512<float>.Count);
         Vector512<float> lowerCutoff = Vector512.Create(cutoffs.Lower);
         Vector512<float> middleCutoff = Vector512.Create(cutoffs.Middle);
         Vector512<float> upperCutoff = Vector512.Create(cutoffs.Upper);
@@ -111,7 +114,7 @@ internal static partial class MaskKernels
             ulong l = 0, m = 0, u = 0;
             for (int i = 0; i < 64; i += Vector512<float>.Count)
             {
-                Vector512<float> value = InterpolateVector512(ref input, axis, (64 * (firstWord + word)) + i);
+                Vector512<float> value = InterpolateVector512(ref input, tables, (64 * (firstWord + word)) + i);
                 l |= Vector512.GreaterThan(value, lowerCutoff).ExtractMostSignificantBits() << i;
                 m |= Vector512.GreaterThan(value, middleCutoff).ExtractMostSignificantBits() << i;
                 u |= Vector512.GreaterThan(value, upperCutoff).ExtractMostSignificantBits() << i;

@@ -32,18 +32,21 @@ internal static partial class MaskKernels
         int end = start + count;
         if (Vector512.IsHardwareAccelerated && Avx512F.IsSupported && axis.Reach16 <= ReadAhead)
         {
+            InterpolationTables tables = new(axis, Vector512<float>.Count);
             for (int i = start; i < end; i += Vector512<float>.Count)
-                InterpolateVector512(ref input, axis, i).StoreUnsafe(ref output, (nuint)i);
+                InterpolateVector512(ref input, tables, i).StoreUnsafe(ref output, (nuint)i);
         }
         else if (Vector256.IsHardwareAccelerated && Avx2.IsSupported)
         {
+            InterpolationTables tables = new(axis, Vector256<float>.Count);
             for (int i = start; i < end; i += Vector256<float>.Count)
-                InterpolateVector256(ref input, axis, i).StoreUnsafe(ref output, (nuint)i);
+                InterpolateVector256(ref input, tables, i).StoreUnsafe(ref output, (nuint)i);
         }
         else if (Vector128.IsHardwareAccelerated)
         {
+            InterpolationTables tables = new(axis, Vector128<float>.Count);
             for (int i = start; i < end; i += Vector128<float>.Count)
-                InterpolateVector128(ref input, axis, i).StoreUnsafe(ref output, (nuint)i);
+                InterpolateVector128(ref input, tables, i).StoreUnsafe(ref output, (nuint)i);
         }
         else
         {
@@ -62,61 +65,56 @@ internal static partial class MaskKernels
 
     // Four neighbours picked one by one: there is no cheap lookup at this width.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static Vector128<float> InterpolateVector128(ref float source, InterpolationAxis axis, int i)
+    internal static Vector128<float> InterpolateVector128(ref float source, in InterpolationTables axis, int i)
     {
-        ref int first = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(axis.First), i);
-        ref int second = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(axis.Second), i);
+        ref int first = ref Unsafe.Add(ref axis.First, i);
+        ref int second = ref Unsafe.Add(ref axis.Second, i);
         Vector128<float> a = Vector128.Create(
             Unsafe.Add(ref source, first), Unsafe.Add(ref source, Unsafe.Add(ref first, 1)),
             Unsafe.Add(ref source, Unsafe.Add(ref first, 2)), Unsafe.Add(ref source, Unsafe.Add(ref first, 3)));
         Vector128<float> b = Vector128.Create(
             Unsafe.Add(ref source, second), Unsafe.Add(ref source, Unsafe.Add(ref second, 1)),
             Unsafe.Add(ref source, Unsafe.Add(ref second, 2)), Unsafe.Add(ref source, Unsafe.Add(ref second, 3)));
-        Vector128<float> weightA = Vector128.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(axis.FirstWeight), (nuint)i);
-        Vector128<float> weightB = Vector128.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(axis.SecondWeight), (nuint)i);
-        return Vector128.FusedMultiplyAdd(a, weightA, b * weightB);
+        Vector128<float> weightB = Vector128.LoadUnsafe(ref axis.SecondWeight, (nuint)i);
+        return Vector128.FusedMultiplyAdd(a, Vector128<float>.One - weightB, b * weightB);
     }
 
     // Where 8 outputs read at most 8 neighbouring positions (enlarging), these are loaded at once and permuted;
     // otherwise (shrinking) they are gathered.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static unsafe Vector256<float> InterpolateVector256(ref float source, InterpolationAxis axis, int i)
+    internal static unsafe Vector256<float> InterpolateVector256(ref float source, in InterpolationTables axis, int i)
     {
-        Vector256<float> weightA = Vector256.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(axis.FirstWeight), (nuint)i);
-        Vector256<float> weightB = Vector256.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(axis.SecondWeight), (nuint)i);
-        ref int firsts = ref MemoryMarshal.GetArrayDataReference(axis.First);
+        Vector256<float> weightB = Vector256.LoadUnsafe(ref axis.SecondWeight, (nuint)i);
         Vector256<float> a, b;
-        if (axis.Reach8 <= Vector256<float>.Count)
+        if (axis.IsNear)
         {
-            Vector256<float> window = Vector256.LoadUnsafe(ref source, (nuint)Unsafe.Add(ref firsts, i));
-            a = Avx2.PermuteVar8x32(window, Vector256.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(axis.FirstOf8), (nuint)i));
-            b = Avx2.PermuteVar8x32(window, Vector256.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(axis.SecondOf8), (nuint)i));
+            Vector256<float> window = Vector256.LoadUnsafe(ref source, (nuint)Unsafe.Add(ref axis.First, i));
+            a = Avx2.PermuteVar8x32(window, Vector256.LoadUnsafe(ref axis.FirstInGroup, (nuint)i));
+            b = Avx2.PermuteVar8x32(window, Vector256.LoadUnsafe(ref axis.SecondInGroup, (nuint)i));
         }
         else
         {
             fixed (float* pinned = &source)
             {
-                a = Avx2.GatherVector256(pinned, Vector256.LoadUnsafe(ref firsts, (nuint)i), sizeof(float));
-                b = Avx2.GatherVector256(
-                    pinned, Vector256.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(axis.Second), (nuint)i), sizeof(float));
+                a = Avx2.GatherVector256(pinned, Vector256.LoadUnsafe(ref axis.First, (nuint)i), sizeof(float));
+                b = Avx2.GatherVector256(pinned, Vector256.LoadUnsafe(ref axis.Second, (nuint)i), sizeof(float));
             }
         }
 
-        return Vector256.FusedMultiplyAdd(a, weightA, b * weightB);
+        return Vector256.FusedMultiplyAdd(a, Vector256<float>.One - weightB, b * weightB);
     }
 
     // 16 outputs read at most 16 neighbouring positions (enlarging: one load), or at most 32 (shrinking to a half: two).
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static Vector512<float> InterpolateVector512(ref float source, InterpolationAxis axis, int i)
+    internal static Vector512<float> InterpolateVector512(ref float source, in InterpolationTables axis, int i)
     {
-        Vector512<int> first = Vector512.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(axis.FirstOf16), (nuint)i);
-        Vector512<int> second = Vector512.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(axis.SecondOf16), (nuint)i);
-        Vector512<float> weightA = Vector512.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(axis.FirstWeight), (nuint)i);
-        Vector512<float> weightB = Vector512.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(axis.SecondWeight), (nuint)i);
-        nuint start = (nuint)Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(axis.First), i);
+        Vector512<int> first = Vector512.LoadUnsafe(ref axis.FirstInGroup, (nuint)i);
+        Vector512<int> second = Vector512.LoadUnsafe(ref axis.SecondInGroup, (nuint)i);
+        Vector512<float> weightB = Vector512.LoadUnsafe(ref axis.SecondWeight, (nuint)i);
+        nuint start = (nuint)Unsafe.Add(ref axis.First, i);
         Vector512<float> window = Vector512.LoadUnsafe(ref source, start);
         Vector512<float> a, b;
-        if (axis.Reach16 <= Vector512<float>.Count)
+        if (axis.IsNear)
         {
             a = Avx512F.PermuteVar16x32(window, first);
             b = Avx512F.PermuteVar16x32(window, second);
@@ -128,6 +126,24 @@ internal static partial class MaskKernels
             b = Avx512F.PermuteVar16x32x2(window, second, next);
         }
 
-        return Vector512.FusedMultiplyAdd(a, weightA, b * weightB);
+        return Vector512.FusedMultiplyAdd(a, Vector512<float>.One - weightB, b * weightB);
+    }
+
+    /// <summary>
+    /// An axis' tables, taken out of it before a loop: inside, the compiler would fetch each of them anew for every vector.
+    /// </summary>
+    /// <param name="axis">The axis.</param>
+    /// <param name="lanes">Outputs a vector: 4, 8 or 16.</param>
+    /// <remarks>The first weight is not among them: it is what the second leaves of 1, as the axis computes it, too.</remarks>
+    internal readonly ref struct InterpolationTables(InterpolationAxis axis, int lanes)
+    {
+        public readonly ref int First = ref MemoryMarshal.GetArrayDataReference(axis.First);
+        public readonly ref int Second = ref MemoryMarshal.GetArrayDataReference(axis.Second);
+        public readonly ref int FirstInGroup = ref MemoryMarshal.GetArrayDataReference(lanes == 16 ? axis.FirstOf16 : axis.FirstOf8);
+        public readonly ref int SecondInGroup = ref MemoryMarshal.GetArrayDataReference(lanes == 16 ? axis.SecondOf16 : axis.SecondOf8);
+        public readonly ref float SecondWeight = ref MemoryMarshal.GetArrayDataReference(axis.SecondWeight);
+
+        /// <summary>Whether the outputs of a vector read no more positions than a vector has.</summary>
+        public readonly bool IsNear = (lanes == 16 ? axis.Reach16 : axis.Reach8) <= lanes;
     }
 }

@@ -1,7 +1,10 @@
 using System.Collections.Concurrent;
 using System.Numerics;
 using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using SegmentAnything.Rle;
+using SegmentAnything.Rle.Kernels;
 
 namespace SegmentAnything.Kernels;
 
@@ -516,15 +519,9 @@ internal sealed partial class MaskUpscaler
         {
             ulong changed = (bits ^ ((bits << 1) | _last)) & valid;
             if (changed == 0) return;
-            int count = BitOperations.PopCount(changed);
-            if (_changeCount + count > _changes.Length) Array.Resize(ref _changes, 2 * _changes.Length);
-            Span<int> output = _changes.AsSpan(_changeCount, count);
-            for (int i = 0; i < output.Length; i++)
-            {
-                output[i] = position + BitOperations.TrailingZeroCount(changed);
-                changed &= changed - 1;
-            }
-
+            if (_changes.Length - _changeCount < 64 + RleKernels.ChangeSlack) Array.Resize(ref _changes, 2 * _changes.Length);
+            int count = 0;
+            RleKernels.WriteChanges(changed, position, ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(_changes), _changeCount), ref count);
             _changeCount += count;
             _last ^= (ulong)count & 1;
         }
@@ -550,16 +547,9 @@ internal sealed partial class MaskUpscaler
                 position = _start;
             }
 
-            Span<int> output = counts.AsSpan(written, changes.Length);
-            int previous = position;
-            for (int i = 0; i < changes.Length; i++)
-            {
-                output[i] = changes[i] - previous;
-                previous = changes[i];
-            }
-
+            RleKernels.WriteDifferences(changes, position, counts.AsSpan(written));
             written += changes.Length;
-            position = previous;
+            if (!changes.IsEmpty) position = changes[^1];
         }
 
         private bool StartsInForeground => _changeCount > 0 && _changes[0] == _start;
