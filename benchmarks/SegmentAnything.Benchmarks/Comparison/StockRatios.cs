@@ -68,6 +68,8 @@ internal static class StockRatios
         double seconds = Median([.. Enumerable.Range(0, 3).Select(_ => Time(grid))]);
         table.Say($"| the automatic 32x32 grid | | {seconds:F1} s | | {2 * 1024 * PipelineBenchmarks.PromptMultiplyAdds / seconds / 1e9 / peak:P0} |");
 
+        table.Say("");
+        table.Say($"Distance of two cores at the end: {CoreDistance.Measure():F0} ns. Above {CoreDistance.FarNanoseconds} they share no cache, and ONNX Runtime is slower (EncoderRatios).");
         table.Save();
         return 0;
     }

@@ -11,7 +11,7 @@ namespace SegmentAnything.Benchmarks.Machine;
 internal static class CoreDistance
 {
     /// <summary>Distances above this are between cores that share no cache.</summary>
-    public const double FarNanoseconds = 110;
+    public const int FarNanoseconds = 110;
 
     private const int Bursts = 5, Exchanges = 300;
 
@@ -30,6 +30,9 @@ internal static class CoreDistance
     {
         public Mailbox Box;
     }
+
+    /// <summary>Whether the two threads are on cores that share no cache, now.</summary>
+    public static bool AreFar() => Environment.ProcessorCount > 1 && Measure() > FarNanoseconds;
 
     /// <summary>One way, in nanoseconds: the fastest of some bursts, so that a thread that was interrupted does not count.</summary>
     public static double Measure()

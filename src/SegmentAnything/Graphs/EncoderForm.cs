@@ -30,10 +30,10 @@ internal sealed record EncoderForm
     public int ValuesOfStrip { get; init; } = 1 << 20;
 
     /// <summary>
-    /// Tiled: values of the widest picture within a strip of a chain of convolutions. 16 MB: low strips would be computed
-    /// for the rows beside them more than for their own.
+    /// Tiled: values of the widest picture within a strip of the first stage, the rows that it shares with the strips beside
+    /// it not counted. 8 MB: lower strips share more, higher ones leave the cache.
     /// </summary>
-    public int ValuesOfFirstStrip { get; init; } = 1 << 22;
+    public int ValuesOfFirstStrip { get; init; } = 1 << 21;
 
     /// <summary>Tiled: scores of global attention that are computed at a time. 8 MB.</summary>
     public int ScoresOfPart { get; init; } = 1 << 21;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
@@ -88,17 +89,28 @@ internal static partial class MaskKernels
         for (int word = 0; word < lower.Length; word++)
         {
             ulong l = 0, m = 0, u = 0;
-            for (int i = 0; i < 64; i += Vector256<float>.Count)
+            for (int half = 0; half < 64; half += 32)
             {
-                Vector256<float> value = InterpolateVector256(ref input, tables, (64 * (firstWord + word)) + i);
-                l |= (ulong)Vector256.GreaterThan(value, lowerCutoff).ExtractMostSignificantBits() << i;
-                m |= (ulong)Vector256.GreaterThan(value, middleCutoff).ExtractMostSignificantBits() << i;
-                u |= (ulong)Vector256.GreaterThan(value, upperCutoff).ExtractMostSignificantBits() << i;
+                int output = (64 * (firstWord + word)) + half;
+                Vector256<float> a = InterpolateVector256(ref input, tables, output);
+                Vector256<float> b = InterpolateVector256(ref input, tables, output + 8);
+                Vector256<float> c = InterpolateVector256(ref input, tables, output + 16);
+                Vector256<float> d = InterpolateVector256(ref input, tables, output + 24);
+                l |= (ulong)Above(a, b, c, d, lowerCutoff) << half;
+                m |= (ulong)Above(a, b, c, d, middleCutoff) << half;
+                u |= (ulong)Above(a, b, c, d, upperCutoff) << half;
             }
 
             (lower[word], middle[word], upper[word]) = (l, m, u);
         }
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static uint Above(Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d, Vector256<float> cutoff) =>
+        Vector256.GreaterThan(a, cutoff).ExtractMostSignificantBits()
+        | (Vector256.GreaterThan(b, cutoff).ExtractMostSignificantBits() << 8)
+        | (Vector256.GreaterThan(c, cutoff).ExtractMostSignificantBits() << 16)
+        | (Vector256.GreaterThan(d, cutoff).ExtractMostSignificantBits() << 24);
 
     internal static void CutVector512(
         ReadOnlySpan<float> source, InterpolationAxis axis, int firstWord, in Cutoffs cutoffs,
@@ -111,18 +123,23 @@ internal static partial class MaskKernels
         Vector512<float> upperCutoff = Vector512.Create(cutoffs.Upper);
         for (int word = 0; word < lower.Length; word++)
         {
-            ulong l = 0, m = 0, u = 0;
-            for (int i = 0; i < 64; i += Vector512<float>.Count)
-            {
-                Vector512<float> value = InterpolateVector512(ref input, tables, (64 * (firstWord + word)) + i);
-                l |= Vector512.GreaterThan(value, lowerCutoff).ExtractMostSignificantBits() << i;
-                m |= Vector512.GreaterThan(value, middleCutoff).ExtractMostSignificantBits() << i;
-                u |= Vector512.GreaterThan(value, upperCutoff).ExtractMostSignificantBits() << i;
-            }
-
-            (lower[word], middle[word], upper[word]) = (l, m, u);
+            int output = 64 * (firstWord + word);
+            Vector512<float> a = InterpolateVector512(ref input, tables, output);
+            Vector512<float> b = InterpolateVector512(ref input, tables, output + 16);
+            Vector512<float> c = InterpolateVector512(ref input, tables, output + 32);
+            Vector512<float> d = InterpolateVector512(ref input, tables, output + 48);
+            lower[word] = Above(a, b, c, d, lowerCutoff);
+            middle[word] = Above(a, b, c, d, middleCutoff);
+            upper[word] = Above(a, b, c, d, upperCutoff);
         }
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong Above(Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d, Vector512<float> cutoff) =>
+        Vector512.GreaterThan(a, cutoff).ExtractMostSignificantBits()
+        | (Vector512.GreaterThan(b, cutoff).ExtractMostSignificantBits() << 16)
+        | (Vector512.GreaterThan(c, cutoff).ExtractMostSignificantBits() << 32)
+        | (Vector512.GreaterThan(d, cutoff).ExtractMostSignificantBits() << 48);
 }
 
 /// <summary>The cut-off of a mask, and those that its stability is measured at.</summary>

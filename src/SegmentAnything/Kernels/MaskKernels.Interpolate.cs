@@ -132,18 +132,26 @@ internal static partial class MaskKernels
     /// <summary>
     /// An axis' tables, taken out of it before a loop: inside, the compiler would fetch each of them anew for every vector.
     /// </summary>
-    /// <param name="axis">The axis.</param>
-    /// <param name="lanes">Outputs a vector: 4, 8 or 16.</param>
     /// <remarks>The first weight is not among them: it is what the second leaves of 1, as the axis computes it, too.</remarks>
-    internal readonly ref struct InterpolationTables(InterpolationAxis axis, int lanes)
+    internal readonly ref struct InterpolationTables
     {
-        public readonly ref int First = ref MemoryMarshal.GetArrayDataReference(axis.First);
-        public readonly ref int Second = ref MemoryMarshal.GetArrayDataReference(axis.Second);
-        public readonly ref int FirstInGroup = ref MemoryMarshal.GetArrayDataReference(lanes == 16 ? axis.FirstOf16 : axis.FirstOf8);
-        public readonly ref int SecondInGroup = ref MemoryMarshal.GetArrayDataReference(lanes == 16 ? axis.SecondOf16 : axis.SecondOf8);
-        public readonly ref float SecondWeight = ref MemoryMarshal.GetArrayDataReference(axis.SecondWeight);
+        public readonly ref int First, Second, FirstInGroup, SecondInGroup;
+        public readonly ref float SecondWeight;
 
         /// <summary>Whether the outputs of a vector read no more positions than a vector has.</summary>
-        public readonly bool IsNear = (lanes == 16 ? axis.Reach16 : axis.Reach8) <= lanes;
+        public readonly bool IsNear;
+
+        /// <param name="axis">The axis.</param>
+        /// <param name="lanes">Outputs of a vector: 4, 8 or 16.</param>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public InterpolationTables(InterpolationAxis axis, int lanes)
+        {
+            First = ref MemoryMarshal.GetArrayDataReference(axis.First);
+            Second = ref MemoryMarshal.GetArrayDataReference(axis.Second);
+            FirstInGroup = ref MemoryMarshal.GetArrayDataReference(lanes == 16 ? axis.FirstOf16 : axis.FirstOf8);
+            SecondInGroup = ref MemoryMarshal.GetArrayDataReference(lanes == 16 ? axis.SecondOf16 : axis.SecondOf8);
+            SecondWeight = ref MemoryMarshal.GetArrayDataReference(axis.SecondWeight);
+            IsNear = (lanes == 16 ? axis.Reach16 : axis.Reach8) <= lanes;
+        }
     }
 }
