@@ -123,8 +123,8 @@ public sealed class RleMaskJsonConverter : JsonConverter<RleMask>
             int[] buffer = ArrayPool<int>.Shared.Rent(length);
             try
             {
-                int written = CopyText(ref reader, text);
-                return (buffer, RleKernels.ReadText(text.AsSpan(0, written), buffer));
+                ReadOnlySpan<byte> characters = text.AsSpan(0, CopyText(ref reader, text));
+                return (buffer, RleKernels.ReadText(characters, buffer.AsSpan(0, RleKernels.CountNumbers(characters))));
             }
             catch
             {

@@ -29,10 +29,45 @@ internal sealed class IndexedRuns
     {
         _mask = mask;
         Area = RleKernels.Area(mask.Counts);
+        if (mask.Height <= short.MaxValue && TryReadColumns(mask, out MaskBox box, out Layer layer))
+        {
+            Box = box;
+            _layers = [layer];
+            return;
+        }
+
         Box = mask.BoundingBox;
         var collector = new Collector(Box);
         if (mask.Height <= short.MaxValue) RleKernels.VisitPieces(mask.Counts, mask.Height, ref collector);
         _layers = collector.Layers;
+    }
+
+    /// <summary>
+    /// Box and layer of a mask with one piece in each of its columns, without a gap between them, as most have; false for
+    /// another. Each foreground run is then a column.
+    /// </summary>
+    private static bool TryReadColumns(RleMask mask, out MaskBox box, out Layer layer)
+    {
+        (box, layer) = (default, default);
+        ReadOnlySpan<int> counts = mask.Counts;
+        int columns = counts.Length / 2, height = mask.Height, least = height, most = 0;
+        if (columns == 0 || columns > mask.Width) return false;
+        int left = counts[0] / height, top = counts[0] - (left * height);
+        var rows = new short[2 * (columns + Padding)];
+        Span<short> tops = rows.AsSpan(0, columns), bottoms = rows.AsSpan(columns + Padding, columns);
+        for (int i = 0; i < tops.Length && i < bottoms.Length; i++)
+        {
+            int bottom = top + counts[(2 * i) + 1];
+            if (top < 0 || bottom > height) return false;
+            (tops[i], bottoms[i]) = ((short)top, (short)bottom);
+            (least, most) = (Math.Min(least, top), Math.Max(most, bottom));
+            // From one top to the next is a column, or they are not in neighbouring columns.
+            if ((2 * i) + 2 < counts.Length) top = bottom + counts[(2 * i) + 2] - height;
+        }
+
+        box = new MaskBox(left, least, columns, most - least);
+        layer = new Layer(rows, left, left + columns - 1);
+        return true;
     }
 
     /// <summary>Number of foreground pixels.</summary>

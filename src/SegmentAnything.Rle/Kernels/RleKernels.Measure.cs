@@ -14,8 +14,8 @@ internal static partial class RleKernels
     /// </remarks>
     public static long Area(ReadOnlySpan<int> counts)
     {
-        if (Vector512.IsHardwareAccelerated && counts.Length >= 64) return AreaVector512(counts);
-        if (Vector256.IsHardwareAccelerated && counts.Length >= 32) return AreaVector256(counts);
+        if (Vector512.IsHardwareAccelerated && counts.Length >= 16) return AreaVector512(counts);
+        if (Vector256.IsHardwareAccelerated && counts.Length >= 16) return AreaVector256(counts);
         if (Vector128.IsHardwareAccelerated && counts.Length >= 16) return AreaVector128(counts);
         return AreaScalar(counts);
     }
@@ -33,6 +33,7 @@ internal static partial class RleKernels
     internal static long AreaVector512(ReadOnlySpan<int> counts)
     {
         ReadOnlySpan<ulong> pairs = AsPairs(counts);
+        if (pairs.Length < 8) return AreaScalar(counts);
         ref ulong first = ref MemoryMarshal.GetReference(pairs);
         Vector512<ulong> s0 = default, s1 = default, s2 = default, s3 = default;
         int i = 0;
@@ -45,12 +46,16 @@ internal static partial class RleKernels
         }
 
         for (; i <= pairs.Length - 8; i += 8) s0 += Vector512.LoadUnsafe(ref first, (nuint)i) >>> 32;
-        return (long)Vector512.Sum(s0 + s1 + (s2 + s3)) + AreaScalar(counts[(2 * i)..]);
+        // The rest as the end of the last eight; the others of them are in the sum already.
+        Vector512<ulong> last = Vector512.LoadUnsafe(ref first, (nuint)pairs.Length - 8) >>> 32;
+        last &= Vector512.GreaterThan(Vector512<long>.Indices + Vector512.Create((long)(pairs.Length - i)), Vector512.Create(7L)).AsUInt64();
+        return (long)Vector512.Sum(s0 + s1 + (s2 + s3) + last);
     }
 
     internal static long AreaVector256(ReadOnlySpan<int> counts)
     {
         ReadOnlySpan<ulong> pairs = AsPairs(counts);
+        if (pairs.Length < 4) return AreaScalar(counts);
         ref ulong first = ref MemoryMarshal.GetReference(pairs);
         Vector256<ulong> s0 = default, s1 = default, s2 = default, s3 = default;
         int i = 0;
@@ -63,7 +68,9 @@ internal static partial class RleKernels
         }
 
         for (; i <= pairs.Length - 4; i += 4) s0 += Vector256.LoadUnsafe(ref first, (nuint)i) >>> 32;
-        return (long)Vector256.Sum(s0 + s1 + (s2 + s3)) + AreaScalar(counts[(2 * i)..]);
+        Vector256<ulong> last = Vector256.LoadUnsafe(ref first, (nuint)pairs.Length - 4) >>> 32;
+        last &= Vector256.GreaterThan(Vector256<long>.Indices + Vector256.Create((long)(pairs.Length - i)), Vector256.Create(3L)).AsUInt64();
+        return (long)Vector256.Sum(s0 + s1 + (s2 + s3) + last);
     }
 
     internal static long AreaVector128(ReadOnlySpan<int> counts)

@@ -56,11 +56,19 @@ internal static partial class RleKernels
     // Without vectors: a number at a time, all its groups at once.
     internal static int WriteTextSpread(ReadOnlySpan<int> counts, Span<byte> text)
     {
-        int length = WriteTextScalar(counts[..3], text);
+        ref int runs = ref MemoryMarshal.GetReference(counts);
         ref byte start = ref MemoryMarshal.GetReference(text);
-        ref byte end = ref WriteNumbers(
-            ref MemoryMarshal.GetReference(counts), 3, counts.Length, ref Unsafe.Add(ref start, length));
+        ref byte end = ref WriteNumbers(ref runs, 3, counts.Length, ref WriteFirstThree(ref runs, ref start));
         return (int)Unsafe.ByteOffset(ref start, ref end);
+    }
+
+    // They have no run two before them, or (run 2) are not written as the difference to it.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ref byte WriteFirstThree(ref int runs, ref byte next)
+    {
+        next = ref WriteNumber(runs, ref next);
+        next = ref WriteNumber(Unsafe.Add(ref runs, 1), ref next);
+        return ref WriteNumber(Unsafe.Add(ref runs, 2), ref next);
     }
 
     // Sixteen differences at a time when each fits one character: then they are as many bytes. Otherwise eight, of one or
@@ -69,31 +77,49 @@ internal static partial class RleKernels
     {
         ref int runs = ref MemoryMarshal.GetReference(counts);
         ref byte start = ref MemoryMarshal.GetReference(text);
-        ref byte next = ref Unsafe.Add(ref start, WriteTextScalar(counts[..3], text));
-        int i = 3;
+        ref byte next = ref WriteFirstThree(ref runs, ref start);
+        int i = 3, last = counts.Length - 1;
         while (i <= counts.Length - 16)
         {
-            Vector256<int> low = Vector256.LoadUnsafe(ref runs, (nuint)i) - Vector256.LoadUnsafe(ref runs, (nuint)i - 2);
-            Vector256<int> high = Vector256.LoadUnsafe(ref runs, (nuint)i + 8) - Vector256.LoadUnsafe(ref runs, (nuint)i + 6);
-            // -16..15 moved to 0..31: no bit above the fifth.
-            Vector256<int> beyondLow = low + Vector256.Create(16), beyondHigh = high + Vector256.Create(16);
-            if (((beyondLow | beyondHigh) & Vector256.Create(~31)) == Vector256<int>.Zero)
+            if (TryWriteSingles(ref runs, i, ref next, out Vector256<int> first))
             {
-                Vector256<short> words = Vector256.Narrow(low, high);
-                Vector128<sbyte> bytes = Vector128.Narrow(words.GetLower(), words.GetUpper());
-                ((bytes & Vector128.Create((sbyte)31)) + Vector128.Create((sbyte)48)).AsByte().StoreUnsafe(ref next);
                 next = ref Unsafe.Add(ref next, 16);
                 i += 16;
                 continue;
             }
 
-            int length = Ssse3.IsSupported ? WritePairs(low, ref next) : 0;
+            int length = Ssse3.IsSupported ? WritePairs(first, ref next) : 0;
             next = ref length != 0 ? ref Unsafe.Add(ref next, length) : ref WriteNumbers(ref runs, i, i + 8, ref next);
             i += 8;
         }
 
+        // What is left, but for the last run, which is often far from its neighbours: as the end of sixteen. Where all have
+        // a character each, those before them are written again where they are; otherwise nothing is written.
+        int left = last - i;
+        if (left > 0 && last >= 19 && TryWriteSingles(ref runs, last - 16, ref Unsafe.Subtract(ref next, 16 - left), out _))
+        {
+            next = ref Unsafe.Add(ref next, left);
+            i = last;
+        }
+
         next = ref WriteNumbers(ref runs, i, counts.Length, ref next);
         return (int)Unsafe.ByteOffset(ref start, ref next);
+    }
+
+    // Sixteen differences of one character each; false, and nothing written, when one needs more. Gives the first eight.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool TryWriteSingles(ref int runs, int i, ref byte next, out Vector256<int> first)
+    {
+        Vector256<int> low = Vector256.LoadUnsafe(ref runs, (nuint)i) - Vector256.LoadUnsafe(ref runs, (nuint)i - 2);
+        Vector256<int> high = Vector256.LoadUnsafe(ref runs, (nuint)i + 8) - Vector256.LoadUnsafe(ref runs, (nuint)i + 6);
+        first = low;
+        // -16..15 moved to 0..31: no bit above the fifth.
+        Vector256<int> beyondLow = low + Vector256.Create(16), beyondHigh = high + Vector256.Create(16);
+        if (((beyondLow | beyondHigh) & Vector256.Create(~31)) != Vector256<int>.Zero) return false;
+        Vector256<short> words = Vector256.Narrow(low, high);
+        Vector128<sbyte> bytes = Vector128.Narrow(words.GetLower(), words.GetUpper());
+        ((bytes & Vector128.Create((sbyte)31)) + Vector128.Create((sbyte)48)).AsByte().StoreUnsafe(ref next);
+        return true;
     }
 
     // Eight differences of one or two characters: 16 bytes, from which a shuffle takes the second characters that are not
@@ -148,7 +174,7 @@ internal static partial class RleKernels
         ref int runs = ref MemoryMarshal.GetReference(counts);
         ref byte start = ref MemoryMarshal.GetReference(text);
         int i = 17, last = counts.Length - 1;
-        ref byte next = ref Unsafe.Add(ref start, WriteTextScalar(counts[..1], text));
+        ref byte next = ref WriteNumber(runs, ref start);
         // Runs 1 and 2 have none before them to differ from.
         Vector512<int> first = Vector512.LoadUnsafe(ref runs, 1);
         int length = WriteGroups(first - Avx512F.AlignRight32(first, Vector512<int>.Zero, 14), 16, ref next);
@@ -179,6 +205,13 @@ internal static partial class RleKernels
     private static int WriteGroups(Vector512<int> differences, int count, ref byte next)
     {
         Vector512<uint> bits = differences.AsUInt32(), magnitudes = (differences ^ (differences >> 31)).AsUInt32();
+        if (count == 16 && (magnitudes & Vector512.Create(~0xfu)) == Vector512<uint>.Zero)
+        {
+            // A character each.
+            Avx512F.ConvertToVector128Byte((bits & Vector512.Create(0x1fu)) + Vector512.Create(0x30u)).StoreUnsafe(ref next);
+            return 16;
+        }
+
         if ((magnitudes & Vector512.Create(~0x7ffffu)) != Vector512<uint>.Zero) return 0;
         Vector512<uint> groups = (bits & Vector512.Create(0x1fu)) | ((bits << 3) & Vector512.Create(0x1f00u))
             | ((bits << 6) & Vector512.Create(0x1f0000u)) | ((bits << 9) & Vector512.Create(0x1f000000u));
@@ -194,24 +227,26 @@ internal static partial class RleKernels
     }
 
     // Writes the runs from one index to another, each as the difference to the run two before; returns where the text ends.
-    // Spreads the bits of a number over bytes, five to each, sets the continuation bit in all but the last and adds 48;
-    // writes 8 bytes, of which the number's are the first.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ref byte WriteNumbers(ref int runs, int from, int to, ref byte next)
     {
         for (int i = from; i < to; i++)
-        {
-            int value = Unsafe.Add(ref runs, i) - Unsafe.Add(ref runs, i - 2);
-            // Bits without the sign's repetitions, and one for the sign; five a group.
-            int bits = 33 - BitOperations.LeadingZeroCount((uint)(value ^ (value >> 31)));
-            int groups = ((bits * 13) + 52) >> 6;
-            ulong more = 0x2020202020202020UL & ((1UL << (8 * (groups - 1))) - 1);
-            // The sum stays below 128 in each byte, so nothing is carried.
-            Unsafe.WriteUnaligned(ref next, (SpreadGroups((ulong)value) | more) + 0x3030303030303030UL);
-            next = ref Unsafe.Add(ref next, groups);
-        }
-
+            next = ref WriteNumber(Unsafe.Add(ref runs, i) - Unsafe.Add(ref runs, i - 2), ref next);
         return ref next;
+    }
+
+    // Spreads the bits of a number over bytes, five to each, sets the continuation bit in all but the last and adds 48;
+    // writes 8 bytes, of which the number's are the first. Returns the place behind those.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ref byte WriteNumber(int value, ref byte next)
+    {
+        // Bits without the sign's repetitions, and one for the sign; five a group.
+        int bits = 33 - BitOperations.LeadingZeroCount((uint)(value ^ (value >> 31)));
+        int groups = ((bits * 13) + 52) >> 6;
+        ulong more = 0x2020202020202020UL & ((1UL << (8 * (groups - 1))) - 1);
+        // The sum stays below 128 in each byte, so nothing is carried.
+        Unsafe.WriteUnaligned(ref next, (SpreadGroups((ulong)value) | more) + 0x3030303030303030UL);
+        return ref Unsafe.Add(ref next, groups);
     }
 
     // Bits 5 k .. 5 k + 4 go to the low bits of byte k.
@@ -265,7 +300,7 @@ internal static partial class RleKernels
 
     /// <summary>Reads COCO's text into runs, as they are written: runs of length 0 are kept.</summary>
     /// <param name="text">ASCII.</param>
-    /// <param name="counts">At least as long as <see cref="CountNumbers"/> says.</param>
+    /// <param name="counts">As long as <see cref="CountNumbers"/> says.</param>
     /// <returns>The number of runs.</returns>
     /// <exception cref="RleFormatException">
     /// A character outside '0' to 'o', a number of more than 7 characters or that does not end, a run that is negative
@@ -294,144 +329,146 @@ internal static partial class RleKernels
         return runs;
     }
 
-    // Sixteen numbers of up to four characters at a time. Returns -1 for a text that is not right.
+    // Thirty-two numbers of one character each at a time, or sixteen of up to four. Returns -1 for a text that is not right.
     internal static int ReadTextVector512(ReadOnlySpan<byte> text, Span<int> counts)
     {
-        Vector512<int> signBits = default;
-        Vector512<byte> wrongBits = default;
-        int position = ReadFirstGroups(text, counts, ref signBits, ref wrongBits), runs = position == 0 ? 0 : 16;
-        if (runs == 0 && !TryReadNumbers(text, ref position, counts, ref runs, 3)) return -1;
-        if (position == text.Length) return runs;
+        if (text.Length < 64 || counts.Length < 16) return ReadTextVector128(text, counts);
         ref byte source = ref MemoryMarshal.GetReference(text);
         ref int destination = ref MemoryMarshal.GetReference(counts);
-        Vector512<int> before = LastTwo(ref destination, runs);
-        while (position <= text.Length - 64 && runs <= counts.Length - 16)
+        // The first run goes by itself: runs 1 and 2 are then the first of their kind, with nothing to differ from.
+        int position = ReadNumbers(text, 0, counts, 0, 1), runs = 1, lastPosition = text.Length - 64;
+        if (position < 0) return -1;
+        Vector512<byte> wrongBits = default;
+        Vector512<int> before = default, signBits = default;
+        while (runs < counts.Length)
         {
-            Vector512<byte> zeros = Vector512.Create((byte)48);
-            Vector512<byte> characters = Vector512.LoadUnsafe(ref source, (nuint)position) - zeros;
-            Vector512<byte> previous = Vector512.LoadUnsafe(ref source, (nuint)position - 1) - zeros;
-            Vector512<int> read = ReadGroups(characters, previous, before, ref wrongBits, out int length);
-            if (length != 0)
+            // At the end: the last 64 characters, moved to the front, with zeros behind them that are numbers too.
+            Vector512<byte> characters = Vector512.LoadUnsafe(ref source, (nuint)Math.Min(position, lastPosition)) - Vector512.Create((byte)48);
+            if (position > lastPosition) characters = MoveDown(characters, position - lastPosition);
+            wrongBits |= characters;
+            Vector512<byte> endsHere = Vector512.Equals(characters & Vector512.Create((byte)0x20), Vector512<byte>.Zero);
+            ulong ends = endsHere.ExtractMostSignificantBits();
+            int left = counts.Length - runs;
+            if ((uint)ends == uint.MaxValue && left >= 32)
             {
-                read.StoreUnsafe(ref destination, (nuint)runs);
-                signBits |= read;
-                before = Avx512F.PermuteVar16x32(read, LastTwoLanes);
-                runs += 16;
-                position += length;
+                (Vector512<int> low, Vector512<int> high) = ReadSingles(characters.GetLower());
+                low += before;
+                high += before;
+                low.StoreUnsafe(ref destination, (nuint)runs);
+                high.StoreUnsafe(ref destination, (nuint)runs + 16);
+                signBits |= low | high;
+                before = Avx512F.PermuteVar16x32(high, LastTwoLanes);
+                runs += 32;
+                position += 32;
                 continue;
             }
 
-            if (!TryReadNumbers(text, ref position, counts, ref runs, 16)) return -1;
-            before = LastTwo(ref destination, runs);
-        }
-
-        ReadLastGroups(text, ref position, counts, ref runs, before, ref signBits, ref wrongBits);
-        if (signBits.ExtractMostSignificantBits() != 0 || (wrongBits & Vector512.Create((byte)0xc0)) != Vector512<byte>.Zero) return -1;
-        return TryReadNumbers(text, ref position, counts, ref runs, int.MaxValue) ? runs : -1;
-    }
-
-    // The first sixteen numbers; returns how many characters they have, or 0 when there are not as many characters or runs,
-    // or one is too long.
-    private static int ReadFirstGroups(
-        ReadOnlySpan<byte> text, Span<int> counts, ref Vector512<int> signBits, ref Vector512<byte> wrongBits)
-    {
-        if (text.Length < 64 || counts.Length < 16) return 0;
-        Vector512<byte> characters = Vector512.LoadUnsafe(ref MemoryMarshal.GetReference(text)) - Vector512.Create((byte)48);
-        // In front of the first there is nothing that could go on.
-        Vector512<byte> previous = Avx512Vbmi.PermuteVar64x8(characters, Vector512<byte>.Indices - Vector512<byte>.One)
-            & Vector512.GreaterThan(Vector512<byte>.Indices, Vector512<byte>.Zero);
-        Vector512<int> read = ReadGroups(characters, previous, default, ref wrongBits, out int length);
-        if (length == 0) return 0;
-        // Run 2 is no difference to run 0, so those of even numbers have it too much.
-        Vector512<int> even = Vector512.Create(0, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0);
-        read -= Vector512.Shuffle(read, Vector512<int>.Zero) & even;
-        read.StoreUnsafe(ref MemoryMarshal.GetReference(counts));
-        signBits |= read;
-        return length;
-    }
-
-    // The rest, of less than 64 characters or 16 numbers; where that is not so, or a number is too long, something is left.
-    private static void ReadLastGroups(
-        ReadOnlySpan<byte> text, ref int position, Span<int> counts, ref int runs,
-        Vector512<int> before, ref Vector512<int> signBits, ref Vector512<byte> wrongBits)
-    {
-        int left = CountNumbers(text[position..]), length = 64 - (text.Length - position);
-        if (left == 0 || left > counts.Length - runs || text.Length < 64 || length <= 0 || text[^1] >= 48 + 32) return;
-        // The end of the last 64 characters, moved to the front, with zeros behind it that are numbers too.
-        Vector512<byte> characters = Vector512.LoadUnsafe(ref MemoryMarshal.GetReference(text), (nuint)text.Length - 64) - Vector512.Create((byte)48);
-        Span<int> some = stackalloc int[16];
-        while (left > 0)
-        {
-            Vector512<byte> from = Vector512<byte>.Indices + Vector512.Create((byte)length);
-            characters = Avx512Vbmi.PermuteVar64x8(characters, from) & Vector512.LessThan(from, Vector512.Create((byte)64));
-            // In front of the first is the last zero, which ends a number, as the character there does.
-            Vector512<byte> previous = Avx512Vbmi.PermuteVar64x8(characters, Vector512<byte>.Indices - Vector512<byte>.One);
-            Vector512<int> read = ReadGroups(characters, previous, before, ref wrongBits, out length);
-            if (length == 0) return;
             int count = Math.Min(left, 16);
-            read.CopyTo(some);
-            some[..count].CopyTo(counts[runs..]);
+            ulong lastEnd = Bmi2.X64.ParallelBitDeposit(1UL << (count - 1), ends);
+            bool isTooLong = false;
+            Vector512<int> read = (ends & 0xffff) == 0xffff
+                ? SignExtend(characters) : JoinGroups(characters, endsHere, out isTooLong);
+            if (lastEnd == 0 || isTooLong)
+            {
+                position = ReadNumbers(text, position, counts, runs, count);
+                if (position < 0) return -1;
+                runs += count;
+                before = Vector512.Create(LastTwo(ref destination, runs).AsInt64().ToScalar()).AsInt32();
+                continue;
+            }
+
+            read = AddUp(read) + before;
             signBits |= read;
             before = Avx512F.PermuteVar16x32(read, LastTwoLanes);
-            left -= count;
+            if (count == 16) read.StoreUnsafe(ref destination, (nuint)runs);
+            else StoreLast(read, count, ref Unsafe.Add(ref destination, counts.Length - 16));
             runs += count;
-            position = Math.Min(position + length, text.Length);
+            position += BitOperations.TrailingZeroCount(lastEnd) + 1;
         }
+
+        bool isRight = position == text.Length && signBits.ExtractMostSignificantBits() == 0
+            && (wrongBits & Vector512.Create((byte)0xc0)) == Vector512<byte>.Zero;
+        return isRight ? runs : -1;
     }
 
     private static Vector512<int> LastTwoLanes => Vector512.Create(14, 15, 14, 15, 14, 15, 14, 15, 14, 15, 14, 15, 14, 15, 14, 15);
 
-    // The two runs before an index, in every pair of lanes.
-    private static Vector512<int> LastTwo(ref int counts, int index) => Vector512.Create(
-        Unsafe.ReadUnaligned<long>(ref Unsafe.As<int, byte>(ref Unsafe.Add(ref counts, index - 2)))).AsInt32();
-
-    // The first sixteen numbers of 64 characters (less 48), as runs, and how many characters they have; 0 when one of them
-    // has more than four, or not all are there. The characters one place before are given too.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<int> ReadGroups(
-        Vector512<byte> characters, Vector512<byte> previous, Vector512<int> before, ref Vector512<byte> wrongBits, out int length)
+    // Without the first so many bytes, and zeros behind.
+    private static Vector512<byte> MoveDown(Vector512<byte> bytes, int count)
     {
+        Vector512<byte> from = Vector512<byte>.Indices + Vector512.Create((byte)count);
+        return Avx512Vbmi.PermuteVar64x8(bytes, from) & Vector512.LessThan(from, Vector512.Create((byte)64));
+    }
+
+    // Writes the first so many of sixteen to the end of the sixteen places from a reference; the others stay.
+    private static void StoreLast(Vector512<int> values, int count, ref int last)
+    {
+        Vector512<int> from = Vector512<int>.Indices - Vector512.Create(16 - count);
+        Vector512.ConditionalSelect(
+            Vector512.LessThan(from, Vector512<int>.Zero), Vector512.LoadUnsafe(ref last), Avx512F.PermuteVar16x32(values, from))
+            .StoreUnsafe(ref last);
+    }
+
+    // Thirty-two differences of one character each (less 48), added up: each plus all those of its parity before it.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static (Vector512<int> Low, Vector512<int> High) ReadSingles(Vector256<byte> characters)
+    {
+        // Sign extension of five bits: (x ^ 16) - 16. Sixteen of them stay within 256, so 16 bits do.
+        Vector256<byte> sixteens = Vector256.Create((byte)16);
+        Vector512<short> sums = Avx512BW.ConvertToVector512Int16(((characters ^ sixteens) - sixteens).AsSByte());
+        sums += Avx512BW.ShiftLeftLogical128BitLane(sums.AsByte(), 4).AsInt16();
+        sums += Avx512BW.ShiftLeftLogical128BitLane(sums.AsByte(), 8).AsInt16();
+        // The last pair of each 128 bits goes on: from the first to the second and the third to the fourth, then from those
+        // two to the other two.
+        Vector512<int> pairs = Avx512F.PermuteVar16x32(sums.AsInt32(), Vector512.Create(0, 0, 0, 0, 3, 3, 3, 3, 0, 0, 0, 0, 11, 11, 11, 11));
+        sums += (pairs & Vector512.Create(0, 0, 0, 0, -1, -1, -1, -1, 0, 0, 0, 0, -1, -1, -1, -1)).AsInt16();
+        pairs = Avx512F.PermuteVar16x32(sums.AsInt32(), Vector512.Create(7));
+        sums += (pairs & Vector512.Create(0, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1, -1, -1)).AsInt16();
+        return (Avx512F.ConvertToVector512Int32(sums.GetLower()), Avx512F.ConvertToVector512Int32(sums.GetUpper()));
+    }
+
+    // The first sixteen characters (less 48), each a difference.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<int> SignExtend(Vector512<byte> characters)
+    {
+        Vector128<byte> first = (characters.GetLower().GetLower() ^ Vector128.Create((byte)16)) - Vector128.Create((byte)16);
+        return Avx512F.ConvertToVector512Int32(first.AsSByte());
+    }
+
+    // The first sixteen numbers of 64 characters (less 48), given which of them are the last of a number (not all are);
+    // isTooLong says that one of them has more than four.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<int> JoinGroups(Vector512<byte> characters, Vector512<byte> endsHere, out bool isTooLong)
+    {
+        // Numbers start behind the end of the one before; the first at 0, which is what comes after the last end (it takes
+        // the 64th). Sixteen starts, each four times, plus 0 to 3, are where the sixteen times four characters are.
         Vector512<byte> more = Vector512.Create((byte)0x20);
-        wrongBits |= characters;
-        ulong ends = Vector512.Equals(characters & more, Vector512<byte>.Zero).ExtractMostSignificantBits();
-        Vector512<int> differences;
-        if ((ends & 0xffff) == 0xffff)
-        {
-            // A number a character. Sign extension of five bits: (x ^ 16) - 16.
-            Vector128<byte> first = (characters.GetLower().GetLower() ^ Vector128.Create((byte)16)) - Vector128.Create((byte)16);
-            differences = Avx512F.ConvertToVector512Int32(first.AsSByte());
-            length = 16;
-        }
-        else
-        {
-            // Where numbers start: behind an end. The first sixteen starts, each four times, plus 0 to 3, are where the
-            // sixteen times four characters are.
-            Vector512<byte> starts = Avx512Vbmi2.Compress(
-                Vector512<byte>.Zero, Vector512.Equals(previous & more, Vector512<byte>.Zero), Vector512<byte>.Indices);
-            Vector512<byte> lanes = (Vector512<uint>.Indices * 0x01010101u).AsByte();
-            Vector512<byte> places = Avx512Vbmi.PermuteVar64x8(starts, lanes) + Vector512.Create(0x03020100u).AsByte();
-            Vector512<byte> groups = Avx512Vbmi.PermuteVar64x8(characters, places);
+        Vector512<byte> starts = Avx512Vbmi2.Compress(Vector512<byte>.Zero, endsHere, Vector512<byte>.Indices);
+        Vector512<byte> numberBefore = (Vector512<uint>.Indices * 0x01010101u).AsByte() - Vector512<byte>.One;
+        Vector512<uint> behind = Vector512.Create(0x04030201u).WithElement(0, 0x03020100u);
+        Vector512<byte> places = Avx512Vbmi.PermuteVar64x8(starts, numberBefore) + behind.AsByte();
+        Vector512<byte> groups = Avx512Vbmi.PermuteVar64x8(characters, places);
 
-            // A character belongs to the number when all before it say that more follow.
-            Vector512<uint> follows = (groups & more).AsUInt32(), one = follows << 8;
-            Vector512<uint> belongs = one & ((one << 8) | Vector512.Create(0x2020u)) & ((one << 16) | Vector512.Create(0x202020u));
-            ulong sixteenth = Bmi2.X64.ParallelBitDeposit(1UL << 15, ends);
-            length = BitOperations.TrailingZeroCount(sixteenth) + 1;
-            if (sixteenth == 0 || (follows & belongs & Vector512.Create(0x20000000u)) != Vector512<uint>.Zero) length = 0;
-            Vector512<byte> isMine = Vector512.Equals((belongs | Vector512.Create(0x20u)).AsByte(), more);
+        // A character belongs to the number when all before it say that more follow.
+        Vector512<uint> follows = (groups & more).AsUInt32(), one = follows << 8;
+        Vector512<uint> belongs = one & ((one << 8) | Vector512.Create(0x2020u)) & ((one << 16) | Vector512.Create(0x202020u));
+        isTooLong = (follows & belongs & Vector512.Create(0x20000000u)) != Vector512<uint>.Zero;
+        Vector512<byte> isMine = Vector512.Equals((belongs | Vector512.Create(0x20u)).AsByte(), more);
 
-            // Five bits a character; those of the last one, which does not say that more follow, with a sign.
-            Vector512<byte> isNegative = Vector512.Equals(groups & Vector512.Create((byte)0x30), Vector512.Create((byte)0x10));
-            Vector512<byte> digits = ((groups & Vector512.Create((byte)0x1f)) - (isNegative & more)) & isMine;
-            Vector512<short> pairs = Avx512BW.MultiplyAddAdjacent(Vector512.Create((ushort)0x2001).AsByte(), digits.AsSByte());
-            differences = Avx512BW.MultiplyAddAdjacent(pairs, Vector512.Create(0x04000001).AsInt16());
-        }
+        // Five bits a character; those of the last one, which does not say that more follow, with a sign.
+        Vector512<byte> isNegative = Vector512.Equals(groups & Vector512.Create((byte)0x30), Vector512.Create((byte)0x10));
+        Vector512<byte> digits = ((groups & Vector512.Create((byte)0x1f)) - (isNegative & more)) & isMine;
+        Vector512<short> pairs = Avx512BW.MultiplyAddAdjacent(Vector512.Create((ushort)0x2001).AsByte(), digits.AsSByte());
+        return Avx512BW.MultiplyAddAdjacent(pairs, Vector512.Create(0x04000001).AsInt16());
+    }
 
-        // Run k is its difference plus run k - 2: sums over every second lane, doubling the reach.
+    // Run k is its difference plus run k - 2: sums over every second lane, doubling the reach.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<int> AddUp(Vector512<int> differences)
+    {
         differences += Avx512F.AlignRight32(differences, Vector512<int>.Zero, 14);
         differences += Avx512F.AlignRight32(differences, Vector512<int>.Zero, 12);
-        differences += Avx512F.AlignRight32(differences, Vector512<int>.Zero, 8);
-        return differences + before;
+        return differences + Avx512F.AlignRight32(differences, Vector512<int>.Zero, 8);
     }
 
     // 16 characters at a time. When each is a number of its own, vectors add the differences up; otherwise eight numbers of
@@ -439,8 +476,8 @@ internal static partial class RleKernels
     // from 8 bytes. Returns -1 for a text that is not right.
     internal static int ReadTextVector128(ReadOnlySpan<byte> text, Span<int> counts)
     {
-        int runs = 0, position = 0;
-        if (!TryReadNumbers(text, ref position, counts, ref runs, 3)) return -1;
+        int runs = Math.Min(counts.Length, 3), position = ReadNumbers(text, 0, counts, 0, runs);
+        if (position < 0) return -1;
         ref byte source = ref MemoryMarshal.GetReference(text);
         ref int destination = ref MemoryMarshal.GetReference(counts);
         // The sign bits say whether a run is negative (a sum above 2^31 - 1 turns negative too: what is added is small).
@@ -451,17 +488,12 @@ internal static partial class RleKernels
             if (Vector128.GreaterThanAny(characters, Vector128.Create((byte)63))) return -1;
             uint more = (characters + Vector128.Create((byte)96)).ExtractMostSignificantBits();
             // The two runs before are carried in a vector from one round to the next.
-            Vector128<int> before = Vector128.Create(Unsafe.ReadUnaligned<long>(
-                ref Unsafe.As<int, byte>(ref Unsafe.Add(ref destination, runs - 2)))).AsInt32();
+            Vector128<int> before = LastTwo(ref destination, runs);
             if (more == 0)
             {
                 do
                 {
-                    // Sign extension of five bits: (x ^ 16) - 16.
-                    Vector128<sbyte> differences = ((characters ^ Vector128.Create((byte)16)) - Vector128.Create((byte)16)).AsSByte();
-                    (Vector128<short> low, Vector128<short> high) = Vector128.Widen(differences);
-                    AddDifferences(low, ref before, ref signBits, ref Unsafe.Add(ref destination, runs));
-                    AddDifferences(high, ref before, ref signBits, ref Unsafe.Add(ref destination, runs + 8));
+                    AddSingles(characters, ref before, ref signBits, ref Unsafe.Add(ref destination, runs));
                     runs += 16;
                     position += 16;
                     if (position > text.Length - 24) break;
@@ -511,23 +543,53 @@ internal static partial class RleKernels
             position += start;
         }
 
-        if (signBits.ExtractMostSignificantBits() != 0) return -1;
-        return TryReadNumbers(text, ref position, counts, ref runs, int.MaxValue) ? runs : -1;
-    }
-
-    // Up to so many numbers, one by one; false where one is not right.
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private static bool TryReadNumbers(ReadOnlySpan<byte> text, ref int position, Span<int> counts, ref int runs, int most)
-    {
-        for (; most > 0 && position < text.Length; most--)
+        // What is left, but for the last run, which is often far from its neighbours: as the end of sixteen, where each is
+        // a number of its own. Those before them are read again.
+        int left = counts.Length - 1 - runs, from = position + left - 16;
+        if (left is > 0 and <= 16 && runs + left >= 19 && from + 16 <= text.Length && text[from - 1] < 48 + 32)
         {
-            if (!TryReadNumber(text, ref position, out long number)) return false;
-            if (runs > 2) number += counts[runs - 2];
-            if ((ulong)number > int.MaxValue || runs == counts.Length) return false;
-            counts[runs++] = (int)number;
+            Vector128<byte> characters = Vector128.LoadUnsafe(ref source, (nuint)from) - Vector128.Create((byte)48);
+            if (Vector128.LessThanAll(characters, Vector128.Create((byte)32)))
+            {
+                runs += left;
+                position += left;
+                Vector128<int> before = LastTwo(ref destination, runs - 16);
+                AddSingles(characters, ref before, ref signBits, ref Unsafe.Add(ref destination, runs - 16));
+            }
         }
 
-        return true;
+        if (signBits.ExtractMostSignificantBits() != 0) return -1;
+        return ReadNumbers(text, position, counts, runs, counts.Length - runs) == text.Length ? counts.Length : -1;
+    }
+
+    private static Vector128<int> LastTwo(ref int counts, int index) => Vector128.Create(
+        Unsafe.ReadUnaligned<long>(ref Unsafe.As<int, byte>(ref Unsafe.Add(ref counts, index - 2)))).AsInt32();
+
+    // So many numbers from a position, one by one; returns where the text goes on, or -1 where one is not right.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static int ReadNumbers(ReadOnlySpan<byte> text, int position, Span<int> counts, int runs, int count)
+    {
+        for (int end = runs + count; runs < end; runs++)
+        {
+            if (!TryReadNumber(text, ref position, out long number)) return -1;
+            if (runs > 2) number += counts[runs - 2];
+            if ((ulong)number > int.MaxValue) return -1;
+            counts[runs] = (int)number;
+        }
+
+        return position;
+    }
+
+    // Sixteen characters (less 48), each a difference.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddSingles(
+        Vector128<byte> characters, ref Vector128<int> before, ref Vector128<int> signBits, ref int destination)
+    {
+        // Sign extension of five bits: (x ^ 16) - 16.
+        Vector128<sbyte> differences = ((characters ^ Vector128.Create((byte)16)) - Vector128.Create((byte)16)).AsSByte();
+        (Vector128<short> low, Vector128<short> high) = Vector128.Widen(differences);
+        AddDifferences(low, ref before, ref signBits, ref destination);
+        AddDifferences(high, ref before, ref signBits, ref Unsafe.Add(ref destination, 8));
     }
 
     // Runs from differences: run k is its difference plus run k - 2. Sums over every second lane, doubling the reach, then
