@@ -143,6 +143,22 @@ int baseline_from_text(const char *text, u32 *counts)
     return runs;
 }
 
+/* The same to a new array, as pycocotools makes a mask: room for a run a character first, then as much as is needed. */
+u32 *baseline_new_from_text(const char *text, int *runs)
+{
+    u32 *room = malloc(sizeof(u32) * strlen(text));
+    *runs = baseline_from_text(text, room);
+    u32 *counts = malloc(sizeof(u32) * *runs);
+    memcpy(counts, room, sizeof(u32) * *runs);
+    free(room);
+    return counts;
+}
+
+void baseline_free(u32 *counts)
+{
+    free(counts);
+}
+
 int baseline_merge(const u32 *a, int runs_a, const u32 *b, int runs_b, int intersect, u32 *counts)
 {
     u32 left_a = a[0], left_b = b[0], length = 0, step, rest = 1;

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using SegmentAnything.Rle.Kernels;
 
 namespace SegmentAnything.Rle;
@@ -25,18 +27,51 @@ public static class IouMatrix
     {
         CheckCrowd(groundTruths, isCrowd);
         CheckMasks(detections, groundTruths);
+        var ratios = new double[detections.Count, groundTruths.Count];
+        ref byte first = ref MemoryMarshal.GetArrayDataReference((Array)ratios);
+        CompareMasks(detections, groundTruths, isCrowd, MemoryMarshal.CreateSpan(ref Unsafe.As<byte, double>(ref first), ratios.Length));
+        return ratios;
+    }
+
+    /// <summary>Compares masks and writes the ratios to memory that is there already.</summary>
+    /// <param name="detections">Masks of one size.</param>
+    /// <param name="groundTruths">Masks of the same size.</param>
+    /// <param name="isCrowd">One value a ground truth, or none at all when no ground truth is a crowd.</param>
+    /// <param name="destination">
+    /// The ratios, 0 to 1, row-major: for each detection one for each ground truth. What lies behind them is left alone.
+    /// </param>
+    /// <exception cref="ArgumentNullException">A list or a mask is null.</exception>
+    /// <exception cref="ArgumentException">
+    /// There is another number of crowd values than of ground truths, or the destination is too short.
+    /// </exception>
+    /// <exception cref="RleFormatException">The sizes of two masks differ; the position is the index in its list.</exception>
+    /// <remarks>For many images in a loop: a large new matrix often costs as much as the comparison.</remarks>
+    public static void Masks(
+        IReadOnlyList<RleMask> detections, IReadOnlyList<RleMask> groundTruths, ReadOnlySpan<bool> isCrowd, Span<double> destination)
+    {
+        CheckCrowd(groundTruths, isCrowd);
+        CheckMasks(detections, groundTruths);
+        long ratios = (long)detections.Count * groundTruths.Count;
+        if (destination.Length < ratios) ThrowHelper.DestinationTooShort(destination.Length, ratios, nameof(destination));
+        destination = destination[..(int)ratios];
+        destination.Clear();
+        CompareMasks(detections, groundTruths, isCrowd, destination);
+    }
+
+    // Writes the ratios of masks whose boxes meet; all are 0 before.
+    private static void CompareMasks(
+        IReadOnlyList<RleMask> detections, IReadOnlyList<RleMask> groundTruths, ReadOnlySpan<bool> isCrowd, Span<double> ratios)
+    {
         IndexedRuns[] indexed = Index(groundTruths);
         var boxes = new BoxRows(indexed);
-        var ratios = new double[detections.Count, groundTruths.Count];
-        int[] meeting = new int[groundTruths.Count];
+        int[] meeting = new int[indexed.Length];
         for (int d = 0; d < detections.Count; d++)
         {
             var detection = new IndexedRuns(detections[d]);
+            Span<double> row = ratios.Slice(d * indexed.Length, indexed.Length);
             foreach (int g in meeting.AsSpan(0, boxes.FindMeeting(detection.Box, meeting)))
-                ratios[d, g] = detection.IntersectionOverUnion(indexed[g], !isCrowd.IsEmpty && isCrowd[g]);
+                row[g] = detection.IntersectionOverUnion(indexed[g], !isCrowd.IsEmpty && isCrowd[g]);
         }
-
-        return ratios;
     }
 
     /// <summary>Compares boxes.</summary>

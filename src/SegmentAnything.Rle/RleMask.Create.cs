@@ -133,6 +133,29 @@ public sealed partial class RleMask
         }
     }
 
+    /// <summary>Reads the run lengths of COCO's compressed text into memory that is there already; makes no mask.</summary>
+    /// <param name="text">The "counts" string of an annotation, as UTF-8 (it is ASCII).</param>
+    /// <param name="width">Pixels in a row.</param>
+    /// <param name="height">Rows.</param>
+    /// <param name="destination">
+    /// Takes the runs, canonical as those of <see cref="Counts"/>; must have room for every number of the text, of which there
+    /// are at most as many as characters. Elements behind them may be changed.
+    /// </param>
+    /// <returns>The number of runs.</returns>
+    /// <exception cref="ArgumentException">The destination is too short.</exception>
+    /// <exception cref="RleFormatException">
+    /// As with <see cref="FromCocoString(ReadOnlySpan{byte}, int, int)"/>; the destination may then be partly written.
+    /// </exception>
+    /// <remarks>Allocates no managed memory. Source: COCO API, maskApi.c (rleFrString).</remarks>
+    public static int CocoStringToCounts(ReadOnlySpan<byte> text, int width, int height, Span<int> destination)
+    {
+        int pixels = ThrowHelper.CheckSize(width, height), numbers = RleKernels.CountNumbers(text);
+        if (destination.Length < numbers)
+            ThrowHelper.DestinationTooShort(destination.Length, numbers, nameof(destination));
+        int runs = RleKernels.ReadText(text, destination[..numbers]);
+        return RleKernels.Canonicalize(destination[..runs], pixels);
+    }
+
     /// <summary>Makes an empty mask: background everywhere.</summary>
     /// <param name="width">Pixels in a row.</param>
     /// <param name="height">Rows.</param>

@@ -45,6 +45,12 @@ internal static unsafe class NativeBaseline
     public static readonly delegate* unmanaged<byte*, uint*, int> FromText =
         (delegate* unmanaged<byte*, uint*, int>)Export("from_text");
 
+    public static readonly delegate* unmanaged<byte*, int*, uint*> NewFromText =
+        (delegate* unmanaged<byte*, int*, uint*>)Export("new_from_text");
+
+    public static readonly delegate* unmanaged<uint*, void> Free =
+        (delegate* unmanaged<uint*, void>)Export("free");
+
     public static readonly delegate* unmanaged<uint*, int, uint*, int, int, uint*, int> Merge =
         (delegate* unmanaged<uint*, int, uint*, int, int, uint*, int>)Export("merge");
 

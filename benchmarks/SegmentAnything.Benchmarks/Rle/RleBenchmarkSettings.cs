@@ -21,7 +21,8 @@ internal sealed class RleBenchmarkSettings : ManualConfig
         AddJob(new Job().WithIterationTime(TimeInterval.FromMilliseconds(10)).WithWarmupCount(2).WithIterationCount(7)
             .WithGcForce(false).AsMutator());
         AddLogicalGroupRules(BenchmarkLogicalGroupRule.ByCategory);
-        AddFilter(new SimpleFilter(benchmark => NativeBaseline.IsAvailable || benchmark.Descriptor.WorkloadMethodDisplayInfo != "C"));
+        AddFilter(new SimpleFilter(benchmark =>
+            NativeBaseline.IsAvailable || !benchmark.Descriptor.WorkloadMethodDisplayInfo.TrimStart('\'').StartsWith('C')));
         AddColumn(CategoriesColumn.Default, new SpeedupColumn("C"), new SpeedupColumn("scalar"));
         HideColumns("Mean", "Error", "StdDev", "Ratio", "RatioSD", "Alloc Ratio", "Gen0", "Gen1", "Gen2");
     }

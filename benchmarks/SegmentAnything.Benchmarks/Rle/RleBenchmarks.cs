@@ -184,13 +184,17 @@ public unsafe class MeasureBenchmarks : RleBenchmarks
     public MaskBox Box() => Forms.Mask.BoundingBox;
 }
 
-/// <summary>Runs to text and back; the text is an array of its own where nothing else is said, the mask always.</summary>
+/// <summary>Runs to text and back, to a new array or mask or into memory that is there already.</summary>
 public unsafe class TextBenchmarks : RleBenchmarks
 {
     protected override void CompareWithC()
     {
         Check(new ReadOnlySpan<byte>(Forms.NativeScratch, WriteC()).SequenceEqual(Write()), "write, C");
         Check(Forms.IsMask(ReadC()), "read, C");
+        int runs;
+        uint* counts = NativeBaseline.NewFromText(Forms.NativeText, &runs);
+        Check(new ReadOnlySpan<int>(counts, runs).SequenceEqual(Forms.Mask.Counts), "read to a new array, C");
+        NativeBaseline.Free(counts);
     }
 
     protected override void CompareWithScalar()
@@ -208,7 +212,7 @@ public unsafe class TextBenchmarks : RleBenchmarks
     public int WriteScalar() => RleKernels.WriteTextScalar(Forms.Mask.Counts, Forms.WrittenText);
 
     [BenchmarkCategory("write"), Benchmark(Description = "ours, into a buffer")]
-    public int WriteIntoBuffer() => RleKernels.WriteText(Forms.Mask.Counts, Forms.WrittenText);
+    public int WriteIntoBuffer() => Forms.Mask.ToCocoUtf8(Forms.WrittenText);
 
     [BenchmarkCategory("write"), Benchmark(Description = "ours")]
     public byte[] Write() => Forms.Mask.ToCocoUtf8();
@@ -216,11 +220,19 @@ public unsafe class TextBenchmarks : RleBenchmarks
     [BenchmarkCategory("read"), Benchmark(Baseline = true, Description = "C")]
     public int ReadC() => NativeBaseline.FromText(Forms.NativeText, Forms.NativeResult);
 
+    [BenchmarkCategory("read"), Benchmark(Description = "C, to a new array")]
+    public int ReadToNewArrayC()
+    {
+        int runs;
+        NativeBaseline.Free(NativeBaseline.NewFromText(Forms.NativeText, &runs));
+        return runs;
+    }
+
     [BenchmarkCategory("read"), Benchmark(Description = "scalar")]
     public int ReadScalar() => RleKernels.ReadTextScalar(Forms.Text, Forms.ReadCounts);
 
     [BenchmarkCategory("read"), Benchmark(Description = "ours, into a buffer")]
-    public int ReadIntoBuffer() => RleKernels.ReadText(Forms.Text, Forms.ReadCounts);
+    public int ReadIntoBuffer() => RleMask.CocoStringToCounts(Forms.Text, Forms.Width, Forms.Height, Forms.ReadCounts);
 
     [BenchmarkCategory("read"), Benchmark(Description = "ours")]
     public RleMask Read() => RleMask.FromCocoString(Forms.Text, Forms.Width, Forms.Height);

@@ -53,6 +53,7 @@ internal static unsafe class RleRatios
         uint* counts = Copy(MemoryMarshal.Cast<int, uint>(mask.Counts)), otherCounts = Copy(MemoryMarshal.Cast<int, uint>(other.Counts));
         uint* result = Allocate<uint>(pixels + 1);
         byte[] text = mask.ToCocoUtf8(), textBuffer = new byte[(7 * runs) + 8], decoded = new byte[pixels];
+        var readCounts = new int[runs];
         byte* textBytes = Copy<byte>([.. text, 0]), writtenText = Allocate<byte>((7 * runs) + 8);
         int* labels = Allocate<int>(pixels), parents = Allocate<int>((pixels / 2) + 2);
         bool noise = shape == "noise";
@@ -77,11 +78,20 @@ internal static unsafe class RleRatios
         Row("box", width, height, shape, filter, 1, 0,
             () => NativeBaseline.Box(counts, runs, width, height, result), () => _sink += mask.BoundingBox.X);
         Equal(NativeBaseline.ToText(counts, runs, writtenText), text.Length);
-        Row("text, write", width, height, shape, filter, noise ? 1 : 4, 0,
-            () => NativeBaseline.ToText(counts, runs, writtenText), () => RleKernels.WriteText(mask.Counts, textBuffer));
+        Row("text, write into a buffer", width, height, shape, filter, noise ? 1 : 4, 0,
+            () => NativeBaseline.ToText(counts, runs, writtenText), () => mask.ToCocoUtf8(textBuffer));
         Check(NativeBaseline.FromText(textBytes, result), result, mask);
-        Row("text, read", width, height, shape, filter, noise ? 1 : 4, 0,
+        Row("text, read into a buffer", width, height, shape, filter, noise ? 1 : 4, 0,
+            () => NativeBaseline.FromText(textBytes, result), () => RleMask.CocoStringToCounts(text, width, height, readCounts));
+        Row("text, read to a new mask", width, height, shape, filter, noise ? 1 : 4, 0,
             () => NativeBaseline.FromText(textBytes, result), () => RleMask.FromCocoString(text, width, height));
+        Row("text, read to a new mask, C to a new array", width, height, shape, filter, noise ? 1 : 4, 0,
+            () =>
+            {
+                int read;
+                NativeBaseline.Free(NativeBaseline.NewFromText(textBytes, &read));
+            },
+            () => RleMask.FromCocoString(text, width, height));
         Check(NativeBaseline.Merge(counts, runs, otherCounts, otherRuns, 0, result), result, mask.Union(other));
         Row("union", width, height, shape, filter, noise ? 1 : 4, 0,
             () => NativeBaseline.Merge(counts, runs, otherCounts, otherRuns, 0, result), () => mask.Union(other));
@@ -113,7 +123,7 @@ internal static unsafe class RleRatios
 
     private static void CompareIou(string filter)
     {
-        if (!"iou matrix".Contains(filter, StringComparison.Ordinal)) return;
+        if (!"iou matrix 500x500, into a matrix".Contains(filter, StringComparison.Ordinal)) return;
         foreach (string shape in new[] { "blob 0.5 %", "blob 5 %", "blob 30 %" })
         {
             const int Count = 500;
@@ -129,6 +139,9 @@ internal static unsafe class RleRatios
             for (int i = 0; i < Count * Count; i++)
                 if (ratios[i] != ours[i % Count, i / Count]) throw new InvalidOperationException($"IoU {i}: {ratios[i]} in C, {ours[i % Count, i / Count]} ours.");
             Row("iou matrix 500x500", 640, 480, shape, filter, 10, 0, Native, () => IouMatrix.Masks(detections, truths));
+            var written = new double[Count * Count];
+            Row("iou matrix 500x500, into a matrix", 640, 480, shape, filter, 10, 0, Native,
+                () => IouMatrix.Masks(detections, truths, default, written));
         }
     }
 

@@ -14,8 +14,8 @@ namespace SegmentAnything.Rle.Kernels;
 internal sealed class IndexedRuns
 {
     /// <summary>
-    /// Columns behind the last one, so that vectors are whole. They have top and bottom 0, as have columns without a piece,
-    /// and overlap nothing.
+    /// Columns behind the last one, so that vectors are whole. They have bottom 0, as have columns without a piece, and
+    /// overlap nothing, whatever their top (which is not negative).
     /// </summary>
     private const int Padding = 32;
 
@@ -42,32 +42,42 @@ internal sealed class IndexedRuns
         _layers = collector.Layers;
     }
 
-    /// <summary>
-    /// Box and layer of a mask with one piece in each of its columns, without a gap between them, as most have; false for
-    /// another. Each foreground run is then a column.
-    /// </summary>
+    // Box and layer of a mask with one piece in each of its columns and no column without, as most have; false for another.
     private static bool TryReadColumns(RleMask mask, out MaskBox box, out Layer layer)
     {
         (box, layer) = (default, default);
         ReadOnlySpan<int> counts = mask.Counts;
-        int columns = counts.Length / 2, height = mask.Height, least = height, most = 0;
+        int columns = counts.Length / 2;
         if (columns == 0 || columns > mask.Width) return false;
-        int left = counts[0] / height, top = counts[0] - (left * height);
-        var rows = new short[2 * (columns + Padding)];
-        Span<short> tops = rows.AsSpan(0, columns), bottoms = rows.AsSpan(columns + Padding, columns);
-        for (int i = 0; i < tops.Length && i < bottoms.Length; i++)
-        {
-            int bottom = top + counts[(2 * i) + 1];
-            if (top < 0 || bottom > height) return false;
-            (tops[i], bottoms[i]) = ((short)top, (short)bottom);
-            (least, most) = (Math.Min(least, top), Math.Max(most, bottom));
-            // From one top to the next is a column, or they are not in neighbouring columns.
-            if ((2 * i) + 2 < counts.Length) top = bottom + counts[(2 * i) + 2] - height;
-        }
-
-        box = new MaskBox(left, least, columns, most - least);
+        int left = counts[0] / mask.Height;
+        var rows = new short[(2 * columns) + Padding];
+        ref short tops = ref MemoryMarshal.GetArrayDataReference(rows);
+        (int top, int bottom) = ReadColumns(
+            ref MemoryMarshal.GetReference(counts), columns, left, mask.Height, ref tops, ref Unsafe.Add(ref tops, columns));
+        if (bottom == 0) return false;
+        box = new MaskBox(left, top, columns, bottom - top);
         layer = new Layer(rows, left, left + columns - 1);
         return true;
+    }
+
+    // Every foreground run as the piece of a column, from one column to the next. Returns the box's rows, or 0, 0 where a
+    // run does not lie in its column.
+    private static (int Top, int Bottom) ReadColumns(
+        ref int counts, int columns, int left, int height, ref short tops, ref short bottoms)
+    {
+        int least = height, most = 0, bottom = height - (left * height);
+        for (nint i = 0; i < columns; i++)
+        {
+            int top = bottom - height + Unsafe.Add(ref counts, 2 * i);
+            bottom = top + Unsafe.Add(ref counts, (2 * i) + 1);
+            if (top < 0 || bottom > height) return default;
+            Unsafe.Add(ref tops, i) = (short)top;
+            Unsafe.Add(ref bottoms, i) = (short)bottom;
+            least = Math.Min(least, top);
+            most = Math.Max(most, bottom);
+        }
+
+        return (least, most);
     }
 
     /// <summary>Number of foreground pixels.</summary>
@@ -104,13 +114,12 @@ internal sealed class IndexedRuns
         if (columns <= 0) return 0;
         int fromA = left - boxA.X, fromB = left - boxB.X;
         return DenseOverlap(
-            a.Rows.AsSpan(fromA), a.Rows.AsSpan(fromA + boxA.Width + Padding),
-            b.Rows.AsSpan(fromB), b.Rows.AsSpan(fromB + boxB.Width + Padding), columns);
+            a.Rows.AsSpan(fromA), a.Rows.AsSpan(fromA + boxA.Width), b.Rows.AsSpan(fromB), b.Rows.AsSpan(fromB + boxB.Width), columns);
     }
 
     /// <summary>Rows that two columns' pieces share, summed over the columns.</summary>
     /// <remarks>
-    /// The sum is below 2^31. All rows go on for 32 elements behind the columns, where one mask or the other has zeros.
+    /// The sum is below 2^31. All rows go on for 32 elements behind the columns, where one mask or the other has bottom 0.
     /// Exactness: every path equals <see cref="DenseOverlapScalar"/>. Measured by: IouMatrixBenchmarks.
     /// </remarks>
     internal static int DenseOverlap(
@@ -166,7 +175,7 @@ internal sealed class IndexedRuns
         return Vector256.Sum(sum);
     }
 
-    // Tops and then bottoms of the columns of the box, each with its padding; and the columns where there are any.
+    // Tops and then bottoms of the columns of the box, and padding; and the columns where there are any.
     private record struct Layer(short[] Rows, int First, int Last);
 
     private struct Collector(MaskBox box) : IPieceVisitor
@@ -185,7 +194,7 @@ internal sealed class IndexedRuns
             if (_piece >= Layers.Length && !TryAddLayer()) return;
             ref Layer layer = ref Layers[_piece];
             layer.Rows[column - box.X] = (short)top;
-            layer.Rows[column - box.X + box.Width + Padding] = (short)bottom;
+            layer.Rows[column - box.X + box.Width] = (short)bottom;
             layer.Last = column;
         }
 
@@ -195,7 +204,7 @@ internal sealed class IndexedRuns
             // One too many makes all useless: the next pieces find no layers either, and no place to add one.
             if (_piece >= MaxLayers) Layers = [];
             if (_piece != Layers.Length || (_piece == 0 && _column != box.X)) return false;
-            Layers = [.. Layers, new Layer(new short[2 * (box.Width + Padding)], _column, _column)];
+            Layers = [.. Layers, new Layer(new short[(2 * box.Width) + Padding], _column, _column)];
             return true;
         }
     }

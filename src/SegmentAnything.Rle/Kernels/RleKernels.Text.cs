@@ -587,6 +587,23 @@ internal static partial class RleKernels
     {
         // Sign extension of five bits: (x ^ 16) - 16.
         Vector128<sbyte> differences = ((characters ^ Vector128.Create((byte)16)) - Vector128.Create((byte)16)).AsSByte();
+        if (Avx2.IsSupported)
+        {
+            Vector256<short> sums = Avx2.ConvertToVector256Int16(differences);
+            sums += Avx2.ShiftLeftLogical128BitLane(sums, 4);
+            sums += Avx2.ShiftLeftLogical128BitLane(sums, 8);
+            // The last pair of the lower half goes on in the upper one.
+            Vector256<int> pair = Avx2.PermuteVar8x32(sums.AsInt32(), Vector256.Create(3));
+            sums += (pair & Vector256.Create(0, 0, 0, 0, -1, -1, -1, -1)).AsInt16();
+            Vector256<int> lower = Avx2.ConvertToVector256Int32(sums.GetLower()) + Vector256.Create(before, before);
+            Vector256<int> upper = Avx2.ConvertToVector256Int32(sums.GetUpper()) + Vector256.Create(before, before);
+            lower.StoreUnsafe(ref destination);
+            upper.StoreUnsafe(ref destination, 8);
+            signBits |= (lower | upper).GetLower() | (lower | upper).GetUpper();
+            before = Vector128.Shuffle(upper.GetUpper(), Vector128.Create(2, 3, 2, 3));
+            return;
+        }
+
         (Vector128<short> low, Vector128<short> high) = Vector128.Widen(differences);
         AddDifferences(low, ref before, ref signBits, ref destination);
         AddDifferences(high, ref before, ref signBits, ref Unsafe.Add(ref destination, 8));
