@@ -29,7 +29,8 @@ public static class IouMatrix
         CheckMasks(detections, groundTruths);
         var ratios = new double[detections.Count, groundTruths.Count];
         ref byte first = ref MemoryMarshal.GetArrayDataReference((Array)ratios);
-        CompareMasks(detections, groundTruths, isCrowd, MemoryMarshal.CreateSpan(ref Unsafe.As<byte, double>(ref first), ratios.Length));
+        Span<double> zeros = MemoryMarshal.CreateSpan(ref Unsafe.As<byte, double>(ref first), ratios.Length);
+        CompareMasks(detections, groundTruths, isCrowd, zeros, areZero: true);
         return ratios;
     }
 
@@ -53,14 +54,13 @@ public static class IouMatrix
         CheckMasks(detections, groundTruths);
         long ratios = (long)detections.Count * groundTruths.Count;
         if (destination.Length < ratios) ThrowHelper.DestinationTooShort(destination.Length, ratios, nameof(destination));
-        destination = destination[..(int)ratios];
-        destination.Clear();
-        CompareMasks(detections, groundTruths, isCrowd, destination);
+        CompareMasks(detections, groundTruths, isCrowd, destination, areZero: false);
     }
 
-    // Writes the ratios of masks whose boxes meet; all are 0 before.
+    // Where boxes do not meet the ratio is 0: a row is cleared before the others are written, if it is not zero already.
     private static void CompareMasks(
-        IReadOnlyList<RleMask> detections, IReadOnlyList<RleMask> groundTruths, ReadOnlySpan<bool> isCrowd, Span<double> ratios)
+        IReadOnlyList<RleMask> detections, IReadOnlyList<RleMask> groundTruths, ReadOnlySpan<bool> isCrowd,
+        Span<double> ratios, bool areZero)
     {
         IndexedRuns[] indexed = Index(groundTruths);
         var boxes = new BoxRows(indexed);
@@ -69,6 +69,7 @@ public static class IouMatrix
         {
             var detection = new IndexedRuns(detections[d]);
             Span<double> row = ratios.Slice(d * indexed.Length, indexed.Length);
+            if (!areZero) row.Clear();
             foreach (int g in meeting.AsSpan(0, boxes.FindMeeting(detection.Box, meeting)))
                 row[g] = detection.IntersectionOverUnion(indexed[g], !isCrowd.IsEmpty && isCrowd[g]);
         }
@@ -152,9 +153,9 @@ public static class IouMatrix
     {
         for (int i = 0; i < masks.Count; i++)
         {
-            if (masks[i] is null) throw new ArgumentNullException(parameter, $"Mask {i} is null.");
-            first ??= masks[i];
-            ThrowHelper.CheckSameSize(first, masks[i], i);
+            RleMask mask = masks[i] ?? throw new ArgumentNullException(parameter, $"Mask {i} is null.");
+            first ??= mask;
+            ThrowHelper.CheckSameSize(first, mask, i);
         }
     }
 

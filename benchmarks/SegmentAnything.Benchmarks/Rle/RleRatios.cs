@@ -92,6 +92,21 @@ internal static unsafe class RleRatios
                 NativeBaseline.Free(NativeBaseline.NewFromText(textBytes, &read));
             },
             () => RleMask.FromCocoString(text, width, height));
+        // As when a file of annotations is read: memory is not used again before all are there.
+        var nativeMasks = new nint[100];
+        Row("text, read 100 masks and keep them, C to new arrays", width, height, shape, filter, noise ? 1 : 4, 0,
+            () =>
+            {
+                int read;
+                for (int i = 0; i < nativeMasks.Length; i++) nativeMasks[i] = (nint)NativeBaseline.NewFromText(textBytes, &read);
+                foreach (nint native in nativeMasks) NativeBaseline.Free((uint*)native);
+            },
+            () =>
+            {
+                var masks = new RleMask[100];
+                for (int i = 0; i < masks.Length; i++) masks[i] = RleMask.FromCocoString(text, width, height);
+                GC.KeepAlive(masks);
+            });
         Check(NativeBaseline.Merge(counts, runs, otherCounts, otherRuns, 0, result), result, mask.Union(other));
         Row("union", width, height, shape, filter, noise ? 1 : 4, 0,
             () => NativeBaseline.Merge(counts, runs, otherCounts, otherRuns, 0, result), () => mask.Union(other));

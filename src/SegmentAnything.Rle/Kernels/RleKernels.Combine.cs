@@ -420,7 +420,7 @@ internal static partial class RleKernels
     public static void VisitPieces<TVisitor>(ReadOnlySpan<int> counts, int height, ref TVisitor visitor)
         where TVisitor : struct, IPieceVisitor, allows ref struct
     {
-        // Position as column and row; one division for a run that leaves its column, none for the others.
+        // Position as column and row; one division for a run that goes over more than two columns, none for the others.
         int column = 0, row = 0;
         for (int i = 0; i < counts.Length; i++)
         {
@@ -428,7 +428,7 @@ internal static partial class RleKernels
             if ((i & 1) == 0)
             {
                 row += run;
-                if (row >= height) (column, row) = NextColumn(column, row, height);
+                if (row >= height) NextColumn(ref column, ref row, height);
                 continue;
             }
 
@@ -447,12 +447,6 @@ internal static partial class RleKernels
                 row = 0;
                 column++;
             }
-        }
-
-        static (int Column, int Row) NextColumn(int column, int row, int height)
-        {
-            int columns = (int)((uint)row / (uint)height);
-            return (column + columns, row - (columns * height));
         }
     }
 }
