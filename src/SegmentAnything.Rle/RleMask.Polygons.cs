@@ -23,7 +23,7 @@ public sealed partial class RleMask
     {
         ThrowHelper.CheckSize(width, height);
         RleKernels.CheckPolygon(coordinates);
-        return new RleMask(RleKernels.FillPolygons([coordinates.ToArray()], width, height), width, height);
+        return new RleMask(RleKernels.FillPolygon(coordinates, width, height), width, height);
     }
 
     /// <summary>Makes a mask of several polygons: the union of them, as COCO's "segmentation" lists mean it.</summary>

@@ -77,6 +77,55 @@ public class FuzzTests
         }
     }
 
+    [Fact]
+    public void Polygons_OfManyCornersAndRows_EqualTheDefinition()
+    {
+        const int Seed = 78;
+        var random = new Random(Seed);
+        int rounds = SimdLeg.IsDefault ? 400 : 60;
+        for (int i = 0; i < rounds; i++)
+        {
+            // Taller than 4096 rows, or of more than a million words of 64 rows, crossings are sorted otherwise.
+            (int width, int height) = (i % 8) switch
+            {
+                0 => (random.Next(1, 40), random.Next(4000, 9000)),
+                1 when i % 64 == 1 => (20_000, 3_900),
+                1 => (random.Next(2000, 9000), random.Next(1, 40)),
+                _ => (random.Next(1, 400), random.Next(1, 400)),
+            };
+            var polygons = new double[random.Next(1, 5)][];
+            foreach (ref double[] polygon in polygons.AsSpan())
+            {
+                polygon = new double[2 * random.Next(3, random.Next(4, 250))];
+                double step = random.Next(3) switch { 0 => 3, 1 => 40, _ => 2.0 * Math.Max(width, height) };
+                for (int j = 0; j < polygon.Length; j++)
+                {
+                    int side = (j & 1) == 0 ? width : height;
+                    double last = j < 2 ? random.NextDouble() * side : polygon[j - 2];
+                    polygon[j] = Math.Clamp(last + ((random.NextDouble() - .5) * step), -.3 * side, 1.3 * side);
+                    if (random.Next(3) == 0) polygon[j] = Math.Round(polygon[j] * 5) / 5;
+                }
+            }
+
+            if (!RleKernels.FillPolygonsScalar(polygons, width, height).AsSpan().SequenceEqual(RleKernels.FillPolygons(polygons, width, height)))
+                Assert.Fail($"polygons {i} of seed {Seed} in {width} x {height}");
+            if (!RleKernels.FillPolygonsScalar([polygons[0]], width, height).AsSpan().SequenceEqual(RleKernels.FillPolygon(polygons[0], width, height)))
+                Assert.Fail($"first polygon {i} of seed {Seed} in {width} x {height}");
+        }
+    }
+
+    [Fact]
+    public void Polygon_OfTheLargestCoordinates_IsCutOff()
+    {
+        const double Far = RleKernels.MaxCoordinate;
+        Assert.Equal(40 * 30, RleMask.FromPolygon([-Far, -Far, Far, -Far, 0, Far], 40, 30).Area);
+
+        // An edge that takes a thousand million steps for one column, and passes its middle in sight.
+        RleMask mask = RleMask.FromPolygon([10, -Far, 11, Far, Far, 0], 40, 30);
+        Assert.Equal(29 * 30, mask.Crop(new MaskBox(11, 0, 29, 30)).Area);
+        Assert.True(mask.Crop(new MaskBox(0, 0, 10, 30)).IsEmpty);
+    }
+
     private static int Mutate(Random random, byte[] seed, byte[] text)
     {
         seed.CopyTo(text, 0);
