@@ -76,66 +76,140 @@ internal static class BoxKernels
     internal static int[] SuppressVector128(ReadOnlySpan<float> boxes, int[] order, float threshold) =>
         Suppress<Row128>(boxes, order, threshold);
 
+    // Boxes are put in order of their left edges, roughly; where one suppresses another, their left edges are near each other,
+    // so each box looks at a part of the list. That part holds better boxes too: to mark them does no harm any more, and once
+    // half of the boxes are decided, the others go on without them. (Left stands for top, and width for height, where boxes
+    // are spread wider from top to bottom.)
     private static int[] Suppress<TRow>(ReadOnlySpan<float> boxes, int[] order, float threshold)
         where TRow : IRow
     {
-        // Six rows: left, top, right, bottom, area, and whether the box is suppressed (all bits set, or none).
         int count = order.Length, length = count + Padding;
+        // Six rows: left, top, right, bottom, area, and whether the box is suppressed (all bits set, or none).
         float[] rows = ArrayPool<float>.Shared.Rent(checked(6 * length));
-        rows.AsSpan(0, 6 * length).Clear();
+        int[] open = ArrayPool<int>.Shared.Rent(count), places = ArrayPool<int>.Shared.Rent(count), kept = ArrayPool<int>.Shared.Rent(count);
         ref float left = ref MemoryMarshal.GetArrayDataReference(rows);
-        for (int i = 0; i < count; i++)
-        {
-            ReadOnlySpan<float> box = boxes.Slice(4 * order[i], 4);
-            ref float place = ref Unsafe.Add(ref left, i);
-            place = box[0];
-            Unsafe.Add(ref place, length) = box[1];
-            Unsafe.Add(ref place, 2 * length) = box[2];
-            Unsafe.Add(ref place, 3 * length) = box[3];
-            Unsafe.Add(ref place, 4 * length) = (box[2] - box[0]) * (box[3] - box[1]);
-        }
+        var line = new Line(boxes, order);
+        for (int i = 0; i < count; i++) open[i] = i;
 
-        int[] kept = ArrayPool<int>.Shared.Rent(count), places = ArrayPool<int>.Shared.Rent(count);
-        for (int i = 0; i < count; i++) places[i] = i;
-        int keptCount = 0, nextCompaction = FirstCompaction;
-        for (int i = 0; i < count; i++)
+        // A ratio above t means an overlap of at least t times the wider of the two: the other one is no wider than 1/t
+        // times this one, starts no further to the left than 1 - t times its own width, and no further to the right than
+        // 1 - t times this width.
+        double near = threshold < 1e-6f ? 0 : Math.Min(1, threshold) * (double)NearlyOne;
+        double reachRight = (1 - near) / NearlyOne, reachLeft = reachRight / near;
+        int keptCount = 0;
+        while (count > 0)
         {
-            if (BitConverter.SingleToInt32Bits(Unsafe.Add(ref left, (5 * length) + i)) != 0) continue;
-            kept[keptCount++] = places[i];
-            // From the vector that holds the next box on: what is before it in there is decided already.
-            TRow.Mark(ref left, length, i, (i + 1) & ~(Padding - 1), count, threshold);
-            if (keptCount != nextCompaction) continue;
-            nextCompaction *= 2;
-            count = Compact(rows.AsSpan(0, 6 * length), length, places, i + 1, count);
-            i = -1;
+            int[] starts = line.Sort(boxes, order, open.AsSpan(0, count), places);
+            rows.AsSpan(0, 6 * length).Clear();
+            for (int i = 0; i < count; i++)
+            {
+                if (places[i] < 0) continue;
+                ReadOnlySpan<float> box = boxes.Slice(4 * order[open[i]], 4);
+                ref float place = ref Unsafe.Add(ref left, places[i]);
+                place = box[line.Axis];
+                Unsafe.Add(ref place, length) = box[1 - line.Axis];
+                Unsafe.Add(ref place, 2 * length) = box[2 + line.Axis];
+                Unsafe.Add(ref place, 3 * length) = box[3 - line.Axis];
+                Unsafe.Add(ref place, 4 * length) = (box[2] - box[0]) * (box[3] - box[1]);
+            }
+
+            int decided = count <= FewBoxes ? count : count / 2, others = 0;
+            for (int i = 0; i < count; i++)
+            {
+                ref float box = ref Unsafe.Add(ref left, Math.Max(0, places[i]));
+                if (places[i] >= 0 && BitConverter.SingleToInt32Bits(Unsafe.Add(ref box, 5 * length)) != 0) continue;
+                if (i >= decided)
+                {
+                    open[others++] = open[i];
+                    continue;
+                }
+
+                kept[keptCount++] = open[i];
+                if (places[i] < 0) continue;
+                double width = (double)Unsafe.Add(ref box, 2 * length) - box;
+                bool isTiny = Unsafe.Add(ref box, 4 * length) < LeastPrecise;
+                int first = isTiny ? 0 : starts[line.Part(box - (reachLeft * width))];
+                int end = isTiny ? count : starts[line.Part(box + (reachRight * width)) + 1];
+                TRow.Mark(ref left, length, places[i], first, end, threshold);
+            }
+
+            count = others;
+            ArrayPool<int>.Shared.Return(starts);
         }
 
         int[] result = kept.AsSpan(0, keptCount).ToArray();
         ArrayPool<int>.Shared.Return(kept);
         ArrayPool<int>.Shared.Return(places);
+        ArrayPool<int>.Shared.Return(open);
         ArrayPool<float>.Shared.Return(rows);
         return result;
     }
 
-    /// <summary>Boxes kept before suppressed ones are taken out for the first time; then at each doubling.</summary>
-    private const int FirstCompaction = 32;
+    /// <summary>So many boxes are decided without being put in order again.</summary>
+    private const int FewBoxes = 256;
 
-    // Moves the boxes from a place on that are not suppressed to the start; returns how many.
-    private static int Compact(Span<float> rows, int length, int[] places, int from, int count)
+    /// <summary>Areas below this are so near the smallest numbers that a ratio of two says little of the boxes' edges.</summary>
+    private const float LeastPrecise = 1e-30f;
+
+    // The line on which boxes are put in order, from left to right or from top to bottom, cut into equal parts.
+    private readonly struct Line
     {
-        int left = 0;
-        for (int i = from; i < count; i++)
+        private readonly double _start, _partsPerUnit;
+        private readonly int _parts;
+
+        public Line(ReadOnlySpan<float> boxes, int[] order)
         {
-            if (BitConverter.SingleToInt32Bits(rows[(5 * length) + i]) != 0) continue;
-            for (int row = 0; row < 5; row++) rows[(row * length) + left] = rows[(row * length) + i];
-            places[left++] = places[i];
+            double left = double.PositiveInfinity, top = left, right = double.NegativeInfinity, bottom = right, widths = 0, heights = 0;
+            foreach (int index in order)
+            {
+                ReadOnlySpan<float> box = boxes.Slice(4 * index, 4);
+                if (!CanOverlap(box)) continue;
+                (left, right, widths) = (Math.Min(left, box[0]), Math.Max(right, box[0]), widths + box[2] - box[0]);
+                (top, bottom, heights) = (Math.Min(top, box[1]), Math.Max(bottom, box[1]), heights + box[3] - box[1]);
+            }
+
+            // Where the boxes are smaller beside the line, fewer of them come together.
+            Axis = widths * (bottom - top) <= heights * (right - left) ? 0 : 1;
+            (_start, double end) = Axis == 0 ? (left, right) : (top, bottom);
+            _parts = Math.Clamp(order.Length / 4, 1, 4096);
+            _partsPerUnit = end > _start ? _parts / (end - _start) : 0;
         }
 
-        rows.Slice(5 * length, count).Clear();
-        return left;
+        /// <summary>0: from left to right, 1: from top to bottom.</summary>
+        public int Axis { get; }
+
+        // Boxes without area, or with numbers that are none, have no ratio above 0 with any box, nor those of boundless area.
+        public static bool CanOverlap(ReadOnlySpan<float> box)
+        {
+            float width = box[2] - box[0], height = box[3] - box[1];
+            return width > 0 && height > 0 && width * height < float.PositiveInfinity;
+        }
+
+        // Never falls as the position rises, so that whoever is between two positions is in their parts or between.
+        public int Part(double position) => (int)Math.Clamp((position - _start) * _partsPerUnit, 0, _parts - 1);
+
+        // Counts the boxes of each part and gives each of those that are open its place in their order, or -1 if it overlaps
+        // nothing; returns where each part starts, and the end.
+        public int[] Sort(ReadOnlySpan<float> boxes, int[] order, ReadOnlySpan<int> open, Span<int> places)
+        {
+            int[] starts = ArrayPool<int>.Shared.Rent(_parts + 2);
+            starts.AsSpan(0, _parts + 2).Clear();
+            for (int i = 0; i < open.Length; i++)
+            {
+                ReadOnlySpan<float> box = boxes.Slice(4 * order[open[i]], 4);
+                places[i] = CanOverlap(box) ? Part(box[Axis]) : -1;
+                if (places[i] >= 0) starts[places[i] + 2]++;
+            }
+
+            for (int part = 2; part < _parts + 2; part++) starts[part] += starts[part - 1];
+            // Each start, one further on, moves to its part's end, where it is the start of the next.
+            for (int i = 0; i < open.Length; i++)
+                if (places[i] >= 0) places[i] = starts[places[i] + 1]++;
+            return starts;
+        }
     }
 
-    // Marks the boxes from a place on that one box suppresses. Written out for each width, as in BitWords: what the runtime's
+    // Marks the boxes from a place to another that one box suppresses, and maybe some behind. Written out for each width, as in BitWords: what the runtime's
     // vectors have in common is not public.
     private interface IRow
     {
