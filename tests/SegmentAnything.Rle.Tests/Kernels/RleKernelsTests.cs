@@ -409,6 +409,36 @@ public class RleKernelsTests
         }
     }
 
+    [Theory]
+    [InlineData(1000, 80)]
+    [InlineData(80, 1000)]
+    [InlineData(1, 500)]
+    public void Suppress_OfBoxesSpreadOneWay_MatchesScalar(int width, int height)
+    {
+        const int Count = 1500;
+        var random = new Random(width);
+        float scale = MathF.Pow(10, random.Next(-12, 12));
+        var boxes = new float[4 * Count];
+        for (int i = 0; i < Count; i++)
+        {
+            float x = random.Next(width), y = random.Next(height), w = 1 + random.Next(40), h = 1 + random.Next(40);
+            // Boxes in and beside others, that share an edge with them: as far apart as the threshold lets them be.
+            if (i % 3 == 2) (x, y) = (boxes[(4 * i) - 4] / scale, boxes[(4 * i) - 3] / scale);
+            (boxes[4 * i], boxes[(4 * i) + 1], boxes[(4 * i) + 2], boxes[(4 * i) + 3]) = (x * scale, y * scale, (x + w) * scale, (y + h) * scale);
+        }
+
+        int[] order = [.. Enumerable.Range(0, Count)];
+        random.Shuffle(order);
+        foreach (float threshold in new[] { 0f, 1e-7f, 0.05f, 0.3f, 0.5f, 0.7f, 0.95f, 1f, 2f })
+        {
+            int[] expected = BoxKernels.SuppressScalar(boxes, order, threshold);
+            string about = $"{width} x {height}, threshold {threshold}";
+            AssertEqual(expected, BoxKernels.SuppressVector512(boxes, order, threshold), nameof(BoxKernels.SuppressVector512), about);
+            AssertEqual(expected, BoxKernels.SuppressVector256(boxes, order, threshold), nameof(BoxKernels.SuppressVector256), about);
+            AssertEqual(expected, BoxKernels.SuppressVector128(boxes, order, threshold), nameof(BoxKernels.SuppressVector128), about);
+        }
+    }
+
     [Fact]
     public void Panels_OfTallBitmaps_AreJoined()
     {
