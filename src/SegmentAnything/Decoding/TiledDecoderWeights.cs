@@ -30,43 +30,23 @@ internal unsafe struct PackedNorm
     public float* Bias;
 }
 
-/// <summary>A token-to-image attention, re-associated so that keys and values of the image are never projected.</summary>
-internal unsafe struct PackedTokenToImage
+/// <summary>The tokens' part of a token-to-image attention. The image's keys and values are in <see cref="ImageMaps"/>.</summary>
+internal struct PackedTokenToImage
 {
     /// <summary>Queries, scaled by log2(e) / sqrt(head width): scores come to the base 2.</summary>
     public PackedLinear Query;
 
-    /// <summary>Key weights [inner][channel], as the right factor of queries.</summary>
-    public float* KeyRows;
-
-    /// <summary>Value weights as panels, each head's rows filled up to a multiple of 8: [head][panel][channel][8].</summary>
-    public float* ValuePanels;
-
-    /// <summary>[inner].</summary>
-    public float* ValueBias;
-
     public PackedLinear Output;
 }
 
-/// <summary>An image-to-token attention, re-associated so that the image's queries and outputs are never projected.</summary>
-internal unsafe struct PackedImageToToken
+/// <summary>The tokens' part of an image-to-token attention. The image's queries and the output are in <see cref="ImageMaps"/>.</summary>
+internal struct PackedImageToToken
 {
-    /// <summary>Keys of the tokens, scaled by log2(e) / sqrt(head width).</summary>
+    /// <summary>Keys, scaled by log2(e) / sqrt(head width).</summary>
     public PackedLinear Key;
 
+    /// <summary>Values without their bias, which is in <see cref="ImageMaps.Constant"/>.</summary>
     public PackedLinear Value;
-
-    /// <summary>Query weights [inner][channel], as the right factor of keys.</summary>
-    public float* QueryRows;
-
-    /// <summary>[inner].</summary>
-    public float* QueryBias;
-
-    /// <summary>Output weights [inner][channel], as the right factor of values.</summary>
-    public float* OutputRows;
-
-    /// <summary>[channel].</summary>
-    public float* OutputBias;
 }
 
 /// <summary>One of the two layers.</summary>
@@ -87,8 +67,8 @@ internal static class DecoderMath
     public static int RoundUp(int value, int multiple) => (value + multiple - 1) / multiple * multiple;
 }
 
-/// <summary>The decoder's weights in the layouts that the tiled passes read. Immutable once built, so shared by all threads.</summary>
-internal sealed unsafe class TiledDecoderWeights : IDisposable
+/// <summary>The decoder's weights in the layouts that the tiled passes read.</summary>
+internal sealed unsafe class TiledDecoderWeights : PackedWeights
 {
     public const int Heads = 8;
     public const int MaskTokens = 4;
@@ -103,7 +83,6 @@ internal sealed unsafe class TiledDecoderWeights : IDisposable
     private const string Gaussian = "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix";
 
     private readonly StateDict _source;
-    private readonly List<NativeFloats> _blocks = [];
 
     /// <exception cref="CheckpointException">A tensor is missing, or its shape does not fit.</exception>
     public TiledDecoderWeights(StateDict source)
@@ -121,16 +100,12 @@ internal sealed unsafe class TiledDecoderWeights : IDisposable
             .. source.Read(Decoder + "iou_token.weight", 1, Channels),
             .. source.Read(Decoder + "mask_tokens.weight", MaskTokens, Channels)]);
 
-        // Layer 0 sees the same image for every prompt: its keys, values and queries are projected once an image.
-        Key0Panels = PackPanels(source.Read(Transformer + "layers.0.cross_attn_token_to_image.k_proj.weight", Inner, Channels), Inner, Channels);
-        Query0Panels = PackPanels(source.Read(Transformer + "layers.0.cross_attn_image_to_token.q_proj.weight", Inner, Channels), Inner, Channels);
-        Value0Columns = PackValueColumns(source.Read(Transformer + "layers.0.cross_attn_token_to_image.v_proj.weight", Inner, Channels));
-
-        Upscale1Panels = PackTransposedConvolution(source.Read(Upscaling + "0.weight", Channels, Channels / 4, 2, 2), Channels, Channels / 4);
-        Upscale1Bias = RepeatFourTimes(source.Read(Upscaling + "0.bias", Channels / 4));
+        float[] upscale = TransposedConvolution(source.Read(Upscaling + "0.weight", Channels, Channels / 4, 2, 2), Channels, Channels / 4);
+        Maps = new ImageMaps(source, Channels, Inner, ValueHeadStride, upscale, RepeatFourTimes(source.Read(Upscaling + "0.bias", Channels / 4)));
         UpscaleNorm = ReadNorm(Upscaling + "1.", Channels / 4);
-        Upscale2Panels = PackTransposedConvolution(source.Read(Upscaling + "3.weight", Channels / 4, Channels / 8, 2, 2), Channels / 4, Channels / 8);
-        Upscale2Bias = RepeatFourTimes(source.Read(Upscaling + "3.bias", Channels / 8));
+        float[] upscale2 = TransposedConvolution(source.Read(Upscaling + "3.weight", Channels / 4, Channels / 8, 2, 2), Channels / 4, Channels / 8);
+        Upscale2Panels = PackPanels(upscale2, Channels / 2, Channels / 4);
+        Upscale2Bias = Pack(RepeatFourTimes(source.Read(Upscaling + "3.bias", Channels / 8)));
         GeluTable = Pack(DecoderKernels.GeluTable);
 
         Hyper = new PackedLinear[MaskTokens][];
@@ -167,7 +142,7 @@ internal sealed unsafe class TiledDecoderWeights : IDisposable
 
     public int HeadWidth => Inner / Heads;
 
-    /// <summary>A head's columns in <see cref="Value0Columns"/>: whole vectors of any width.</summary>
+    /// <summary>A head's columns in <see cref="ImageMaps.ValueColumns"/>: whole vectors of any width.</summary>
     public int ValueHeadStride => DecoderMath.RoundUp(HeadWidth, 16);
 
     public PackedLayer[] Layers { get; }
@@ -179,19 +154,8 @@ internal sealed unsafe class TiledDecoderWeights : IDisposable
     /// <summary>[5][channel]: the IoU token, then the mask tokens.</summary>
     public float* OutputTokenRows { get; }
 
-    /// <summary>[panel][channel][8].</summary>
-    public float* Key0Panels { get; }
-
-    /// <summary>[panel][channel][8].</summary>
-    public float* Query0Panels { get; }
-
-    /// <summary>[channel][head][<see cref="ValueHeadStride"/>].</summary>
-    public float* Value0Columns { get; }
-
-    /// <summary>Rows ordered (sy, sx, output channel): [panel][input channel][8].</summary>
-    public float* Upscale1Panels { get; }
-
-    public float* Upscale1Bias { get; }
+    /// <summary>The linear maps of image tokens, from the first layer's keys to the first transposed convolution.</summary>
+    public ImageMaps Maps { get; }
 
     public PackedNorm UpscaleNorm { get; }
 
@@ -230,9 +194,10 @@ internal sealed unsafe class TiledDecoderWeights : IDisposable
             && !source.Contains(Decoder + "output_hypernetworks_mlps.0.layers.3.weight");
     }
 
-    public void Dispose()
+    public override void Dispose()
     {
-        foreach (NativeFloats block in _blocks) block.Dispose();
+        Maps.Dispose();
+        base.Dispose();
     }
 
     private static int IouDepth(StateDict source)
@@ -263,37 +228,22 @@ internal sealed unsafe class TiledDecoderWeights : IDisposable
         };
     }
 
-    private PackedTokenToImage ReadTokenToImage(string name)
+    private PackedTokenToImage ReadTokenToImage(string name) => new()
     {
-        // The key's bias adds the same to every score of a row, so the softmax does not see it.
-        float[] value = _source.Read(name + "v_proj.weight", Inner, Channels);
-        int panelRows = DecoderMath.RoundUp(HeadWidth, DecoderKernels.BlockRows);
-        float* panels = Allocate((long)Heads * panelRows * Channels);
-        fixed (float* rows = value)
-        {
-            for (int head = 0; head < Heads; head++)
-                DecoderKernels.PackPanels(rows + (head * HeadWidth * (nint)Channels), Channels, HeadWidth, Channels, panels + (head * panelRows * (nint)Channels));
-        }
-
-        return new PackedTokenToImage
-        {
-            Query = ReadLinear(name + "q_proj.", Inner, Channels, ScoreScale(Inner)),
-            KeyRows = Pack(_source.Read(name + "k_proj.weight", Inner, Channels)),
-            ValuePanels = panels,
-            ValueBias = Pack(_source.Read(name + "v_proj.bias", Inner)),
-            Output = ReadLinear(name + "out_proj.", Channels, Inner),
-        };
-    }
-
-    private PackedImageToToken ReadImageToToken(string name) => new()
-    {
-        Key = ReadLinear(name + "k_proj.", Inner, Channels, ScoreScale(Inner)),
-        Value = ReadLinear(name + "v_proj.", Inner, Channels),
-        QueryRows = Pack(_source.Read(name + "q_proj.weight", Inner, Channels)),
-        QueryBias = Pack(_source.Read(name + "q_proj.bias", Inner)),
-        OutputRows = Pack(Transpose(_source.Read(name + "out_proj.weight", Channels, Inner), Channels, Inner)),
-        OutputBias = Pack(_source.Read(name + "out_proj.bias", Channels)),
+        Query = ReadLinear(name + "q_proj.", Inner, Channels, ScoreScale(Inner)),
+        Output = ReadLinear(name + "out_proj.", Channels, Inner),
     };
+
+    private PackedImageToToken ReadImageToToken(string name)
+    {
+        PackedImageToToken attention = new()
+        {
+            Key = ReadLinear(name + "k_proj.", Inner, Channels, ScoreScale(Inner)),
+            Value = ReadLinear(name + "v_proj.", Inner, Channels),
+        };
+        new Span<float>(attention.Value.Bias, attention.Value.PaddedOutputs).Clear();
+        return attention;
+    }
 
     private PackedNorm ReadNorm(string name, int width) => new()
     {
@@ -325,22 +275,8 @@ internal sealed unsafe class TiledDecoderWeights : IDisposable
     // log2(e), because the kernels' softmax takes powers of two.
     private static float ScoreScale(int inner) => (float)(Math.Log2(Math.E) / Math.Sqrt(inner / Heads));
 
-    // inner x channels -> [channel][head][stride].
-    private float* PackValueColumns(float[] weight)
-    {
-        float* result = Allocate((long)Channels * Heads * ValueHeadStride);
-        new Span<float>(result, Channels * Heads * ValueHeadStride).Clear();
-        for (int o = 0; o < Inner; o++)
-        {
-            int column = (o / HeadWidth * ValueHeadStride) + (o % HeadWidth);
-            for (int c = 0; c < Channels; c++) result[(c * Heads * ValueHeadStride) + column] = weight[(o * Channels) + c];
-        }
-
-        return result;
-    }
-
-    // inputs x outputs x 2 x 2 -> panels of rows (sy, sx, output).
-    private float* PackTransposedConvolution(float[] weight, int inputs, int outputs)
+    // inputs x outputs x 2 x 2 -> rows (sy, sx, output) of inputs.
+    private static float[] TransposedConvolution(float[] weight, int inputs, int outputs)
     {
         float[] rows = new float[4 * outputs * inputs];
         for (int i = 0; i < inputs; i++)
@@ -351,40 +287,8 @@ internal sealed unsafe class TiledDecoderWeights : IDisposable
             }
         }
 
-        return PackPanels(rows, 4 * outputs, inputs);
+        return rows;
     }
 
-    private float* RepeatFourTimes(float[] values) => Pack([.. values, .. values, .. values, .. values]);
-
-    private float* PackPanels(float[] rows, int count, int steps)
-    {
-        float* panels = Allocate((long)DecoderMath.RoundUp(count, DecoderKernels.BlockRows) * steps);
-        fixed (float* source = rows) DecoderKernels.PackPanels(source, steps, count, steps, panels);
-        return panels;
-    }
-
-    private static float[] Transpose(float[] values, int rows, int columns)
-    {
-        float[] result = new float[values.Length];
-        for (int r = 0; r < rows; r++)
-        {
-            for (int c = 0; c < columns; c++) result[(c * rows) + r] = values[(r * columns) + c];
-        }
-
-        return result;
-    }
-
-    private float* Pack(ReadOnlySpan<float> values)
-    {
-        float* result = Allocate(values.Length);
-        values.CopyTo(new Span<float>(result, values.Length));
-        return result;
-    }
-
-    private float* Allocate(long count)
-    {
-        NativeFloats block = new(count);
-        _blocks.Add(block);
-        return block.Pointer;
-    }
+    private static float[] RepeatFourTimes(float[] values) => [.. values, .. values, .. values, .. values];
 }

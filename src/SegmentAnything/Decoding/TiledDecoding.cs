@@ -3,7 +3,10 @@ namespace SegmentAnything.Decoding;
 /// <summary>One decode in progress, with all the memory it needs: used by one call at a time, and kept for the next.</summary>
 internal abstract unsafe class TiledDecoding : IDisposable
 {
-    /// <summary>Fills an image's keys and the projections that layer 0 makes of them.</summary>
+    /// <summary>Fills a grid's maps.</summary>
+    public abstract void Prepare(TiledGrid grid);
+
+    /// <summary>Fills an image's maps.</summary>
     /// <param name="image">What to fill.</param>
     /// <param name="embedding">Channels x grid x grid.</param>
     /// <param name="dense">One value a channel, or one for every value of the embedding.</param>
@@ -12,7 +15,7 @@ internal abstract unsafe class TiledDecoding : IDisposable
     public abstract void Prepare(
         TiledPreparedImage image, float* embedding, float* dense, bool denseIsUniform, CancellationToken cancellationToken);
 
-    /// <summary>Prompts that go through the phases together: each needs 4 MB for its keys.</summary>
+    /// <summary>Prompts that go through the phases together: each needs 2 MB for its coordinates.</summary>
     public const int MostPrompts = 4;
 
     /// <summary>Decodes up to <see cref="MostPrompts"/> prompts; see <see cref="IMaskDecoderEngine.Decode"/>.</summary>

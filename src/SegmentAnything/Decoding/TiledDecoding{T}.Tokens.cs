@@ -36,9 +36,11 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
             C = arena.Take(rows * widest),
             Hidden = arena.Take(rows * hidden),
             Panels = arena.Take(rows * hidden),
-            HeadPanels = arena.Take(Heads * (long)HeadRows * _weights.HeadWidth),
-            HeadMatrix = arena.Take(((Heads * _tokens) + DecoderKernels.BlockRows) * (long)Channels),
-            Combined = arena.Take(Math.Max((Columns * (long)Channels) + _tokens + 16, Heads * (long)HeadRows * _weights.ValueHeadStride)),
+            Matrix = arena.Take(Math.Max(MatrixRows * MatrixStride, (Deviation2Row + 2 + DecoderKernels.BlockRows) * (long)Math.Max(Channels, _weights.Maps.Block))),
+            Maps = arena.Take((Coordinates + DecoderKernels.BlockRows) * (long)_weights.Maps.Block),
+            TurnedMaps = arena.Take(_weights.Maps.Block * (long)DecoderMath.RoundUp(Coordinates, 16)),
+            Combined = arena.Take(((Deviation2Row + DecoderKernels.BlockRows) * (long)DecoderMath.RoundUp(Heads * _tokens, TSimd.Width)) + _tokens + 16),
+            HeadPanels = arena.Take((_weights.HeadWidth + DecoderKernels.BlockRows) * (long)(Deviation2Row + 1)),
             HeadValues = arena.Take((_weights.HeadWidth + DecoderKernels.BlockRows) * (_tokens + 16L)),
             Scores = arena.Take(_tokens),
         };
@@ -63,53 +65,70 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         Norm(layer.Norm1, memory.Queries, rows);
         Add(memory.Queries, memory.Encoding, memory.Encoded, rows * Channels);
         Linear(layer.TokenToImage.Query, memory.Encoded, Channels, rows, memory.A);
-        for (int prompt = 0; prompt < prompts; prompt++) PackHeads(memory.A, prompt, _prompts[prompt].HeadPanels);
+        for (int prompt = 0; prompt < prompts; prompt++) PackHeads(memory.A, prompt, _tokens, _prompts[prompt].QueryPanels);
     }
 
     private void BetweenFirstAttentionAndLayer0(int prompts)
     {
         ref readonly TokenMemory memory = ref _memoryOfTokens;
         ref readonly PackedLayer layer = ref _weights.Layers[0];
-        int rows = prompts * _tokens, stride = layer.TokenToImage.Query.PaddedOutputs, headWidth = _weights.HeadWidth;
+        ImageMaps maps = _weights.Maps;
+        for (int prompt = 0; prompt < prompts; prompt++) GatherValues(0, prompt, _tokens, 0);
+        FinishLayer(layer, prompts * _tokens);
+        PrepareImageToToken(layer.ImageToToken, prompts);
         for (int prompt = 0; prompt < prompts; prompt++)
         {
             ref readonly PromptMemory state = ref _prompts[prompt];
-            DecoderKernels.CombineSegmentRows<TSimd, TVector>(
-                _grid.Segments, Heads * HeadRows, _weights.ValueHeadStride, state.Reference, state.Sum, state.Accumulated, memory.Combined);
-            for (int t = 0; t < _tokens; t++)
-            {
-                float* target = memory.A + (((prompt * _tokens) + t) * (nint)stride);
-                for (int i = 0; i < _weights.Inner; i++)
-                {
-                    int head = i / headWidth;
-                    target[i] = memory.Combined[((((head * HeadRows) + t) * (nint)_weights.ValueHeadStride)) + (i % headWidth)]
-                        + layer.TokenToImage.ValueBias[i];
-                }
-            }
+            PackDirections(memory.B, prompt, state.Directions1, state.Values);
+            Compose(state.Directions1, Rank, state.Directions1, maps.Directions1 + ImageMaps.Length1, 0);
+            PackMatrix(Coordinates, Coordinates, state.LengthPanels);
         }
 
-        FinishLayer(layer, rows);
-        PrepareImageToToken(layer.ImageToToken, prompts, projected: true);
         PrepareSecondTokenToImage(prompts);
+        for (int prompt = 0; prompt < prompts; prompt++)
+        {
+            ref readonly PromptMemory state = ref _prompts[prompt];
+            PackHeads(memory.A, prompt, _tokens, state.QueryPanels);
+            Compose(state.QueryPanels, _tokens, state.Directions1, maps.Directions1 + maps.Keys1, 0);
+            PackMatrix(Heads * _tokens, Coordinates, state.ScorePanels);
+        }
     }
 
     private void BetweenLayer0AndLayer1(int prompts)
     {
-        ref readonly PackedLayer layer = ref _weights.Layers[1];
-        for (int prompt = 0; prompt < prompts; prompt++)
-            ProjectValues(layer.TokenToImage, _prompts[prompt], prompt, _tokens, Columns);
-        FinishLayer(layer, prompts * _tokens);
-        PrepareImageToToken(layer.ImageToToken, prompts, projected: false);
-
-        // The final attention: only the tokens that are read afterwards ask.
         ref readonly TokenMemory memory = ref _memoryOfTokens;
-        PackedTokenToImage final = _weights.FinalAttention;
-        SelectFinalTokens(memory.Encoded, prompts, memory.B);
-        Linear(final.Query, memory.B, Channels, prompts * FinalTokens, memory.A);
+        ref readonly PackedLayer layer = ref _weights.Layers[1];
+        ImageMaps maps = _weights.Maps;
+        for (int prompt = 0; prompt < prompts; prompt++) GatherValues(1, prompt, _tokens, Coordinates);
+        FinishLayer(layer, prompts * _tokens);
+        PrepareImageToToken(layer.ImageToToken, prompts);
         for (int prompt = 0; prompt < prompts; prompt++)
         {
-            float* queries = memory.A + (prompt * (nint)FinalTokens * final.Query.PaddedOutputs);
-            KeyColumns(final, queries, FinalTokens, FinalColumns, _prompts[prompt]);
+            ref readonly PromptMemory state = ref _prompts[prompt];
+            PackDirections(memory.B, prompt, state.Directions2, state.Values);
+            Compose(state.KeyPanels, _tokens, state.Directions1, maps.Directions1 + maps.Queries1, 0);
+            PackMatrix(Heads * _tokens, Coordinates, state.ImageScorePanels);
+            Compose(state.Directions1, Rank, state.Directions1, maps.Directions1 + maps.Length2First, 0);
+            HeadDots(state.Directions1, Rank, maps.BetweenFirst, Deviation1Row);
+            PackMatrix(Coordinates, Deviation1Row + 1, state.LengthPanels);
+            Compose(state.Directions2, Rank, state.Directions1, maps.Directions1 + maps.Length2Second, 0);
+            HeadDots(state.Directions2, Rank, maps.BetweenSecond, Deviation1Row);
+            Compose(state.Directions2, Rank, state.Directions2, maps.Directions2 + maps.Length2Second, SecondRow);
+            PackMatrix(Coordinates, Deviation2Row, state.SecondLengthPanels);
+        }
+
+        // The final attention: only the tokens that are read afterwards ask.
+        PackedLinear query = _weights.FinalAttention.Query;
+        SelectFinalTokens(memory.Encoded, prompts, memory.B);
+        Linear(query, memory.B, Channels, prompts * FinalTokens, memory.A);
+        for (int prompt = 0; prompt < prompts; prompt++)
+        {
+            ref readonly PromptMemory state = ref _prompts[prompt];
+            PackHeads(memory.A, prompt, FinalTokens, state.QueryPanels);
+            Compose(state.QueryPanels, FinalTokens, state.Directions1, maps.Directions1 + maps.Keys2, 0);
+            HeadDots(state.QueryPanels, FinalTokens, maps.BetweenKeys2, Deviation1Row);
+            Compose(state.QueryPanels, FinalTokens, state.Directions2, maps.Directions2 + maps.Keys2, SecondRow);
+            PackMatrix(Heads * FinalTokens, Deviation2Row, state.ScorePanels);
         }
     }
 
@@ -119,7 +138,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         ref readonly TokenMemory memory = ref _memoryOfTokens;
         int tokens = FinalTokens, rows = prompts * tokens;
         for (int prompt = 0; prompt < prompts; prompt++)
-            ProjectValues(_weights.FinalAttention, _prompts[prompt], prompt, tokens, FinalColumns);
+            GatherValues(2, prompt, tokens, Deviation2Row);
         Linear(_weights.FinalAttention.Output, memory.A, _weights.FinalAttention.Query.PaddedOutputs, rows, memory.B);
         SelectFinalTokens(memory.Queries, prompts, memory.C);
         Add(memory.B, memory.C, memory.Queries, rows * Channels);
@@ -152,6 +171,23 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
                 state.UpscaledCount++;
             }
         }
+
+        for (int prompt = 0; prompt < prompts; prompt++)
+        {
+            if (_prompts[prompt].UpscaledCount > 0) PrepareUpscaling(_prompts[prompt]);
+        }
+    }
+
+    // The first transposed convolution of every coordinate's direction.
+    private void PrepareUpscaling(in PromptMemory state)
+    {
+        ImageMaps maps = _weights.Maps;
+        float* matrix = _memoryOfTokens.Matrix;
+        HeadProducts(state.Directions1, Rank, maps.Directions1 + maps.Upscale, maps.Columns, Channels, matrix, Channels);
+        Copy(maps.BetweenUpscale, matrix + (Deviation1Row * (nint)Channels), Channels);
+        HeadProducts(state.Directions2, Rank, maps.Directions2 + maps.Upscale, maps.Columns, Channels, matrix + (SecondRow * (nint)Channels), Channels);
+        Copy(maps.UpscaleBias, matrix + (Deviation2Row * (nint)Channels), Channels);
+        DecoderKernels.PackPanelsTransposed(matrix, Channels, Channels, Deviation2Row + 1, state.UpscalePanels);
     }
 
     // From the attention's values in A: output, residual, LN2, MLP, LN3. Leaves queries + encoding in Encoded.
@@ -169,37 +205,36 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         Add(memory.Queries, memory.Encoding, memory.Encoded, rows * Channels);
     }
 
-    // Keys and values that the image asks for. Where its queries were projected once, keys are kept as they are;
-    // elsewhere they are multiplied into the query weights: scores = keys (Wq x + bq).
-    private void PrepareImageToToken(in PackedImageToToken attention, int prompts, bool projected)
+    // Keys and values that the image asks for: keys into panels, values into B.
+    private void PrepareImageToToken(in PackedImageToToken attention, int prompts)
     {
         ref readonly TokenMemory memory = ref _memoryOfTokens;
-        int rows = prompts * _tokens, heads = Heads * _tokens, stride = attention.Key.PaddedOutputs;
+        int rows = prompts * _tokens;
         Linear(attention.Key, memory.Encoded, Channels, rows, memory.A);
+        for (int prompt = 0; prompt < prompts; prompt++) PackHeads(memory.A, prompt, _tokens, _prompts[prompt].KeyPanels);
         Linear(attention.Value, memory.Queries, Channels, rows, memory.B);
-        for (int prompt = 0; prompt < prompts; prompt++)
-        {
-            ref readonly PromptMemory state = ref _prompts[prompt];
-            PackHeads(memory.A, prompt, state.HeadPanels);
-            if (!projected)
-            {
-                HeadProducts(state.HeadPanels, _tokens, attention.QueryRows);
-                DecoderKernels.PackPanels(memory.HeadMatrix, Channels, heads, Channels, state.QueryPanels);
-                for (int row = 0; row < heads; row++)
-                {
-                    int head = row / _tokens * _weights.HeadWidth;
-                    float* key = memory.A + (((prompt * _tokens) + (row % _tokens)) * (nint)stride) + head;
-                    state.QueryBias[row] = TensorPrimitives.Dot(
-                        new ReadOnlySpan<float>(key, _weights.HeadWidth), new ReadOnlySpan<float>(attention.QueryBias + head, _weights.HeadWidth));
-                }
-            }
+    }
 
-            // A head's weights sum to 1, so the output's bias may be added to all values of one head.
-            PackHeads(memory.B, prompt, memory.HeadPanels);
-            HeadProducts(memory.HeadPanels, _tokens, attention.OutputRows);
-            for (int t = 0; t < _tokens; t++)
-                Add(memory.HeadMatrix + (t * Channels), attention.OutputBias, memory.HeadMatrix + (t * Channels), Channels);
-            DecoderKernels.PackPanelsTransposed(memory.HeadMatrix, Channels, Channels, heads, state.OutputPanels);
+    // What a head's coordinates stand for: its tokens' values, or its channels themselves where the coordinates are sums of
+    // values already.
+    private void PackDirections(float* values, int prompt, float* directions, float* valuePanels)
+    {
+        int headWidth = _weights.HeadWidth, rank = Rank;
+        if (rank == _tokens)
+        {
+            PackHeads(values, prompt, _tokens, directions);
+            return;
+        }
+
+        int stride = DecoderMath.RoundUp(_weights.Inner, PackedLinear.BlockColumns), panelRows = DecoderMath.RoundUp(rank, DecoderKernels.BlockRows);
+        new Span<float>(directions, Heads * panelRows * headWidth).Clear();
+        for (int head = 0; head < Heads; head++)
+        {
+            float* panels = directions + (head * panelRows * headWidth);
+            for (int i = 0; i < headWidth; i++)
+                panels[(((i / DecoderKernels.BlockRows * headWidth) + i) * DecoderKernels.BlockRows) + (i % DecoderKernels.BlockRows)] = 1;
+            DecoderKernels.PackPanelsTransposed(
+                values + (prompt * (nint)_tokens * stride) + (head * headWidth), stride, panelRows, _tokens, valuePanels + (head * panelRows * _tokens));
         }
     }
 
@@ -214,49 +249,56 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         Norm(layer.Norm1, memory.Queries, rows);
         Add(memory.Queries, memory.Encoding, memory.Encoded, rows * Channels);
         Linear(layer.TokenToImage.Query, memory.Encoded, Channels, rows, memory.A);
-        for (int prompt = 0; prompt < prompts; prompt++)
-        {
-            float* queries = memory.A + (prompt * (nint)_tokens * layer.TokenToImage.Query.PaddedOutputs);
-            KeyColumns(layer.TokenToImage, queries, _tokens, Columns, _prompts[prompt]);
-        }
     }
 
-    // Scores = queries (Wk x): what the image's channels are multiplied with, one column a head and token.
-    private void KeyColumns(in PackedTokenToImage attention, float* queries, int tokens, int columns, in PromptMemory state)
+    // The end of a token-to-image attention: joins the segments, and applies to the summed coordinates what they stand for,
+    // into A.
+    private void GatherValues(int layer, int prompt, int tokens, int coordinates)
     {
         ref readonly TokenMemory memory = ref _memoryOfTokens;
-        int panelRows = DecoderMath.RoundUp(tokens, DecoderKernels.BlockRows), headWidth = _weights.HeadWidth;
-        for (int head = 0; head < Heads; head++)
+        ref readonly PromptMemory state = ref _prompts[prompt];
+        ImageMaps maps = _weights.Maps;
+        int columns = DecoderMath.RoundUp(Heads * tokens, TSimd.Width), headWidth = _weights.HeadWidth, block = maps.Block;
+        int headRows = DecoderMath.RoundUp(tokens, DecoderKernels.BlockRows), valueStride = _weights.ValueHeadStride;
+        int stride = DecoderMath.RoundUp(_weights.Inner, PackedLinear.BlockColumns);
+        DecoderKernels.SegmentShares<TSimd, TVector>(_grid.Segments, columns, state.Reference, state.Sum);
+        for (int query = 0; query < Heads * tokens; query++)
         {
-            DecoderKernels.PackPanels(
-                queries + (head * headWidth), attention.Query.PaddedOutputs, tokens, headWidth, memory.HeadPanels + (head * panelRows * headWidth));
+            int head = query / tokens, token = query % tokens;
+            Span<float> target = new(memory.A + (((prompt * tokens) + token) * (nint)stride) + (head * headWidth), headWidth);
+            new ReadOnlySpan<float>(maps.ValueBias[layer] + (head * headWidth), headWidth).CopyTo(target);
+            for (int s = 0; s < _grid.Segments; s++)
+            {
+                float* sums = state.ValueSums + (((((s * (nint)Heads) + head) * headRows) + token) * valueStride);
+                TensorPrimitives.MultiplyAdd(new ReadOnlySpan<float>(sums, headWidth), state.Reference[(s * columns) + query], target, target);
+            }
         }
 
-        HeadProducts(memory.HeadPanels, tokens, attention.KeyRows);
-        DecoderKernels.Transpose(memory.HeadMatrix, Heads * tokens, Channels, state.KeyColumns, columns);
-    }
-
-    // The end of a re-associated token-to-image attention: joins the segments, and projects the attended keys to values, into A.
-    private void ProjectValues(in PackedTokenToImage attention, in PromptMemory state, int prompt, int tokens, int columns)
-    {
-        ref readonly TokenMemory memory = ref _memoryOfTokens;
-        DecoderKernels.CombineSegmentColumns<TSimd, TVector>(
-            _grid.Segments, Channels, columns, state.Reference, state.Sum, state.Accumulated, memory.Combined);
-        int headWidth = _weights.HeadWidth, stride = attention.Query.PaddedOutputs;
-        int panelRows = DecoderMath.RoundUp(headWidth, DecoderKernels.BlockRows), width = DecoderMath.RoundUp(tokens, TSimd.Width);
+        if (coordinates == 0) return;
+        int rows = DecoderMath.RoundUp(coordinates, DecoderKernels.BlockRows);
+        DecoderKernels.CombineSegments<TSimd, TVector>(
+            _grid.Segments, coordinates, columns, state.Reference, state.CoordinateSums, rows * (nint)columns, memory.Combined);
+        int values = layer == 1 ? maps.Values1 : maps.Values2;
+        HeadProducts(state.Directions1, Rank, maps.Directions1 + values, maps.Columns, block, memory.Matrix, block);
+        if (coordinates > Coordinates)
+        {
+            Copy(maps.BetweenValues2, memory.Matrix + (Deviation1Row * (nint)block), block);
+            HeadProducts(state.Directions2, Rank, maps.Directions2 + values, maps.Columns, block, memory.Matrix + (SecondRow * (nint)block), block);
+        }
 
         // Whole vectors of columns are multiplied: those that belong to the next head, or lie behind the end, are not read.
-        new Span<float>(memory.Combined + (columns * (nint)Channels), tokens + 16).Clear();
+        int panelRows = DecoderMath.RoundUp(headWidth, DecoderKernels.BlockRows), width = DecoderMath.RoundUp(tokens, TSimd.Width);
+        new Span<float>(memory.Combined + (columns * (nint)coordinates), tokens + 16).Clear();
         for (int head = 0; head < Heads; head++)
         {
+            DecoderKernels.PackPanelsTransposed(memory.Matrix + (head * headWidth), block, panelRows, coordinates, memory.HeadPanels);
             DecoderKernels.Product<TSimd, TVector, PanelLayout, FromZero>(
-                attention.ValuePanels + (head * panelRows * (nint)Channels), Channels * DecoderKernels.BlockRows,
-                memory.Combined + (head * tokens), columns, Channels, null, 0, memory.HeadValues, width, panelRows, width);
+                memory.HeadPanels, PanelStride(coordinates), memory.Combined + (head * tokens), columns, coordinates,
+                null, 0, memory.HeadValues, width, panelRows, width);
             for (int t = 0; t < tokens; t++)
             {
                 float* target = memory.A + (((prompt * tokens) + t) * (nint)stride) + (head * headWidth);
-                for (int c = 0; c < headWidth; c++)
-                    target[c] = memory.HeadValues[(c * width) + t] + attention.ValueBias[(head * headWidth) + c];
+                for (int c = 0; c < headWidth; c++) target[c] += memory.HeadValues[(c * width) + t];
             }
         }
     }
@@ -279,27 +321,63 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         Linear(layer.SelfOutput, memory.Hidden, stride, rows, destination);
     }
 
-    // Rows (head, token) of the matrix: a head's channels times the same head's rows of a weight. The rows that fill a head's
-    // block are overwritten by the next head, and lie behind the end for the last.
-    private void HeadProducts(float* panels, int tokens, float* weightRows)
+    /// <summary>Floats from one row of <see cref="TokenMemory.Matrix"/> to the next: two parts of whole vectors, and one column.</summary>
+    private int MatrixStride => 2 * DecoderMath.RoundUp(Coordinates + 1, 16);
+
+    /// <summary>Its rows: any head's tokens, and those that fill the last block.</summary>
+    private long MatrixRows => (Heads * (long)Math.Max(_tokens, Rank)) + DecoderKernels.BlockRows;
+
+    // matrix[(head, token), first + coordinate] = what the coordinate's direction contributes to the head's product with the
+    // token, the direction's map to the heads' channels being given: [inner][maps.Columns].
+    private void Compose(float* panels, int tokens, float* directions, float* map, int first)
+    {
+        ref readonly TokenMemory memory = ref _memoryOfTokens;
+        int block = _weights.Maps.Block, width = DecoderMath.RoundUp(Coordinates, 16);
+        HeadProducts(directions, Rank, map, _weights.Maps.Columns, block, memory.Maps, block);
+        DecoderKernels.Transpose(memory.Maps, block, Coordinates, block, memory.TurnedMaps, width);
+        HeadProducts(panels, tokens, memory.TurnedMaps, width, width, memory.Matrix + first, MatrixStride);
+    }
+
+    // matrix[(head, token), column] = the head's part of the token times the head's part of a vector.
+    private void HeadDots(float* panels, int tokens, float* vector, int column)
+    {
+        int headWidth = _weights.HeadWidth, panelRows = DecoderMath.RoundUp(tokens, DecoderKernels.BlockRows);
+        for (int head = 0; head < Heads; head++)
+        {
+            for (int t = 0; t < tokens; t++)
+            {
+                float* row = panels + (((head * panelRows) + (t / DecoderKernels.BlockRows * DecoderKernels.BlockRows)) * headWidth) + (t % DecoderKernels.BlockRows);
+                float sum = 0;
+                for (int c = 0; c < headWidth; c++) sum += row[c * DecoderKernels.BlockRows] * vector[(head * headWidth) + c];
+                _memoryOfTokens.Matrix[(((head * tokens) + t) * (nint)MatrixStride) + column] = sum;
+            }
+        }
+    }
+
+    private void PackMatrix(int rows, int columns, float* panels) =>
+        DecoderKernels.PackPanels(_memoryOfTokens.Matrix, MatrixStride, rows, columns, panels);
+
+    // Rows (head, token): a head's channels times the same head's rows of a matrix. The rows that fill a head's block are
+    // overwritten by the next head, and lie behind the end for the last.
+    private void HeadProducts(float* panels, int tokens, float* matrix, nint matrixStride, int columns, float* destination, nint stride)
     {
         int panelRows = DecoderMath.RoundUp(tokens, DecoderKernels.BlockRows), headWidth = _weights.HeadWidth;
         for (int head = 0; head < Heads; head++)
         {
             DecoderKernels.Product<TSimd, TVector, PanelLayout, FromZero>(
-                panels + (head * panelRows * headWidth), headWidth * DecoderKernels.BlockRows,
-                weightRows + (head * headWidth * (nint)Channels), Channels, headWidth,
-                null, 0, _memoryOfTokens.HeadMatrix + (head * tokens * (nint)Channels), Channels, panelRows, Channels);
+                panels + (head * panelRows * headWidth), PanelStride(headWidth), matrix + (head * headWidth * matrixStride), matrixStride, headWidth,
+                null, 0, destination + (head * tokens * stride), stride, panelRows, columns);
         }
     }
 
-    private void PackHeads(float* rows, int prompt, float* panels)
+    private void PackHeads(float* rows, int prompt, int tokens, float* panels)
     {
         int headWidth = _weights.HeadWidth, stride = DecoderMath.RoundUp(_weights.Inner, PackedLinear.BlockColumns);
+        int panelRows = DecoderMath.RoundUp(tokens, DecoderKernels.BlockRows);
         for (int head = 0; head < Heads; head++)
         {
             DecoderKernels.PackPanels(
-                rows + (prompt * (nint)_tokens * stride) + (head * headWidth), stride, _tokens, headWidth, panels + (head * HeadRows * headWidth));
+                rows + (prompt * (nint)tokens * stride) + (head * headWidth), stride, tokens, headWidth, panels + (head * panelRows * headWidth));
         }
     }
 
@@ -411,14 +489,17 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         /// <summary>The packed left factor of a linear layer.</summary>
         public float* Panels;
 
-        /// <summary>One prompt's heads, packed: [H][panel][head width][8].</summary>
-        public float* HeadPanels;
+        /// <summary>A prompt's matrix before it is packed: [H T][<see cref="MatrixStride"/>], or [coordinate][C].</summary>
+        public float* Matrix;
 
-        /// <summary>One prompt's heads multiplied with weights: [H T][C], and 8 rows behind.</summary>
-        public float* HeadMatrix;
+        /// <summary>Its directions' maps, and the same turned: [R][block], [block][R].</summary>
+        public float* Maps, TurnedMaps;
 
-        /// <summary>What one prompt's tokens attended to: [C][R].</summary>
+        /// <summary>Its summed coordinates: [coordinate][H Q].</summary>
         public float* Combined;
+
+        /// <summary>What they stand for in one head's values: [panel][coordinate][8], rows are channels.</summary>
+        public float* HeadPanels;
 
         /// <summary>One head's values: [head width][T].</summary>
         public float* HeadValues;

@@ -4,8 +4,8 @@ namespace SegmentAnything.Decoding;
 
 /// <summary>The tiled decoder for one vector width: memory and the order of the work.</summary>
 /// <remarks>
-/// Shapes: C channels, H = 8 heads, T tokens of a prompt (5 output tokens and its sparse ones), R = 8 T columns filled up to
-/// whole vectors, S segments of the image. Some prompts go through the phases together: their tokens share the reading of
+/// Shapes: C channels, H = 8 heads, c channels of a head, T tokens of a prompt (5 output tokens and its sparse ones), Q tokens
+/// that ask (T, or the few of the final attention), R coordinates an image token has of each layer, S segments of the image. Some prompts go through the phases together: their tokens share the reading of
 /// the weights, and there are enough items for all threads.
 /// </remarks>
 internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecoding, ISplitWork
@@ -47,6 +47,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
 
     private enum Phase
     {
+        PrepareGrid,
         Prepare,
         FirstAttention,
         Layer0,
@@ -60,13 +61,36 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
     /// <summary>Rows of a head where its tokens are rows of a block of their own.</summary>
     private int HeadRows => DecoderMath.RoundUp(_tokens, DecoderKernels.BlockRows);
 
-    /// <summary>R: columns of all heads' tokens.</summary>
-    private int Columns => DecoderMath.RoundUp(Heads * _tokens, TSimd.Width);
-
     /// <summary>Tokens that are read after the final attention: that of the IoU and those of the wanted masks.</summary>
     private int FinalTokens => 1 + _masks;
 
-    private int FinalColumns => DecoderMath.RoundUp(Heads * FinalTokens, TSimd.Width);
+    /// <summary>Coordinates that an attention's head gives an image token: the weights of its tokens, or its channels where they are fewer.</summary>
+    private int Rank => Math.Min(_tokens, _weights.HeadWidth);
+
+    /// <summary>R.</summary>
+    private int Coordinates => Heads * Rank;
+
+    // Rows of an image token's coordinates. Those of layer 1 and the last deviation are for points that are too large by the
+    // first deviation, as the direction between both layers is multiplied with it. Blocks of eight rows may reach behind the
+    // second part, where the scales must not lie.
+    private int Deviation1Row => Coordinates;
+
+    private int SecondRow => Coordinates + 1;
+
+    private int Deviation2Row => (2 * Coordinates) + 1;
+
+    private int Scale1Row => Deviation2Row + DecoderKernels.BlockRows;
+
+    private int Scale2Row => Scale1Row + 1;
+
+    private int CoordinateRows => DecoderMath.RoundUp(Scale2Row + 1, DecoderKernels.BlockRows);
+
+    public override void Prepare(TiledGrid grid)
+    {
+        _grid = grid;
+        Run(Phase.PrepareGrid, grid.Tiles);
+        Forget();
+    }
 
     public override void Prepare(
         TiledPreparedImage image, float* embedding, float* dense, bool denseIsUniform, CancellationToken cancellationToken)
@@ -112,10 +136,11 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
 
     void ISplitWork.Execute(int item, int worker)
     {
-        if (_phase == Phase.Prepare)
+        if (_phase is Phase.PrepareGrid or Phase.Prepare)
         {
             _cancellation.ThrowIfCancellationRequested();
-            PrepareTile(item, _workers[worker]);
+            if (_phase == Phase.Prepare) PrepareTile(item, _workers[worker]);
+            else PrepareGridTile(item);
             return;
         }
 
@@ -199,33 +224,47 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
 
     private void Place(ref FloatArena arena, int prompts)
     {
-        long channels = Channels, lanes = TileTokens, columns = Columns;
-        long headRows = (long)Heads * HeadRows, heads = Heads * (long)_tokens;
+        long channels = Channels, lanes = TileTokens, block = DecoderKernels.BlockRows;
+        long heads = Heads * (long)_tokens, columns = DecoderMath.RoundUp(Heads * _tokens, TSimd.Width);
+        long finalColumns = DecoderMath.RoundUp(Heads * FinalTokens, TSimd.Width);
+        long coordinates = Coordinates, headPanels = Heads * (long)Math.Max(HeadRows, block) * _weights.HeadWidth;
         for (int worker = 0; worker < _workers.Length; worker++)
         {
             _workers[worker] = new WorkerMemory
             {
                 TileA = arena.Take(channels * lanes),
                 TileB = arena.Take(channels * lanes),
-                Scores = arena.Take(headRows * lanes),
+                Encoded = arena.Take(_weights.Inner * lanes),
+                Scores = arena.Take((heads + block) * lanes),
+                Products = arena.Take((coordinates + block) * lanes),
                 Powers = arena.Take(columns * lanes),
                 Masks = arena.Take(TiledDecoderWeights.MaskTokens * 16 * lanes),
+                Rescale = arena.Take(heads),
+                Square = arena.Take(lanes),
+                Ones = arena.Take(lanes),
             };
+            if (_workers[worker].Ones != null) new Span<float>(_workers[worker].Ones, TileTokens).Fill(1);
         }
 
         for (int prompt = 0; prompt < prompts; prompt++)
         {
             _prompts[prompt] = new PromptMemory
             {
-                Keys = arena.Take(_grid.Tiles * lanes * channels),
-                HeadPanels = arena.Take(headRows * _weights.HeadWidth),
-                KeyColumns = arena.Take(channels * columns),
-                QueryPanels = arena.Take(heads * channels),
-                QueryBias = arena.Take(heads),
-                OutputPanels = arena.Take(heads * channels),
-                Reference = arena.Take(_grid.Segments * Math.Max(columns, headRows)),
-                Sum = arena.Take(_grid.Segments * Math.Max(columns, headRows)),
-                Accumulated = arena.Take(_grid.Segments * Math.Max(columns * channels, headRows * _weights.ValueHeadStride)),
+                Coordinates = arena.Take(_grid.Tiles * lanes * CoordinateRows),
+                QueryPanels = arena.Take(headPanels),
+                KeyPanels = arena.Take(headPanels),
+                Directions1 = arena.Take(headPanels),
+                Directions2 = arena.Take(headPanels),
+                Values = arena.Take(Heads * (_weights.HeadWidth + block) * _tokens),
+                ScorePanels = arena.Take(Math.Max(heads * coordinates, Heads * (long)FinalTokens * Deviation2Row)),
+                ImageScorePanels = arena.Take(heads * coordinates),
+                LengthPanels = arena.Take(coordinates * (coordinates + 1)),
+                SecondLengthPanels = arena.Take(coordinates * Deviation2Row),
+                UpscalePanels = arena.Take(channels * (Deviation2Row + 1)),
+                Reference = arena.Take(_grid.Segments * Math.Max(columns, finalColumns)),
+                Sum = arena.Take(_grid.Segments * Math.Max(columns, finalColumns)),
+                ValueSums = arena.Take(_grid.Segments * (long)Heads * HeadRows * _weights.ValueHeadStride),
+                CoordinateSums = arena.Take(_grid.Segments * Math.Max(coordinates * columns, (Deviation2Row + block) * finalColumns)),
                 Hyper = arena.Take(channels / 8 * TiledDecoderWeights.MaskTokens),
             };
         }
@@ -239,41 +278,69 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
         /// <summary>[C][TileTokens].</summary>
         public float* TileA, TileB;
 
-        /// <summary>Image-to-token scores: [H][head rows][TileTokens].</summary>
+        /// <summary>Keys or queries of the image with the encoding's: [H c][TileTokens].</summary>
+        public float* Encoded;
+
+        /// <summary>Scores, then their softmax's weights or powers: [H][T or Q][TileTokens].</summary>
         public float* Scores;
 
-        /// <summary>Token-to-image scores, then their powers: [TileTokens][R].</summary>
+        /// <summary>Products of image tokens and directions: [R][TileTokens].</summary>
+        public float* Products;
+
+        /// <summary>The powers, turned: [TileTokens][H Q].</summary>
         public float* Powers;
 
         /// <summary>[mask][sy1][sx1][sy2][sx2][TileTokens].</summary>
         public float* Masks;
+
+        /// <summary>See <see cref="DecoderKernels.RunningSoftmax"/>: [H Q].</summary>
+        public float* Rescale;
+
+        /// <summary>Of the image tokens' lengths: [TileTokens].</summary>
+        public float* Square;
+
+        /// <summary>[TileTokens] of 1.</summary>
+        public float* Ones;
     }
 
-    /// <summary>What is kept of a prompt between passes.</summary>
+    /// <summary>What is kept of a prompt between passes. Matrices that multiply coordinates have them in the order of the rows there.</summary>
     private struct PromptMemory
     {
-        /// <summary>keys1, then keys2: [tile][C][TileTokens].</summary>
-        public float* Keys;
+        /// <summary>Image tokens: [tile][first R, deviation, second R, deviation, ..., scales][TileTokens].</summary>
+        public float* Coordinates;
 
-        /// <summary>Layer 0's token-to-image queries, then its image-to-token keys: [H][panel][head width][8].</summary>
-        public float* HeadPanels;
-
-        /// <summary>Token-to-image scores = keys * this: [C][R].</summary>
-        public float* KeyColumns;
-
-        /// <summary>Image-to-token scores = this * keys + bias: [panel][C][8], rows (head, token).</summary>
+        /// <summary>Queries of the tokens, in turn for each token-to-image attention: [H][panel][c][8].</summary>
         public float* QueryPanels;
 
-        public float* QueryBias;
+        /// <summary>Keys of the tokens, in turn for both image-to-token attentions: [H][panel][c][8].</summary>
+        public float* KeyPanels;
 
-        /// <summary>What the image receives = this * softmax: [panel][H T][8], rows are channels.</summary>
-        public float* OutputPanels;
+        /// <summary>Each coordinate's direction, as a combination of its head's channels: [H][panel][c][8].</summary>
+        public float* Directions1, Directions2;
 
-        /// <summary>State of the running softmax: [S][R], or [S][H head rows] in the first pass.</summary>
+        /// <summary>Values of the tokens, where a head has more of them than channels: [H][panel][T][8], rows are channels.</summary>
+        public float* Values;
+
+        /// <summary>Token-to-image scores += this x coordinates: [panel][coordinate][8], rows (head, token).</summary>
+        public float* ScorePanels;
+
+        /// <summary>The same for layer 1's image-to-token scores.</summary>
+        public float* ImageScorePanels;
+
+        /// <summary>Products of coordinates' directions with each other, rows those of layer 0, then also those of layer 1.</summary>
+        public float* LengthPanels, SecondLengthPanels;
+
+        /// <summary>The first transposed convolution of the directions: [panel][coordinate][8], rows (sy, sx, channel).</summary>
+        public float* UpscalePanels;
+
+        /// <summary>State of the running softmax: [S][H Q].</summary>
         public float* Reference, Sum;
 
-        /// <summary>[S][C][R], or [S][H head rows][value head stride] in the first pass.</summary>
-        public float* Accumulated;
+        /// <summary>Sums of the image's values: [S][H][head rows][value head stride].</summary>
+        public float* ValueSums;
+
+        /// <summary>Sums of coordinates: [S][coordinate][H Q].</summary>
+        public float* CoordinateSums;
 
         /// <summary>Weights of the masks that are upscaled: [C/8][4].</summary>
         public float* Hyper;

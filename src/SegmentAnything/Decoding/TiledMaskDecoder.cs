@@ -12,11 +12,10 @@ namespace SegmentAnything.Decoding;
 /// <para>
 /// Pass 1: tokens attend to the image in layer 0, whose keys and values belong to the image alone.
 /// Pass 2, tile by tile: the image attends to the tokens (layer 0), LayerNorm, and at once the tokens attend to the new
-/// keys (layer 1). Pass 3: the same again, layer 1 and the final attention. Pass 4: upscaling and the masks' products.
+/// image (layer 1). Pass 3: the same again, layer 1 and the final attention. Pass 4: upscaling and the masks' products.
 /// </para>
 /// <para>
-/// Products with weights and with the image are re-associated so that the few tokens, not the many image tokens, are
-/// projected. Safe to call from several threads. In steady state a call allocates no managed memory. A prompt's result does
+/// The image tokens that a prompt makes are never formed: they are coordinates, see <see cref="ImageMaps"/>. Safe to call from several threads. In steady state a call allocates no managed memory. A prompt's result does
 /// not depend on the batch that it is in, nor on which thread did what.
 /// </para>
 /// </remarks>
@@ -163,7 +162,12 @@ internal sealed class TiledMaskDecoder : IMaskDecoderEngine
         int segments = _splitter.Threads <= FewSegments ? FewSegments : ManySegments;
         lock (_lock)
         {
-            if (!_grids.TryGetValue(side, out TiledGrid? grid)) _grids.Add(side, grid = new TiledGrid(side, segments, _weights));
+            if (_grids.TryGetValue(side, out TiledGrid? known)) return known;
+            TiledGrid grid = new(side, segments, _weights);
+            TiledDecoding decoding = Rent();
+            decoding.Prepare(grid);
+            _idle.Push(decoding);
+            _grids.Add(side, grid);
             return grid;
         }
     }

@@ -2,7 +2,7 @@ using SegmentAnything.Kernels;
 
 namespace SegmentAnything.Decoding;
 
-/// <summary>What the tiled decoder keeps of an image: its keys, and what layer 0 makes of them for every prompt alike.</summary>
+/// <summary>What the tiled decoder keeps of an image: all linear maps of it that any prompt needs.</summary>
 internal sealed unsafe class TiledPreparedImage : IPreparedImage
 {
     private readonly NativeFloats _values;
@@ -25,17 +25,20 @@ internal sealed unsafe class TiledPreparedImage : IPreparedImage
 
     public bool IsDisposed { get; private set; }
 
-    /// <summary>Image embedding + dense prompt: [tile][channel][TileTokens].</summary>
-    public float* Keys { get; private set; }
-
     /// <summary>Keys of layer 0's token-to-image attention: [tile][inner][TileTokens].</summary>
-    public float* TokenToImageKeys { get; private set; }
-
-    /// <summary>Its values: [tile][TileTokens][head][value head stride].</summary>
-    public float* TokenToImageValues { get; private set; }
+    public float* Keys0 { get; private set; }
 
     /// <summary>Queries of layer 0's image-to-token attention: [tile][inner][TileTokens].</summary>
-    public float* ImageToTokenQueries { get; private set; }
+    public float* Queries0 { get; private set; }
+
+    /// <summary>The maps of <see cref="ImageMaps.Panels"/>: [tile][row][TileTokens].</summary>
+    public float* Maps { get; private set; }
+
+    /// <summary>What <see cref="DecoderKernels.ImageMoments"/> finds: [tile][3][TileTokens].</summary>
+    public float* Moments { get; private set; }
+
+    /// <summary>Values of layer 0, layer 1 and the final attention: [tile][TileTokens][head][value head stride] each.</summary>
+    public float*[] Values { get; } = new float*[3];
 
     public void Dispose()
     {
@@ -46,18 +49,21 @@ internal sealed unsafe class TiledPreparedImage : IPreparedImage
     private void Place(ref FloatArena arena)
     {
         long lanes = (long)Grid.Tiles * DecoderKernels.TileTokens;
-        Keys = arena.Take(lanes * Owner.Channels);
-        TokenToImageKeys = arena.Take(lanes * Owner.Inner);
-        TokenToImageValues = arena.Take(lanes * TiledDecoderWeights.Heads * Owner.ValueHeadStride);
-        ImageToTokenQueries = arena.Take(lanes * Owner.Inner);
+        Keys0 = arena.Take(lanes * Owner.Inner);
+        Queries0 = arena.Take(lanes * Owner.Inner);
+        Maps = arena.Take(lanes * Owner.Maps.ImageRows);
+        Moments = arena.Take(lanes * DecoderKernels.MomentRows);
+        for (int i = 0; i < Values.Length; i++) Values[i] = arena.Take(lanes * TiledDecoderWeights.Heads * Owner.ValueHeadStride);
     }
 }
 
-/// <summary>The image tokens of one grid size: how they fall into tiles, and their positional encoding.</summary>
+/// <summary>The image tokens of one grid size: how they fall into tiles, their positional encoding, and its maps.</summary>
 internal sealed unsafe class TiledGrid : IDisposable
 {
     private readonly NativeFloats _encoding;
+    private readonly NativeFloats _maps;
 
+    /// <summary>Lays out a grid. <see cref="TiledDecoding.Prepare(TiledGrid)"/> fills its maps.</summary>
     public TiledGrid(int side, int segments, TiledDecoderWeights weights)
     {
         Side = side;
@@ -66,6 +72,7 @@ internal sealed unsafe class TiledGrid : IDisposable
         Segments = Math.Min(segments, Tiles);
         int channels = weights.Channels;
         _encoding = new NativeFloats((long)Tiles * channels * DecoderKernels.TileTokens);
+        _maps = new NativeFloats((long)Tiles * 3 * weights.Maps.Block * DecoderKernels.TileTokens);
         new Span<float>(_encoding.Pointer, checked((int)_encoding.Length)).Clear();
         for (int token = 0; token < Tokens; token++)
         {
@@ -97,6 +104,9 @@ internal sealed unsafe class TiledGrid : IDisposable
     /// <summary>[tile][channel][TileTokens], 0 beyond the picture.</summary>
     public float* Encoding => _encoding.Pointer;
 
+    /// <summary>The maps of <see cref="ImageMaps.EncodingPanels"/>: [tile][3 blocks][TileTokens].</summary>
+    public float* Maps => _maps.Pointer;
+
     /// <summary>Image tokens in a tile: fewer in the last.</summary>
     public int TokensIn(int tile) => Math.Min(DecoderKernels.TileTokens, Tokens - (tile * DecoderKernels.TileTokens));
 
@@ -106,5 +116,9 @@ internal sealed unsafe class TiledGrid : IDisposable
     /// </remarks>
     public int FirstTile(int segment) => ((segment * Tiles) + Segments - 1) / Segments;
 
-    public void Dispose() => _encoding.Dispose();
+    public void Dispose()
+    {
+        _encoding.Dispose();
+        _maps.Dispose();
+    }
 }

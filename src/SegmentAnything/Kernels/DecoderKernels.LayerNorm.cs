@@ -5,58 +5,20 @@ namespace SegmentAnything.Kernels;
 /// <content>Layer normalisation: over the channels of a tile, and over the channels of token rows.</content>
 internal static unsafe partial class DecoderKernels
 {
-    /// <summary>Normalises every image token of a tile over its channels, and adds the positional encoding for the next scores.</summary>
-    /// <param name="source">[channel][TileTokens].</param>
-    /// <param name="channels">Channels.</param>
-    /// <param name="weight">[channel].</param>
-    /// <param name="bias">[channel].</param>
-    /// <param name="epsilon">What is added to the variance.</param>
-    /// <param name="encoding">[channel][TileTokens].</param>
-    /// <param name="normalized">Receives [channel][TileTokens]; may be <paramref name="source"/>.</param>
-    /// <param name="encoded">Receives normalized + encoding.</param>
-    /// <remarks>normalized = (source - mean) / sqrt(variance + epsilon) * weight + bias; the variance is divided by the channels.</remarks>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void LayerNormTile<TSimd, TVector>(
-        float* source, int channels, float* weight, float* bias, float epsilon, float* encoding, float* normalized, float* encoded)
-        where TSimd : ISimd<TVector>
-        where TVector : struct
-    {
-        nint w = TSimd.Width;
-        for (nint lane = 0; lane < TileTokens; lane += 3 * w)
-        {
-            ChannelStatistics<TSimd, TVector>(
-                source + lane, channels, epsilon,
-                out TVector mean0, out TVector mean1, out TVector mean2, out TVector scale0, out TVector scale1, out TVector scale2);
-            for (int c = 0; c < channels; c++)
-            {
-                nint at = (c * TileTokens) + lane;
-                TVector factor = TSimd.Create(weight[c]), shift = TSimd.Create(bias[c]);
-                TVector x0 = TSimd.Multiply(TSimd.Subtract(TSimd.Load(source + at), mean0), scale0);
-                TVector x1 = TSimd.Multiply(TSimd.Subtract(TSimd.Load(source + at + w), mean1), scale1);
-                TVector x2 = TSimd.Multiply(TSimd.Subtract(TSimd.Load(source + at + (2 * w)), mean2), scale2);
-                x0 = TSimd.MultiplyAdd(x0, factor, shift);
-                x1 = TSimd.MultiplyAdd(x1, factor, shift);
-                x2 = TSimd.MultiplyAdd(x2, factor, shift);
-                TSimd.Store(x0, normalized + at);
-                TSimd.Store(x1, normalized + at + w);
-                TSimd.Store(x2, normalized + at + (2 * w));
-                TSimd.Store(TSimd.Add(x0, TSimd.Load(encoding + at)), encoded + at);
-                TSimd.Store(TSimd.Add(x1, TSimd.Load(encoding + at + w)), encoded + at + w);
-                TSimd.Store(TSimd.Add(x2, TSimd.Load(encoding + at + (2 * w))), encoded + at + (2 * w));
-            }
-        }
-    }
-
     /// <summary>Normalises every image token of a tile over its channels and applies GELU, in place.</summary>
     /// <param name="tile">[channel][TileTokens].</param>
     /// <param name="channels">Channels.</param>
     /// <param name="weight">[channel].</param>
     /// <param name="bias">[channel].</param>
-    /// <param name="epsilon">What is added to the variance.</param>
+    /// <param name="epsilon">[TileTokens]: what is added to the variance.</param>
     /// <param name="geluTable"><see cref="GeluTable"/>, aligned.</param>
+    /// <remarks>
+    /// gelu((tile - mean) / sqrt(variance + epsilon) * weight + bias); the variance is divided by the channels. A tile that is
+    /// too large by some factor gives the same with an epsilon that is larger by its square.
+    /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void LayerNormGeluTile<TSimd, TVector>(
-        float* tile, int channels, float* weight, float* bias, float epsilon, float* geluTable)
+        float* tile, int channels, float* weight, float* bias, float* epsilon, float* geluTable)
         where TSimd : ISimd<TVector>
         where TVector : struct
     {
@@ -64,7 +26,7 @@ internal static unsafe partial class DecoderKernels
         for (nint lane = 0; lane < TileTokens; lane += 3 * w)
         {
             ChannelStatistics<TSimd, TVector>(
-                tile + lane, channels, epsilon,
+                tile + lane, channels, epsilon + lane,
                 out TVector mean0, out TVector mean1, out TVector mean2, out TVector scale0, out TVector scale1, out TVector scale2);
             for (int c = 0; c < channels; c++)
             {
@@ -115,7 +77,7 @@ internal static unsafe partial class DecoderKernels
     // and no sum waits for itself alone. The variance comes from differences to the mean, so a large mean cancels nothing.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void ChannelStatistics<TSimd, TVector>(
-        float* tile, int channels, float epsilon,
+        float* tile, int channels, float* epsilon,
         out TVector mean0, out TVector mean1, out TVector mean2, out TVector scale0, out TVector scale1, out TVector scale2)
         where TSimd : ISimd<TVector>
         where TVector : struct
@@ -143,10 +105,10 @@ internal static unsafe partial class DecoderKernels
             squares2 = TSimd.MultiplyAdd(d2, d2, squares2);
         }
 
-        TVector one = TSimd.Create(1), floor = TSimd.Create(epsilon);
-        scale0 = TSimd.Divide(one, TSimd.Sqrt(TSimd.MultiplyAdd(squares0, part, floor)));
-        scale1 = TSimd.Divide(one, TSimd.Sqrt(TSimd.MultiplyAdd(squares1, part, floor)));
-        scale2 = TSimd.Divide(one, TSimd.Sqrt(TSimd.MultiplyAdd(squares2, part, floor)));
+        TVector one = TSimd.Create(1);
+        scale0 = TSimd.Divide(one, TSimd.Sqrt(TSimd.MultiplyAdd(squares0, part, TSimd.Load(epsilon))));
+        scale1 = TSimd.Divide(one, TSimd.Sqrt(TSimd.MultiplyAdd(squares1, part, TSimd.Load(epsilon + w))));
+        scale2 = TSimd.Divide(one, TSimd.Sqrt(TSimd.MultiplyAdd(squares2, part, TSimd.Load(epsilon + (2 * w)))));
         (mean0, mean1, mean2) = (m0, m1, m2);
     }
 }

@@ -41,14 +41,15 @@ internal static unsafe partial class DecoderKernels
 
     /// <summary>Writes the transpose of a matrix.</summary>
     /// <param name="source">rows x columns, row-major.</param>
+    /// <param name="sourceStride">Floats from one row of the source to the next.</param>
     /// <param name="rows">Rows.</param>
     /// <param name="columns">Columns.</param>
     /// <param name="destination">Receives columns x rows.</param>
     /// <param name="destinationStride">Floats from one row of the destination to the next; a multiple of 4; what is beyond rows is set to 0.</param>
-    public static void Transpose(float* source, int rows, int columns, float* destination, int destinationStride)
+    public static void Transpose(float* source, nint sourceStride, int rows, int columns, float* destination, int destinationStride)
     {
         for (int r = 0; r < destinationStride; r += 4)
-            TransposeFour(source + (r * (nint)columns), columns, Math.Clamp(rows - r, 0, 4), columns, destination + r, destinationStride);
+            TransposeFour(source + (r * sourceStride), sourceStride, Math.Clamp(rows - r, 0, 4), columns, destination + r, destinationStride);
     }
 
     // Four rows become four columns; rows beyond those that exist count as zero.

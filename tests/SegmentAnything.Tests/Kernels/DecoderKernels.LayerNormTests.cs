@@ -26,27 +26,20 @@ public unsafe class DecoderKernelsLayerNormTests
                 // A mean far from zero: a variance from sums of squares would lose its digits here.
                 float[] values = [.. RandomDecoder.Values(random, channels * Tile).Select(v => v + 30)];
                 float[] weight = RandomDecoder.Values(random, channels), bias = RandomDecoder.Values(random, channels);
-                float[] encoding = RandomDecoder.Values(random, channels * Tile);
-                using DecoderKernelRunner.Memory source = new(values), w = new(weight), b = new(bias), e = new(encoding);
-                using DecoderKernelRunner.Memory normalized = new(values.Length), encoded = new(values.Length);
+                float[] epsilon = [.. RandomDecoder.Values(random, Tile).Select(v => MathF.Abs(v) * 0.1f)];
+                using DecoderKernelRunner.Memory source = new(values), w = new(weight), b = new(bias), e = new(epsilon);
                 using DecoderKernelRunner.Memory pieces = new(DecoderKernels.GeluTable.ToArray());
-                DecoderKernels.LayerNormTile<TSimd, TVector>(
-                    source.Pointer, channels, w.Pointer, b.Pointer, 1e-5f, e.Pointer, normalized.Pointer, encoded.Pointer);
-                DecoderKernels.LayerNormGeluTile<TSimd, TVector>(source.Pointer, channels, w.Pointer, b.Pointer, 1e-5f, pieces.Pointer);
+                DecoderKernels.LayerNormGeluTile<TSimd, TVector>(source.Pointer, channels, w.Pointer, b.Pointer, e.Pointer, pieces.Pointer);
                 for (int lane = 0; lane < Tile; lane++)
                 {
-                    double[] expected = Norm([.. Enumerable.Range(0, channels).Select(c => values[(c * Tile) + lane])], weight, bias, 1e-5);
+                    double[] expected = Norm([.. Enumerable.Range(0, channels).Select(c => values[(c * Tile) + lane])], weight, bias, epsilon[lane]);
                     for (int c = 0; c < channels; c++)
                     {
                         int at = (c * Tile) + lane;
-                        Assert.Equal(expected[c], normalized[at], 2e-4);
-                        Assert.Equal(expected[c] + encoding[at], encoded[at], 2e-4);
                         Assert.Equal(ReferenceMaskDecoder.Gelu(expected[c]), source[at], 1e-4);
                     }
                 }
 
-                normalized.Check();
-                encoded.Check();
                 source.Check();
             }
 

@@ -50,7 +50,7 @@ public unsafe class DecoderKernelsLayoutTests
         {
             float[] values = RandomDecoder.Values(new Random(rows), rows * columns);
             using DecoderKernelRunner.Memory source = new(values), result = new(columns * stride);
-            DecoderKernels.Transpose(source.Pointer, rows, columns, result.Pointer, stride);
+            DecoderKernels.Transpose(source.Pointer, columns, rows, columns, result.Pointer, stride);
             for (int c = 0; c < columns; c++)
             {
                 for (int r = 0; r < stride; r++) Assert.Equal(r < rows ? values[(r * columns) + c] : 0, result[(c * stride) + r]);

@@ -15,11 +15,7 @@ public unsafe class DecoderKernelsSoftmaxTests
 
     [Theory]
     [MemberData(nameof(Widths))]
-    public void RunningSoftmaxColumns_TilesAndSegments_MatchDoublePrecision(int width) => DecoderKernelRunner.Run(width, new Columns());
-
-    [Theory]
-    [MemberData(nameof(Widths))]
-    public void RunningSoftmaxRows_TilesAndSegments_MatchDoublePrecision(int width) => DecoderKernelRunner.Run(width, new Rows());
+    public void RunningSoftmax_TilesAndSegments_MatchDoublePrecision(int width) => DecoderKernelRunner.Run(width, new Running());
 
     [Theory]
     [InlineData(1, 4)]
@@ -60,6 +56,8 @@ public unsafe class DecoderKernelsSoftmaxTests
     private static float[] Scores(Random random, int rows, int columns, double climb) =>
         [.. RandomDecoder.Values(random, rows * columns, 5).Select((v, i) => (float)(v + (climb * (i / columns))))];
 
+    private static float[] Positive(Random random, int count) => [.. RandomDecoder.Values(random, count).Select(v => MathF.Abs(v) + 0.1f)];
+
     private sealed class Heads : IWidthTest
     {
         public void Run<TSimd, TVector>()
@@ -69,126 +67,82 @@ public unsafe class DecoderKernelsSoftmaxTests
             foreach (int tokens in new[] { 1, 5, 7, 8, 9, 20 })
             {
                 const int HeadCount = 3;
-                int scoreRows = (tokens + 7) / 8 * 8;
                 var random = new Random(tokens);
-                float[] values = RandomDecoder.Values(random, HeadCount * scoreRows * Tile, 40);
-                using DecoderKernelRunner.Memory scores = new(values), weights = new(HeadCount * tokens * Tile);
-                DecoderKernels.SoftmaxHeads<TSimd, TVector>(scores.Pointer, scoreRows, HeadCount, tokens, weights.Pointer);
+                float[] values = RandomDecoder.Values(random, HeadCount * tokens * Tile, 40), factors = Positive(random, Tile), totals = Positive(random, Tile);
+                using DecoderKernelRunner.Memory scores = new(values), weights = new(HeadCount * tokens * Tile), factor = new(factors), total = new(totals);
+                DecoderKernels.SoftmaxHeads<TSimd, TVector>(scores.Pointer, HeadCount, tokens, factor.Pointer, total.Pointer, weights.Pointer);
                 weights.Check();
 
-                // In place, the rows close up.
-                DecoderKernels.SoftmaxHeads<TSimd, TVector>(scores.Pointer, scoreRows, HeadCount, tokens, scores.Pointer);
-                Assert.True(weights.Span.SequenceEqual(scores.Span[..weights.Span.Length]));
+                DecoderKernels.SoftmaxHeads<TSimd, TVector>(scores.Pointer, HeadCount, tokens, factor.Pointer, total.Pointer, scores.Pointer);
+                Assert.True(weights.Span.SequenceEqual(scores.Span));
                 for (int head = 0; head < HeadCount; head++)
                 {
                     for (int lane = 0; lane < Tile; lane++)
                     {
-                        double[] expected = Softmax([.. Enumerable.Range(0, tokens).Select(t => (double)values[(((head * scoreRows) + t) * Tile) + lane])]);
-                        for (int t = 0; t < tokens; t++) Assert.Equal(expected[t], weights[(((head * tokens) + t) * Tile) + lane], 1e-6);
+                        double[] expected = Softmax([.. Enumerable.Range(0, tokens).Select(t => (double)values[(((head * tokens) + t) * Tile) + lane] * factors[lane])]);
+                        for (int t = 0; t < tokens; t++) Assert.Equal(expected[t] * totals[lane], weights[(((head * tokens) + t) * Tile) + lane], 5e-6);
                     }
                 }
             }
         }
     }
 
-    // 3 segments of 2 tiles, the last tile not full; what is accumulated is powers times values of 4 channels.
-    private sealed class Columns : IWidthTest
+    // 3 segments of 2 tiles, the last tile not full; what is summed is powers times factors times values of 4 channels.
+    private sealed class Running : IWidthTest
     {
-        private const int Segments = 3, Tiles = 6, Channels = 4, Last = 5;
+        private const int Segments = 3, Tiles = 6, Queries = 5, Channels = 4, Last = 5;
 
         public void Run<TSimd, TVector>()
             where TSimd : ISimd<TVector>
             where TVector : struct
         {
-            int columns = 2 * TSimd.Width, tokens = ((Tiles - 1) * Tile) + Last;
-            foreach (double climb in new[] { 0, 1.3, -1.3 })
-            {
-                var random = new Random(1);
-                float[] scores = Scores(random, tokens, columns, climb), values = RandomDecoder.Values(random, tokens * Channels);
-                using DecoderKernelRunner.Memory reference = new(Segments * columns), sum = new(Segments * columns);
-                using DecoderKernelRunner.Memory accumulated = new(Segments * Channels * columns), result = new(Channels * columns);
-                for (int tile = 0; tile < Tiles; tile++)
-                {
-                    int count = Math.Min(Tile, tokens - (tile * Tile)), segment = tile / 2;
-                    bool first = tile % 2 == 0;
-                    using DecoderKernelRunner.Memory powers = new(scores[(tile * Tile * columns)..(((tile * Tile) + count) * columns)]);
-                    float* target = accumulated.Pointer + (segment * Channels * columns);
-                    DecoderKernels.RunningSoftmaxColumns<TSimd, TVector>(
-                        powers.Pointer, columns, count, columns, reference.Pointer + (segment * columns), sum.Pointer + (segment * columns), target, Channels, first);
-                    powers.Check();
-                    for (int c = 0; c < Channels; c++)
-                    {
-                        for (int column = 0; column < columns; column++)
-                        {
-                            float total = first ? 0 : target[(c * columns) + column];
-                            for (int i = 0; i < count; i++) total += powers[(i * columns) + column] * values[((((tile * Tile) + i) * Channels)) + c];
-                            target[(c * columns) + column] = total;
-                        }
-                    }
-                }
-
-                DecoderKernels.CombineSegmentColumns<TSimd, TVector>(
-                    Segments, Channels, columns, reference.Pointer, sum.Pointer, accumulated.Pointer, result.Pointer);
-                result.Check();
-                for (int column = 0; column < columns; column++)
-                {
-                    double[] weights = Softmax([.. Enumerable.Range(0, tokens).Select(i => (double)scores[(i * columns) + column])]);
-                    for (int c = 0; c < Channels; c++)
-                        Assert.Equal(Enumerable.Range(0, tokens).Sum(i => weights[i] * values[(i * Channels) + c]), result[(c * columns) + column], 1e-4);
-                }
-            }
-        }
-    }
-
-    private sealed class Rows : IWidthTest
-    {
-        private const int Segments = 3, Tiles = 6, RowCount = 5, Last = 5;
-
-        public void Run<TSimd, TVector>()
-            where TSimd : ISimd<TVector>
-            where TVector : struct
-        {
-            int channels = TSimd.Width, tokens = ((Tiles - 1) * Tile) + Last;
+            int columns = (Queries + TSimd.Width - 1) / TSimd.Width * TSimd.Width, tokens = ((Tiles - 1) * Tile) + Last;
             foreach (double climb in new[] { 0, 1.3, -1.3 })
             {
                 var random = new Random(2);
-                float[] scores = Scores(random, tokens, RowCount, climb), values = RandomDecoder.Values(random, tokens * channels);
-                using DecoderKernelRunner.Memory reference = new(Segments * RowCount), sum = new(Segments * RowCount);
-                using DecoderKernelRunner.Memory accumulated = new(Segments * RowCount * channels), result = new(RowCount * channels);
+                float[] scores = Scores(random, tokens, Queries, climb), values = RandomDecoder.Values(random, tokens * Channels), factors = Positive(random, Tiles * Tile);
+                using DecoderKernelRunner.Memory reference = new(Segments * columns), sum = new(Segments * columns), rescale = new(Queries);
+                using DecoderKernelRunner.Memory accumulated = new(Segments * Channels * columns), result = new(Channels * columns);
+                bool everRaised = false;
                 for (int tile = 0; tile < Tiles; tile++)
                 {
                     int count = Math.Min(Tile, tokens - (tile * Tile)), segment = tile / 2;
                     bool first = tile % 2 == 0;
-                    using DecoderKernelRunner.Memory powers = new(RowCount * Tile);
-                    for (int row = 0; row < RowCount; row++)
+                    using DecoderKernelRunner.Memory powers = new(Queries * Tile), factor = new(factors[(tile * Tile)..((tile + 1) * Tile)]);
+                    for (int row = 0; row < Queries; row++)
                     {
-                        for (int i = 0; i < count; i++) powers.Span[(row * Tile) + i] = scores[(((tile * Tile) + i) * RowCount) + row];
+                        for (int i = 0; i < count; i++) powers.Span[(row * Tile) + i] = scores[(((tile * Tile) + i) * Queries) + row];
                     }
 
-                    float* target = accumulated.Pointer + (segment * RowCount * channels);
-                    DecoderKernels.RunningSoftmaxRows<TSimd, TVector>(
-                        powers.Pointer, RowCount, count, reference.Pointer + (segment * RowCount), sum.Pointer + (segment * RowCount), target, channels, first);
+                    bool raised = DecoderKernels.RunningSoftmax<TSimd, TVector>(
+                        powers.Pointer, Queries, count, factor.Pointer, reference.Pointer + (segment * columns), sum.Pointer + (segment * columns), rescale.Pointer, first);
+                    everRaised |= raised;
                     powers.Check();
-                    for (int row = 0; row < RowCount; row++)
+                    rescale.Check();
+                    float* target = accumulated.Pointer + (segment * Channels * columns);
+                    for (int row = 0; row < Queries; row++)
                     {
                         for (int i = count; i < Tile; i++) Assert.Equal(0, powers[(row * Tile) + i]);
-                        for (int c = 0; c < channels; c++)
+                        for (int c = 0; c < Channels; c++)
                         {
-                            float total = first ? 0 : target[(row * channels) + c];
-                            for (int i = 0; i < count; i++) total += powers[(row * Tile) + i] * values[(((tile * Tile) + i) * channels) + c];
-                            target[(row * channels) + c] = total;
+                            float total = first ? 0 : target[(c * columns) + row] * (raised ? rescale[row] : 1);
+                            for (int i = 0; i < count; i++) total += powers[(row * Tile) + i] * values[(((tile * Tile) + i) * Channels) + c];
+                            target[(c * columns) + row] = total;
                         }
                     }
                 }
 
-                DecoderKernels.CombineSegmentRows<TSimd, TVector>(
-                    Segments, RowCount, channels, reference.Pointer, sum.Pointer, accumulated.Pointer, result.Pointer);
+                Assert.Equal(climb > 0, everRaised);
+                DecoderKernels.SegmentShares<TSimd, TVector>(Segments, columns, reference.Pointer, sum.Pointer);
+                DecoderKernels.CombineSegments<TSimd, TVector>(
+                    Segments, Channels, columns, reference.Pointer, accumulated.Pointer, Channels * columns, result.Pointer);
+                reference.Check();
                 result.Check();
-                for (int row = 0; row < RowCount; row++)
+                for (int row = 0; row < Queries; row++)
                 {
-                    double[] weights = Softmax([.. Enumerable.Range(0, tokens).Select(i => (double)scores[(i * RowCount) + row])]);
-                    for (int c = 0; c < channels; c++)
-                        Assert.Equal(Enumerable.Range(0, tokens).Sum(i => weights[i] * values[(i * channels) + c]), result[(row * channels) + c], 1e-4);
+                    double[] weights = Softmax([.. Enumerable.Range(0, tokens).Select(i => (double)scores[(i * Queries) + row] * factors[i])]);
+                    for (int c = 0; c < Channels; c++)
+                        Assert.Equal(Enumerable.Range(0, tokens).Sum(i => weights[i] * factors[i] * values[(i * Channels) + c]), result[(c * columns) + row], 1e-4);
                 }
             }
         }
