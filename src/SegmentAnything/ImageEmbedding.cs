@@ -241,7 +241,7 @@ public sealed class ImageEmbedding : IDisposable
                 if (ReferenceEquals(known, engine)) return image;
             }
 
-            IPreparedImage prepared = engine.Prepare(_values.Span, noMaskDense, cancellationToken);
+            IPreparedImage prepared = engine.Prepare(_values.Span, noMaskDense, null, cancellationToken);
             _prepared.Add((engine, prepared));
             return prepared;
         }

@@ -252,9 +252,8 @@ public sealed class MaskDecoder : IDisposable
         // The result keeps the logits: they are the way to refine it.
         float[] logits = GC.AllocateUninitializedArray<float>(count * maskSize);
         using SpanOwner<float> iou = SpanOwner<float>.Allocate(count);
-        IPreparedImage image = hasMask
-            ? _engine.Prepare(embedding.Values, dense, cancellationToken)
-            : embedding.PrepareFor(_engine, _noMaskDense, cancellationToken);
+        IPreparedImage withoutMask = embedding.PrepareFor(_engine, _noMaskDense, cancellationToken);
+        IPreparedImage image = hasMask ? _engine.Prepare(embedding.Values, dense, withoutMask, cancellationToken) : withoutMask;
         try
         {
             _engine.Decode(image, tokens, prompts, tokensPerPrompt, masks.First, masks.Count, float.NegativeInfinity, logits, iou.Span, cancellationToken);

@@ -130,10 +130,10 @@ public unsafe class DecoderKernelBenchmarks
                 weights, Columns * DecoderKernels.BlockRows, tile, Tile, Columns, null, 0, output, Tile, Channels, Tile);
 
         public override void LayerNorm(float* tile, float* weights, float* encoding, float* output, float* encoded) =>
-            DecoderKernels.LayerNormTile<TSimd, TVector>(tile, Channels, weights, weights + Channels, 1e-5f, encoding, output, encoded);
+            throw new NotSupportedException();
 
         public override void Softmax(float* scores, float* output) =>
-            DecoderKernels.SoftmaxHeads<TSimd, TVector>(scores, Tokens, Heads, Tokens, output);
+            DecoderKernels.SoftmaxHeads<TSimd, TVector>(scores, Heads, Tokens, scores, scores, output);
 
         public override void GeluMasks(float* tile, float* hyper, float* output) =>
             DecoderKernels.GeluMaskProduct<TSimd, TVector>(tile, Subpixels, SubpixelChannels, hyper, Masks, GeluTable.Pointer, output, Subpixels * Tile);

@@ -50,7 +50,7 @@ internal static class DecoderPeak
             {
                 using WorkSplitter splitter = new(threads);
                 using TiledMaskDecoder engine = new(weights, splitter, width);
-                using IPreparedImage image = engine.Prepare(embedding, dense, CancellationToken.None);
+                using IPreparedImage image = engine.Prepare(embedding, dense, null, CancellationToken.None);
                 double peak = FmaPeak.Measure(threads, width);
                 double click = Best(rounds * 4, () => Decode(1)), batch = Best(rounds, () => Decode(Batch)) / Batch;
                 Console.WriteLine(

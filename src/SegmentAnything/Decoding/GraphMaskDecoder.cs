@@ -55,7 +55,8 @@ internal sealed class GraphMaskDecoder : IMaskDecoderEngine
 
     private int HeadChannels => _layout.AttentionChannels / DecoderLayout.Heads;
 
-    public IPreparedImage Prepare(ReadOnlySpan<float> imageEmbedding, ReadOnlySpan<float> dense, CancellationToken cancellationToken)
+    public IPreparedImage Prepare(
+        ReadOnlySpan<float> imageEmbedding, ReadOnlySpan<float> dense, IPreparedImage? withoutMask, CancellationToken cancellationToken)
     {
         int denseSide = dense.Length == _layout.Channels ? 1 : _grid;
         PreparedGraphImage image = new(

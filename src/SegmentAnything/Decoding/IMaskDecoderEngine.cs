@@ -9,8 +9,12 @@ internal interface IMaskDecoderEngine : IDisposable
     /// <param name="dense">
     /// C values that are added at every position (the no-mask embedding), or C x G x G values (an encoded mask prompt).
     /// </param>
+    /// <param name="withoutMask">
+    /// For a mask prompt: the same image as this engine prepared it without, which must outlive the result. It may save work.
+    /// </param>
     /// <param name="cancellationToken">Looked at between pieces of the work.</param>
-    IPreparedImage Prepare(ReadOnlySpan<float> imageEmbedding, ReadOnlySpan<float> dense, CancellationToken cancellationToken);
+    IPreparedImage Prepare(
+        ReadOnlySpan<float> imageEmbedding, ReadOnlySpan<float> dense, IPreparedImage? withoutMask, CancellationToken cancellationToken);
 
     /// <summary>Decodes B prompts of N tokens each against one image.</summary>
     /// <param name="image">Made by this engine.</param>

@@ -1,5 +1,6 @@
 using System.Numerics.Tensors;
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Kernels;
 
 namespace SegmentAnything.Decoding;
 
@@ -24,7 +25,7 @@ internal sealed unsafe class ImageMaps : PackedWeights
     private const string Transformer = "mask_decoder.transformer.";
     private const string TokenToImage0 = "layers.0.cross_attn_token_to_image.", ImageToToken0 = "layers.0.cross_attn_image_to_token.";
     private const string TokenToImage1 = "layers.1.cross_attn_token_to_image.", ImageToToken1 = "layers.1.cross_attn_image_to_token.";
-    private const string Final = "final_attn_token_to_image.";
+    private const string Final = "final_attn_token_to_image.", MaskPrompt = "prompt_encoder.mask_downscaling.6.";
 
     private readonly StateDict _source;
     private readonly int _channels;
@@ -104,7 +105,20 @@ internal sealed unsafe class ImageMaps : PackedWeights
         BetweenValues2 = Pack(Apply(Padded(values2), between));
         BetweenUpscale = Pack(Apply(upscale2, between));
         UpscaleBias = Pack(Add(Apply(Split(upscale), bias2), upscaleBias));
-        ValueBias = [Pack(_source.Read($"{Transformer}{TokenToImage0}v_proj.bias", inner)), Pack(Biased(TokenToImage1 + "v_proj", bias1)), Pack(Biased(Final + "v_proj", bias2))];
+        ValueBias = [
+            Pack(_source.Read($"{Transformer}{TokenToImage0}v_proj.bias", inner)), Pack(Biased(TokenToImage1 + "v_proj", bias1)), Pack(Biased(Final + "v_proj", bias2))];
+        if (!source.Contains(MaskPrompt + "weight")) return;
+        double[][] features = MaskFeatures(out double[][] inverse, out float[] inverseBias);
+        double[][] first = [.. Padded(Rows(TokenToImage0 + "k_proj")), .. Padded(Rows(ImageToToken0 + "q_proj")), .. Padded(Rows(TokenToImage0 + "v_proj"))];
+        double[][] later = [.. image, .. values1Image, .. values2Image];
+        MaskRows = features.Length;
+        MaskInversePanels = PackPanels(Flat(inverse), MaskRows, channels);
+        MaskInverseBias = Pack(inverseBias);
+        MaskPanels = PackPanels(Flat(Transpose(features)), channels, MaskRows);
+        Mask = Pack([.. features.SelectMany(f => (float[])[.. Apply(later, Centre(f)), .. Apply(first, f)])]);
+        MaskStride = DecoderMath.RoundUp(MaskRows, 16);
+        MaskTurned = Allocate((long)MaskStride * MaskColumns);
+        DecoderKernels.Transpose(Mask, MaskColumns, MaskRows, MaskColumns, MaskTurned, MaskStride);
     }
 
     /// <summary>Rows of a map to the channels of all heads: d filled up to 16.</summary>
@@ -142,6 +156,42 @@ internal sealed unsafe class ImageMaps : PackedWeights
 
     /// <summary>Columns of <see cref="Directions1"/> and <see cref="Directions2"/>.</summary>
     public int Columns => ImageRows + (2 * Block);
+
+    /// <summary>Layer 0's keys, queries and values: of the mask prompt only.</summary>
+    public int Keys0 => Columns;
+
+    /// <inheritdoc cref="Keys0"/>
+    public int Queries0 => Columns + Block;
+
+    /// <inheritdoc cref="Keys0"/>
+    public int Values0 => Columns + (2 * Block);
+
+    /// <summary>Columns of <see cref="Mask"/>.</summary>
+    public int MaskColumns => Columns + (3 * Block);
+
+    /// <summary>
+    /// Coordinates of an image token that a mask prompt gives it, in whole blocks: what goes into the last of the prompt
+    /// encoder's convolutions, and 1 for what differs from an image without mask. 0 where the weights take no masks.
+    /// </summary>
+    public int MaskRows { get; }
+
+    /// <summary>The maps of their directions: [<see cref="MaskRows"/>][<see cref="MaskColumns"/>].</summary>
+    public float* Mask { get; }
+
+    /// <summary>The same turned: [<see cref="MaskColumns"/>][<see cref="MaskStride"/>].</summary>
+    public float* MaskTurned { get; }
+
+    /// <summary><see cref="MaskRows"/> filled up to whole vectors.</summary>
+    public int MaskStride { get; }
+
+    /// <summary>The coordinates from the encoded mask: [panel][c][8], and what is added.</summary>
+    public float* MaskInversePanels { get; }
+
+    /// <inheritdoc cref="MaskInversePanels"/>
+    public float* MaskInverseBias { get; }
+
+    /// <summary>What the coordinates add to an image without mask: [panel][coordinate][8], rows of c.</summary>
+    public float* MaskPanels { get; }
 
     /// <summary>The maps of the image, as panels: [panel][c][8].</summary>
     public float* Panels { get; }
@@ -233,6 +283,37 @@ internal sealed unsafe class ImageMaps : PackedWeights
 
         return directions;
     }
+
+    // The directions of a mask prompt's coordinates, and how the coordinates come back from the encoded mask: the last
+    // convolution is 1 x 1 and widens few channels to many, so its least squares solution undoes it.
+    private double[][] MaskFeatures(out double[][] inverse, out float[] inverseBias)
+    {
+        int count = _source.ShapeOf(MaskPrompt + "weight")[1];
+        double[][] columns = Transpose([.. _source.Read(MaskPrompt + "weight", _channels, count, 1, 1).Chunk(count).Select(row => Array.ConvertAll(row, v => (double)v))]);
+        double[] bias = Array.ConvertAll(_source.Read(MaskPrompt + "bias", _channels), v => (double)v);
+        float[] withoutMask = _source.ReadAny("prompt_encoder.no_mask_embed.weight");
+        int rows = DecoderMath.RoundUp(count + 1, DecoderKernels.BlockRows);
+
+        // (W' W)^-1 W', by elimination in [W' W | W'].
+        double[][] system = [.. columns.Select(column => (double[])[.. columns.Select(other => TensorPrimitives.Dot<double>(column, other)), .. column])];
+        for (int pivot = 0; pivot < count; pivot++)
+        {
+            int largest = Enumerable.Range(pivot, count - pivot).MaxBy(i => Math.Abs(system[i][pivot]));
+            (system[pivot], system[largest]) = (system[largest], system[pivot]);
+            double inverted = 1 / system[pivot][pivot];
+            TensorPrimitives.Multiply(system[pivot], inverted, system[pivot]);
+            for (int row = 0; row < count; row++)
+            {
+                if (row != pivot) TensorPrimitives.MultiplyAdd(system[pivot], -system[row][pivot], system[row], system[row]);
+            }
+        }
+
+        inverse = [.. system.Select(row => row[count..]), .. Nothing(rows - count)];
+        inverseBias = [.. inverse.Select((row, i) => i == count ? 1 : (float)-TensorPrimitives.Dot<double>(row, bias))];
+        return [.. columns, [.. bias.Select((v, c) => v - withoutMask[c])], .. Nothing(rows - count - 1)];
+    }
+
+    private static double[][] Transpose(double[][] rows) => [.. Enumerable.Range(0, rows[0].Length).Select(c => Array.ConvertAll(rows, row => row[c]))];
 
     // Maps of what goes into layer 1's LayerNorm as maps of what goes into layer 0's: its mean off, then the weight before it.
     private static double[][] Through(double[][] maps, double[] weight1) => Times(Array.ConvertAll(maps, Centre), weight1);

@@ -92,6 +92,7 @@ internal sealed unsafe class TiledDecoderWeights : PackedWeights
         Inner = source.ShapeOf(Final + "q_proj.weight")[0];
         SelfInner = source.ShapeOf(Transformer + "layers.0.self_attn.q_proj.weight")[0];
         MlpWidth = source.ShapeOf(Transformer + "layers.0.mlp.lin1.weight")[0];
+        WithoutMask = source.ReadAny("prompt_encoder.no_mask_embed.weight");
         GaussianMatrix = source.Read(Gaussian, 2, Channels / 2);
         Layers = [ReadLayer(0), ReadLayer(1)];
         FinalAttention = ReadTokenToImage(Final);
@@ -172,6 +173,9 @@ internal sealed unsafe class TiledDecoderWeights : PackedWeights
 
     public PackedLinear[] IouHead { get; }
 
+    /// <summary>What is added at every position of an image where there is no mask prompt: channels.</summary>
+    public float[] WithoutMask { get; }
+
     /// <summary>2 x channels/2: the frequencies of the positional encoding, for x and for y.</summary>
     public float[] GaussianMatrix { get; }
 
@@ -180,7 +184,7 @@ internal sealed unsafe class TiledDecoderWeights : PackedWeights
     {
         string[] needed = [
             Decoder + "iou_token.weight", Decoder + "mask_tokens.weight", Gaussian, Final + "q_proj.weight",
-            Transformer + "layers.1.self_attn.q_proj.weight", Upscaling + "0.weight", Upscaling + "3.weight",
+            "prompt_encoder.no_mask_embed.weight", Transformer + "layers.1.self_attn.q_proj.weight", Upscaling + "0.weight", Upscaling + "3.weight",
             Decoder + "iou_prediction_head.layers.0.weight", Decoder + "output_hypernetworks_mlps.3.layers.2.weight"];
         if (!needed.All(source.Contains)) return false;
         int channels = source.ShapeOf(Decoder + "iou_token.weight")[^1];

@@ -12,7 +12,8 @@ internal abstract unsafe class TiledDecoding : IDisposable
     /// <param name="dense">One value a channel, or one for every value of the embedding.</param>
     /// <param name="denseIsUniform">Is it one value a channel?</param>
     /// <param name="cancellationToken">Ends the work between tiles.</param>
-    public abstract void Prepare(
+    /// <returns>False: what was to be an encoded mask is none, and the image is of no use.</returns>
+    public abstract bool Prepare(
         TiledPreparedImage image, float* embedding, float* dense, bool denseIsUniform, CancellationToken cancellationToken);
 
     /// <summary>Prompts that go through the phases together: each needs 2 MB for its coordinates.</summary>

@@ -11,6 +11,9 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
 
     private const float NormEpsilon = 1e-5f, UpscaleEpsilon = 1e-6f;
 
+    /// <summary>Rounding that an encoded mask may show: ten times what was seen.</summary>
+    private const float MaskTolerance = 1e-4f;
+
     private void PrepareGridTile(int tile)
     {
         ImageMaps maps = _weights.Maps;
@@ -56,12 +59,52 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
             keys, Channels, maps.Constant, maps.Weight1, maps.Between, _image.Moments + TileOffset(tile, DecoderKernels.MomentRows));
     }
 
-    // Pass 1: the tokens attend to the image as it is for every prompt.
+    // A mask prompt's coordinates, and the moments of the image with them. If the coordinates do not give the encoded mask
+    // back, it was none.
+    private void PrepareMaskTile(int tile, WorkerMemory worker)
+    {
+        ImageMaps maps = _weights.Maps;
+        int tokens = _grid.TokensIn(tile);
+        float* encoded = worker.TileA, keys = worker.TileB, mask = _image.Mask + TileOffset(tile, maps.MaskRows);
+        for (int c = 0; c < Channels; c++)
+        {
+            Span<float> row = new(encoded + (c * TileTokens), TileTokens);
+            new ReadOnlySpan<float>(_dense + (c * (nint)_grid.Tokens) + (tile * TileTokens), tokens).CopyTo(row);
+            row[tokens..].Clear();
+        }
+
+        DecoderKernels.Product<TSimd, TVector, PanelLayout, FromRowBias>(
+            maps.MaskInversePanels, PanelStride(Channels), encoded, TileTokens, Channels, maps.MaskInverseBias, 0, mask, TileTokens, maps.MaskRows, TileTokens);
+        DecoderKernels.Product<TSimd, TVector, PanelLayout, FromZero>(
+            maps.MaskPanels, PanelStride(maps.MaskRows), mask, TileTokens, maps.MaskRows, null, 0, keys, TileTokens, Channels, TileTokens);
+        for (int c = 0; c < Channels; c++)
+        {
+            Span<float> row = new(keys + (c * TileTokens), tokens), given = new(encoded + (c * TileTokens), tokens);
+            TensorPrimitives.Add(row, _weights.WithoutMask[c], row);
+            float allowed = MaskTolerance * (1 + MathF.Abs(TensorPrimitives.MaxMagnitude<float>(given)));
+            TensorPrimitives.Subtract(row, given, row);
+            if (!(MathF.Abs(TensorPrimitives.MaxMagnitude<float>(row)) <= allowed)) _isMask = false;
+            TensorPrimitives.Add(given, new ReadOnlySpan<float>(_embedding + (c * (nint)_grid.Tokens) + (tile * TileTokens), tokens), row);
+            new Span<float>(keys + (c * TileTokens) + tokens, TileTokens - tokens).Clear();
+        }
+
+        DecoderKernels.ImageMoments<TSimd, TVector>(
+            keys, Channels, maps.Constant, maps.Weight1, maps.Between, _image.Moments + TileOffset(tile, DecoderKernels.MomentRows));
+    }
+
+    // Pass 1: the tokens attend to the image as it is for every prompt of the same mask.
     private void FirstAttentionTile(int tile, int segment, bool first, PromptMemory prompt, WorkerMemory worker)
     {
         int inner = _weights.Inner;
+        float* coordinates = prompt.Coordinates + TileOffset(tile, CoordinateRows);
         HeadScores(prompt.QueryPanels, _tokens, _image.Keys0 + TileOffset(tile, inner), Following(tile, _image.Keys0, inner), worker.Scores);
-        TokensToImage(tile, segment, first, _tokens, 0, null, worker.Ones, 0, prompt, worker);
+        if (FirstRow > 0)
+        {
+            Copy(_image.Mask + TileOffset(tile, FirstRow), coordinates, FirstRow * TileTokens);
+            AddProduct(prompt.ScorePanels, coordinates, FirstRow, worker.Scores, Heads * _tokens);
+        }
+
+        TokensToImage(tile, segment, first, _tokens, 0, coordinates, worker.Ones, FirstRow, prompt, worker);
     }
 
     // Pass 2: image to tokens in layer 0, then tokens to the new image in layer 1.
@@ -70,22 +113,23 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         ImageMaps maps = _weights.Maps;
         int inner = _weights.Inner, ownMaps = 3 * maps.Block;
         float* image = _image.Maps + TileOffset(tile, maps.ImageRows), next = Following(tile, _image.Maps, maps.ImageRows);
-        float* coordinates = prompt.Coordinates + TileOffset(tile, CoordinateRows);
+        float* coordinates = prompt.Coordinates + TileOffset(tile, CoordinateRows), own = Row(coordinates, FirstRow);
         float* deviation = Row(coordinates, Deviation1Row), scale = Row(coordinates, Scale1Row);
 
         HeadScores(prompt.KeyPanels, _tokens, _image.Queries0 + TileOffset(tile, inner), Following(tile, _image.Queries0, inner), worker.Scores);
-        ImageToTokens(worker.Ones, worker.Ones, prompt.Values, coordinates, worker);
+        if (FirstRow > 0) AddProduct(prompt.ImageScorePanels, coordinates, FirstRow, worker.Scores, Heads * _tokens);
+        ImageToTokens(worker.Ones, worker.Ones, prompt.Values, own, worker);
 
         // The square of the length of image + coordinates x directions.
         Copy(_image.Moments + TileOffset(tile, DecoderKernels.MomentRows), worker.Square, TileTokens);
-        AddLength(prompt.Directions1, Row(image, ImageMaps.Length1), NextRow(next, ImageMaps.Length1), prompt.LengthPanels, coordinates, coordinates, Coordinates, worker);
+        AddLength(prompt.Directions1, Row(image, ImageMaps.Length1), NextRow(next, ImageMaps.Length1), prompt.LengthPanels, own, coordinates, Deviation1Row, worker);
         DecoderKernels.Deviation<TSimd, TVector>(worker.Square, Channels, NormEpsilon, worker.Ones, deviation, scale);
 
         DecoderKernels.AddScaled<TSimd, TVector>(
             Row(image, maps.Keys1), _grid.Maps + TileOffset(tile, ownMaps), deviation, inner, worker.Encoded);
         HeadScores(prompt.QueryPanels, _tokens, worker.Encoded, NextRow(next, maps.Keys1), worker.Scores);
-        AddProduct(prompt.ScorePanels, coordinates, Coordinates, worker.Scores, Heads * _tokens);
-        TokensToImage(tile, segment, first, _tokens, 1, coordinates, scale, Coordinates, prompt, worker);
+        AddProduct(prompt.ScorePanels, coordinates, Deviation1Row, worker.Scores, Heads * _tokens);
+        TokensToImage(tile, segment, first, _tokens, 1, coordinates, scale, Deviation1Row, prompt, worker);
     }
 
     // Pass 3: image to tokens in layer 1, then the final attention of tokens to the new image.
@@ -100,12 +144,12 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
 
         DecoderKernels.AddScaled<TSimd, TVector>(Row(image, maps.Queries1), Row(encoding, maps.Block), deviation1, inner, worker.Encoded);
         HeadScores(prompt.KeyPanels, _tokens, worker.Encoded, NextRow(next, maps.Queries1), worker.Scores);
-        AddProduct(prompt.ImageScorePanels, coordinates, Coordinates, worker.Scores, Heads * _tokens);
+        AddProduct(prompt.ImageScorePanels, coordinates, Deviation1Row, worker.Scores, Heads * _tokens);
         ImageToTokens(Row(coordinates, Scale1Row), deviation1, prompt.Values, second, worker);
 
         float* moments = _image.Moments + TileOffset(tile, DecoderKernels.MomentRows);
         DecoderKernels.SquareOfSum<TSimd, TVector>(Row(moments, 1), Row(moments, 2), maps.BetweenSquare, deviation1, worker.Square);
-        AddLength(prompt.Directions1, Row(image, maps.Length2First), NextRow(next, maps.Length2First), prompt.LengthPanels, coordinates, coordinates, Deviation1Row + 1, worker);
+        AddLength(prompt.Directions1, Row(image, maps.Length2First), NextRow(next, maps.Length2First), prompt.LengthPanels, Row(coordinates, FirstRow), coordinates, SecondRow, worker);
         AddLength(prompt.Directions2, Row(image, maps.Length2Second), NextRow(next, maps.Length2Second), prompt.SecondLengthPanels, second, coordinates, Deviation2Row, worker);
         DecoderKernels.Deviation<TSimd, TVector>(worker.Square, Channels, NormEpsilon, deviation1, deviation2, scale2);
 

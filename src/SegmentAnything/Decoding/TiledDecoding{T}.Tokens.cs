@@ -65,7 +65,14 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         Norm(layer.Norm1, memory.Queries, rows);
         Add(memory.Queries, memory.Encoding, memory.Encoded, rows * Channels);
         Linear(layer.TokenToImage.Query, memory.Encoded, Channels, rows, memory.A);
-        for (int prompt = 0; prompt < prompts; prompt++) PackHeads(memory.A, prompt, _tokens, _prompts[prompt].QueryPanels);
+        for (int prompt = 0; prompt < prompts; prompt++)
+        {
+            ref readonly PromptMemory state = ref _prompts[prompt];
+            PackHeads(memory.A, prompt, _tokens, state.QueryPanels);
+            if (FirstRow == 0) continue;
+            ComposeMask(state.QueryPanels, _tokens, _weights.Maps.Keys0);
+            PackMatrix(Heads * _tokens, FirstRow, state.ScorePanels);
+        }
     }
 
     private void BetweenFirstAttentionAndLayer0(int prompts)
@@ -73,15 +80,18 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         ref readonly TokenMemory memory = ref _memoryOfTokens;
         ref readonly PackedLayer layer = ref _weights.Layers[0];
         ImageMaps maps = _weights.Maps;
-        for (int prompt = 0; prompt < prompts; prompt++) GatherValues(0, prompt, _tokens, 0);
+        for (int prompt = 0; prompt < prompts; prompt++) GatherValues(0, prompt, _tokens, FirstRow);
         FinishLayer(layer, prompts * _tokens);
         PrepareImageToToken(layer.ImageToToken, prompts);
         for (int prompt = 0; prompt < prompts; prompt++)
         {
             ref readonly PromptMemory state = ref _prompts[prompt];
             PackDirections(memory.B, prompt, state.Directions1, state.Values);
-            Compose(state.Directions1, Rank, state.Directions1, maps.Directions1 + ImageMaps.Length1, 0);
-            PackMatrix(Coordinates, Coordinates, state.LengthPanels);
+            Compose(state.Directions1, Rank, state.Directions1, ImageMaps.Length1);
+            PackMatrix(Coordinates, Deviation1Row, state.LengthPanels);
+            if (FirstRow == 0) continue;
+            ComposeMask(state.KeyPanels, _tokens, maps.Queries0);
+            PackMatrix(Heads * _tokens, FirstRow, state.ImageScorePanels);
         }
 
         PrepareSecondTokenToImage(prompts);
@@ -89,8 +99,8 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         {
             ref readonly PromptMemory state = ref _prompts[prompt];
             PackHeads(memory.A, prompt, _tokens, state.QueryPanels);
-            Compose(state.QueryPanels, _tokens, state.Directions1, maps.Directions1 + maps.Keys1, 0);
-            PackMatrix(Heads * _tokens, Coordinates, state.ScorePanels);
+            Compose(state.QueryPanels, _tokens, state.Directions1, maps.Keys1);
+            PackMatrix(Heads * _tokens, Deviation1Row, state.ScorePanels);
         }
     }
 
@@ -99,21 +109,21 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         ref readonly TokenMemory memory = ref _memoryOfTokens;
         ref readonly PackedLayer layer = ref _weights.Layers[1];
         ImageMaps maps = _weights.Maps;
-        for (int prompt = 0; prompt < prompts; prompt++) GatherValues(1, prompt, _tokens, Coordinates);
+        for (int prompt = 0; prompt < prompts; prompt++) GatherValues(1, prompt, _tokens, Deviation1Row);
         FinishLayer(layer, prompts * _tokens);
         PrepareImageToToken(layer.ImageToToken, prompts);
         for (int prompt = 0; prompt < prompts; prompt++)
         {
             ref readonly PromptMemory state = ref _prompts[prompt];
             PackDirections(memory.B, prompt, state.Directions2, state.Values);
-            Compose(state.KeyPanels, _tokens, state.Directions1, maps.Directions1 + maps.Queries1, 0);
-            PackMatrix(Heads * _tokens, Coordinates, state.ImageScorePanels);
-            Compose(state.Directions1, Rank, state.Directions1, maps.Directions1 + maps.Length2First, 0);
-            HeadDots(state.Directions1, Rank, maps.BetweenFirst, Deviation1Row);
-            PackMatrix(Coordinates, Deviation1Row + 1, state.LengthPanels);
-            Compose(state.Directions2, Rank, state.Directions1, maps.Directions1 + maps.Length2Second, 0);
-            HeadDots(state.Directions2, Rank, maps.BetweenSecond, Deviation1Row);
-            Compose(state.Directions2, Rank, state.Directions2, maps.Directions2 + maps.Length2Second, SecondRow);
+            Compose(state.KeyPanels, _tokens, state.Directions1, maps.Queries1);
+            PackMatrix(Heads * _tokens, Deviation1Row, state.ImageScorePanels);
+            Compose(state.Directions1, Rank, state.Directions1, maps.Length2First);
+            HeadDots(state.Directions1, Rank, maps.BetweenFirst);
+            PackMatrix(Coordinates, SecondRow, state.LengthPanels);
+            Compose(state.Directions2, Rank, state.Directions1, maps.Length2Second);
+            HeadDots(state.Directions2, Rank, maps.BetweenSecond);
+            ComposeSecond(state.Directions2, Rank, state.Directions2, maps.Length2Second);
             PackMatrix(Coordinates, Deviation2Row, state.SecondLengthPanels);
         }
 
@@ -125,9 +135,9 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         {
             ref readonly PromptMemory state = ref _prompts[prompt];
             PackHeads(memory.A, prompt, FinalTokens, state.QueryPanels);
-            Compose(state.QueryPanels, FinalTokens, state.Directions1, maps.Directions1 + maps.Keys2, 0);
-            HeadDots(state.QueryPanels, FinalTokens, maps.BetweenKeys2, Deviation1Row);
-            Compose(state.QueryPanels, FinalTokens, state.Directions2, maps.Directions2 + maps.Keys2, SecondRow);
+            Compose(state.QueryPanels, FinalTokens, state.Directions1, maps.Keys2);
+            HeadDots(state.QueryPanels, FinalTokens, maps.BetweenKeys2);
+            ComposeSecond(state.QueryPanels, FinalTokens, state.Directions2, maps.Keys2);
             PackMatrix(Heads * FinalTokens, Deviation2Row, state.ScorePanels);
         }
     }
@@ -183,7 +193,8 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
     {
         ImageMaps maps = _weights.Maps;
         float* matrix = _memoryOfTokens.Matrix;
-        HeadProducts(state.Directions1, Rank, maps.Directions1 + maps.Upscale, maps.Columns, Channels, matrix, Channels);
+        for (int row = 0; row < FirstRow; row++) Copy(maps.Mask + (row * (nint)maps.MaskColumns) + maps.Upscale, matrix + (row * (nint)Channels), Channels);
+        HeadProducts(state.Directions1, Rank, maps.Directions1 + maps.Upscale, maps.Columns, Channels, matrix + (FirstRow * (nint)Channels), Channels);
         Copy(maps.BetweenUpscale, matrix + (Deviation1Row * (nint)Channels), Channels);
         HeadProducts(state.Directions2, Rank, maps.Directions2 + maps.Upscale, maps.Columns, Channels, matrix + (SecondRow * (nint)Channels), Channels);
         Copy(maps.UpscaleBias, matrix + (Deviation2Row * (nint)Channels), Channels);
@@ -278,9 +289,10 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         int rows = DecoderMath.RoundUp(coordinates, DecoderKernels.BlockRows);
         DecoderKernels.CombineSegments<TSimd, TVector>(
             _grid.Segments, coordinates, columns, state.Reference, state.CoordinateSums, rows * (nint)columns, memory.Combined);
-        int values = layer == 1 ? maps.Values1 : maps.Values2;
-        HeadProducts(state.Directions1, Rank, maps.Directions1 + values, maps.Columns, block, memory.Matrix, block);
-        if (coordinates > Coordinates)
+        int values = layer == 0 ? maps.Values0 : layer == 1 ? maps.Values1 : maps.Values2;
+        for (int row = 0; row < FirstRow; row++) Copy(maps.Mask + (row * (nint)maps.MaskColumns) + values, memory.Matrix + (row * (nint)block), block);
+        if (layer > 0) HeadProducts(state.Directions1, Rank, maps.Directions1 + values, maps.Columns, block, memory.Matrix + (FirstRow * (nint)block), block);
+        if (layer > 1)
         {
             Copy(maps.BetweenValues2, memory.Matrix + (Deviation1Row * (nint)block), block);
             HeadProducts(state.Directions2, Rank, maps.Directions2 + values, maps.Columns, block, memory.Matrix + (SecondRow * (nint)block), block);
@@ -321,14 +333,30 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         Linear(layer.SelfOutput, memory.Hidden, stride, rows, destination);
     }
 
-    /// <summary>Floats from one row of <see cref="TokenMemory.Matrix"/> to the next: two parts of whole vectors, and one column.</summary>
-    private int MatrixStride => 2 * DecoderMath.RoundUp(Coordinates + 1, 16);
+    /// <summary>Floats from one row of <see cref="TokenMemory.Matrix"/> to the next: up to three parts of whole vectors.</summary>
+    private int MatrixStride => DecoderMath.RoundUp(SecondRow + DecoderMath.RoundUp(Coordinates, 16), 16);
 
     /// <summary>Its rows: any head's tokens, and those that fill the last block.</summary>
     private long MatrixRows => (Heads * (long)Math.Max(_tokens, Rank)) + DecoderKernels.BlockRows;
 
-    // matrix[(head, token), first + coordinate] = what the coordinate's direction contributes to the head's product with the
-    // token, the direction's map to the heads' channels being given: [inner][maps.Columns].
+    // matrix[(head, token), coordinate] = what the coordinate's direction contributes to the head's product with the token,
+    // for the mask's and layer 0's coordinates. The map is to the heads' channels.
+    private void Compose(float* panels, int tokens, float* directions, int map)
+    {
+        if (FirstRow > 0) ComposeMask(panels, tokens, map);
+        Compose(panels, tokens, directions, _weights.Maps.Directions1 + map, FirstRow);
+    }
+
+    // The same for layer 1's.
+    private void ComposeSecond(float* panels, int tokens, float* directions, int map) =>
+        Compose(panels, tokens, directions, _weights.Maps.Directions2 + map, SecondRow);
+
+    private void ComposeMask(float* panels, int tokens, int map)
+    {
+        int stride = _weights.Maps.MaskStride;
+        HeadProducts(panels, tokens, _weights.Maps.MaskTurned + (map * (nint)stride), stride, stride, _memoryOfTokens.Matrix, MatrixStride);
+    }
+
     private void Compose(float* panels, int tokens, float* directions, float* map, int first)
     {
         ref readonly TokenMemory memory = ref _memoryOfTokens;
@@ -338,8 +366,8 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         HeadProducts(panels, tokens, memory.TurnedMaps, width, width, memory.Matrix + first, MatrixStride);
     }
 
-    // matrix[(head, token), column] = the head's part of the token times the head's part of a vector.
-    private void HeadDots(float* panels, int tokens, float* vector, int column)
+    // The same for the coordinate between them, whose map is one vector.
+    private void HeadDots(float* panels, int tokens, float* vector)
     {
         int headWidth = _weights.HeadWidth, panelRows = DecoderMath.RoundUp(tokens, DecoderKernels.BlockRows);
         for (int head = 0; head < Heads; head++)
@@ -349,7 +377,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
                 float* row = panels + (((head * panelRows) + (t / DecoderKernels.BlockRows * DecoderKernels.BlockRows)) * headWidth) + (t % DecoderKernels.BlockRows);
                 float sum = 0;
                 for (int c = 0; c < headWidth; c++) sum += row[c * DecoderKernels.BlockRows] * vector[(head * headWidth) + c];
-                _memoryOfTokens.Matrix[(((head * tokens) + t) * (nint)MatrixStride) + column] = sum;
+                _memoryOfTokens.Matrix[(((head * tokens) + t) * (nint)MatrixStride) + Deviation1Row] = sum;
             }
         }
     }

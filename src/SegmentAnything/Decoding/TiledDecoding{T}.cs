@@ -31,6 +31,9 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
     private float* _dense;
     private bool _denseIsUniform;
 
+    // What it finds, from several threads: each only ever takes it back.
+    private volatile bool _isMask;
+
     // What Decode was asked for.
     private int _promptCount;
     private int _tokens;
@@ -49,6 +52,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
     {
         PrepareGrid,
         Prepare,
+        PrepareMask,
         FirstAttention,
         Layer0,
         Layer1,
@@ -70,14 +74,16 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
     /// <summary>R.</summary>
     private int Coordinates => Heads * Rank;
 
-    // Rows of an image token's coordinates. Those of layer 1 and the last deviation are for points that are too large by the
-    // first deviation, as the direction between both layers is multiplied with it. Blocks of eight rows may reach behind the
-    // second part, where the scales must not lie.
-    private int Deviation1Row => Coordinates;
+    // Rows of an image token's coordinates: those of the mask prompt come first. Those of layer 1 and the last deviation are
+    // for points that are too large by the first deviation, as the direction between both layers is multiplied with it. Blocks
+    // of eight rows may reach behind the second part, where the scales must not lie.
+    private int FirstRow => _image.MaskRows;
 
-    private int SecondRow => Coordinates + 1;
+    private int Deviation1Row => FirstRow + Coordinates;
 
-    private int Deviation2Row => (2 * Coordinates) + 1;
+    private int SecondRow => Deviation1Row + 1;
+
+    private int Deviation2Row => SecondRow + Coordinates;
 
     private int Scale1Row => Deviation2Row + DecoderKernels.BlockRows;
 
@@ -92,7 +98,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
         Forget();
     }
 
-    public override void Prepare(
+    public override bool Prepare(
         TiledPreparedImage image, float* embedding, float* dense, bool denseIsUniform, CancellationToken cancellationToken)
     {
         _image = image;
@@ -103,9 +109,11 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
         _cancellation = cancellationToken;
         _tokens = TiledDecoderWeights.OutputTokens;
         _masks = 1;
+        _isMask = true;
         Reserve(1);
-        Run(Phase.Prepare, _grid.Tiles);
+        Run(image.MaskRows > 0 ? Phase.PrepareMask : Phase.Prepare, _grid.Tiles);
         Forget();
+        return _isMask;
     }
 
     public override void Decode(
@@ -136,10 +144,11 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
 
     void ISplitWork.Execute(int item, int worker)
     {
-        if (_phase is Phase.PrepareGrid or Phase.Prepare)
+        if (_phase is Phase.PrepareGrid or Phase.Prepare or Phase.PrepareMask)
         {
             _cancellation.ThrowIfCancellationRequested();
             if (_phase == Phase.Prepare) PrepareTile(item, _workers[worker]);
+            else if (_phase == Phase.PrepareMask) PrepareMaskTile(item, _workers[worker]);
             else PrepareGridTile(item);
             return;
         }
@@ -256,15 +265,15 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
                 Directions1 = arena.Take(headPanels),
                 Directions2 = arena.Take(headPanels),
                 Values = arena.Take(Heads * (_weights.HeadWidth + block) * _tokens),
-                ScorePanels = arena.Take(Math.Max(heads * coordinates, Heads * (long)FinalTokens * Deviation2Row)),
-                ImageScorePanels = arena.Take(heads * coordinates),
-                LengthPanels = arena.Take(coordinates * (coordinates + 1)),
+                ScorePanels = arena.Take(Math.Max(heads * Deviation1Row, Heads * (long)FinalTokens * Deviation2Row)),
+                ImageScorePanels = arena.Take(heads * Deviation1Row),
+                LengthPanels = arena.Take(coordinates * SecondRow),
                 SecondLengthPanels = arena.Take(coordinates * Deviation2Row),
                 UpscalePanels = arena.Take(channels * (Deviation2Row + 1)),
                 Reference = arena.Take(_grid.Segments * Math.Max(columns, finalColumns)),
                 Sum = arena.Take(_grid.Segments * Math.Max(columns, finalColumns)),
                 ValueSums = arena.Take(_grid.Segments * (long)Heads * HeadRows * _weights.ValueHeadStride),
-                CoordinateSums = arena.Take(_grid.Segments * Math.Max(coordinates * columns, (Deviation2Row + block) * finalColumns)),
+                CoordinateSums = arena.Take(_grid.Segments * Math.Max((Deviation1Row + block) * columns, (Deviation2Row + block) * finalColumns)),
                 Hyper = arena.Take(channels / 8 * TiledDecoderWeights.MaskTokens),
             };
         }
@@ -306,7 +315,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
     /// <summary>What is kept of a prompt between passes. Matrices that multiply coordinates have them in the order of the rows there.</summary>
     private struct PromptMemory
     {
-        /// <summary>Image tokens: [tile][first R, deviation, second R, deviation, ..., scales][TileTokens].</summary>
+        /// <summary>Image tokens: [tile][mask, first R, deviation, second R, deviation, ..., scales][TileTokens].</summary>
         public float* Coordinates;
 
         /// <summary>Queries of the tokens, in turn for each token-to-image attention: [H][panel][c][8].</summary>
@@ -321,10 +330,10 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
         /// <summary>Values of the tokens, where a head has more of them than channels: [H][panel][T][8], rows are channels.</summary>
         public float* Values;
 
-        /// <summary>Token-to-image scores += this x coordinates: [panel][coordinate][8], rows (head, token).</summary>
+        /// <summary>Token-to-image scores += this x coordinates, in turn for each of them: [panel][coordinate][8], rows (head, token).</summary>
         public float* ScorePanels;
 
-        /// <summary>The same for layer 1's image-to-token scores.</summary>
+        /// <summary>The same for image-to-token scores.</summary>
         public float* ImageScorePanels;
 
         /// <summary>Products of coordinates' directions with each other, rows those of layer 0, then also those of layer 1.</summary>

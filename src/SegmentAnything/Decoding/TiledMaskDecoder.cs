@@ -56,7 +56,8 @@ internal sealed class TiledMaskDecoder : IMaskDecoderEngine
     public static bool Supports(StateDict weights) => TiledDecoderWeights.Supports(weights);
 
     /// <inheritdoc/>
-    public unsafe IPreparedImage Prepare(ReadOnlySpan<float> imageEmbedding, ReadOnlySpan<float> dense, CancellationToken cancellationToken)
+    public unsafe IPreparedImage Prepare(
+        ReadOnlySpan<float> imageEmbedding, ReadOnlySpan<float> dense, IPreparedImage? withoutMask, CancellationToken cancellationToken)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         int channels = _weights.Channels;
@@ -74,22 +75,41 @@ internal sealed class TiledMaskDecoder : IMaskDecoderEngine
                 nameof(dense));
         }
 
-        TiledPreparedImage image = new(_weights, GridOf(side));
+        TiledGrid grid = GridOf(side);
         TiledDecoding decoding = Rent();
         try
         {
             fixed (float* embeddingValues = imageEmbedding, denseValues = dense)
-                decoding.Prepare(image, embeddingValues, denseValues, dense.Length == channels, cancellationToken);
-            return image;
-        }
-        catch
-        {
-            image.Dispose();
-            throw;
+            {
+                // An encoded mask needs little beside what the image without it has. Other values at every position do not.
+                if (dense.Length > channels && withoutMask is TiledPreparedImage { IsWithoutMask: true } known && known.Grid == grid && known.Owner == _weights)
+                {
+                    TiledPreparedImage masked = new(_weights, grid, known);
+                    if (Filled(masked, embeddingValues, denseValues, false)) return masked;
+                    masked.Dispose();
+                }
+
+                TiledPreparedImage image = new(_weights, grid, null) { IsWithoutMask = dense.SequenceEqual(_weights.WithoutMask) };
+                Filled(image, embeddingValues, denseValues, dense.Length == channels);
+                return image;
+            }
         }
         finally
         {
             Return(decoding);
+        }
+
+        bool Filled(TiledPreparedImage image, float* embedding, float* dense, bool denseIsUniform)
+        {
+            try
+            {
+                return decoding.Prepare(image, embedding, dense, denseIsUniform, cancellationToken);
+            }
+            catch
+            {
+                image.Dispose();
+                throw;
+            }
         }
     }
 

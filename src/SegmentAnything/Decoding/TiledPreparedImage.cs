@@ -7,10 +7,23 @@ internal sealed unsafe class TiledPreparedImage : IPreparedImage
 {
     private readonly NativeFloats _values;
 
-    public TiledPreparedImage(TiledDecoderWeights owner, TiledGrid grid)
+    /// <summary>Memory for an image.</summary>
+    /// <param name="owner">The weights.</param>
+    /// <param name="grid">The grid.</param>
+    /// <param name="withoutMask">The same image without a mask prompt, which must outlive this one; null for such an image itself.</param>
+    public TiledPreparedImage(TiledDecoderWeights owner, TiledGrid grid, TiledPreparedImage? withoutMask)
     {
         Owner = owner;
         Grid = grid;
+        if (withoutMask is not null)
+        {
+            Keys0 = withoutMask.Keys0;
+            Queries0 = withoutMask.Queries0;
+            Maps = withoutMask.Maps;
+            withoutMask.Values.CopyTo(Values, 0);
+            MaskRows = owner.Maps.MaskRows;
+        }
+
         FloatArena measure = new(null);
         Place(ref measure);
         _values = new NativeFloats(measure.Used);
@@ -34,6 +47,15 @@ internal sealed unsafe class TiledPreparedImage : IPreparedImage
     /// <summary>The maps of <see cref="ImageMaps.Panels"/>: [tile][row][TileTokens].</summary>
     public float* Maps { get; private set; }
 
+    /// <summary>Coordinates that a mask prompt gives: none without.</summary>
+    public int MaskRows { get; }
+
+    /// <summary>The mask prompt's coordinates, see <see cref="ImageMaps.MaskRows"/>: [tile][row][TileTokens].</summary>
+    public float* Mask { get; private set; }
+
+    /// <summary>Was it prepared with the values that stand for no mask?</summary>
+    public bool IsWithoutMask { get; set; }
+
     /// <summary>What <see cref="DecoderKernels.ImageMoments"/> finds: [tile][3][TileTokens].</summary>
     public float* Moments { get; private set; }
 
@@ -49,10 +71,12 @@ internal sealed unsafe class TiledPreparedImage : IPreparedImage
     private void Place(ref FloatArena arena)
     {
         long lanes = (long)Grid.Tiles * DecoderKernels.TileTokens;
+        Moments = arena.Take(lanes * DecoderKernels.MomentRows);
+        Mask = arena.Take(lanes * MaskRows);
+        if (MaskRows > 0) return;
         Keys0 = arena.Take(lanes * Owner.Inner);
         Queries0 = arena.Take(lanes * Owner.Inner);
         Maps = arena.Take(lanes * Owner.Maps.ImageRows);
-        Moments = arena.Take(lanes * DecoderKernels.MomentRows);
         for (int i = 0; i < Values.Length; i++) Values[i] = arena.Take(lanes * TiledDecoderWeights.Heads * Owner.ValueHeadStride);
     }
 }

@@ -28,7 +28,7 @@ public class TiledMaskDecoderAllocationTests
         float[] logits = new float[prompts * 3 * 16 * Grid * Grid], iou = new float[prompts * 3];
         using var splitter = new WorkSplitter(2);
         using var engine = new TiledMaskDecoder(weights, splitter);
-        using IPreparedImage image = engine.Prepare(embedding, dense, CancellationToken.None);
+        using IPreparedImage image = engine.Prepare(embedding, dense, null, CancellationToken.None);
         for (int warmUp = 0; warmUp < 100; warmUp++) engine.Decode(image, tokens, prompts, 2, 1, 3, float.NegativeInfinity, logits, iou, CancellationToken.None);
 
         // The runtime's own threads allocate now and then; the decoder would in every attempt.

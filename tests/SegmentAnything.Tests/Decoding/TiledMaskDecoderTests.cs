@@ -31,7 +31,7 @@ public class TiledMaskDecoderTests
 
         using var splitter = new WorkSplitter(2);
         using var engine = new TiledMaskDecoder(weights, splitter, vectorWidth);
-        using IPreparedImage image = engine.Prepare(embedding, dense, CancellationToken.None);
+        using IPreparedImage image = engine.Prepare(embedding, dense, null, CancellationToken.None);
         float[] logits = new float[Prompts * 4 * 16 * grid * grid], iou = new float[Prompts * 4];
         engine.Decode(image, tokens, Prompts, sparse, 0, 4, float.NegativeInfinity, logits, iou, CancellationToken.None);
 
@@ -57,6 +57,49 @@ public class TiledMaskDecoderTests
         AssertClose(expectedIou, iou);
     }
 
+    // What the prompt encoder makes of a mask has few dimensions, which the engine finds; other values have not.
+    [Theory]
+    [InlineData(4, 64, 8, 0)]
+    [InlineData(8, 256, 8, 2)]
+    [InlineData(16, 256, 9, 2)]
+    [InlineData(16, 32, 10, 30)]
+    public void Decode_EncodedMaskBesideTheImageWithout_MatchesDoublePrecision(int vectorWidth, int channels, int grid, int sparse)
+    {
+        const int Prompts = 2;
+        using StateDict weights = RandomDecoder.Weights(channels, 2 * channels, 32, 3, seed: 21);
+        var random = new Random(21);
+        int positions = grid * grid, features = 16;
+        float[] widen = weights.ReadAny("prompt_encoder.mask_downscaling.6.weight"), bias = weights.ReadAny("prompt_encoder.mask_downscaling.6.bias");
+        float[] embedding = RandomDecoder.Values(random, channels * positions, 0.5), values = RandomDecoder.Values(random, features * positions, 0.3);
+        float[] tokens = RandomDecoder.Values(random, Prompts * sparse * channels), encoded = new float[embedding.Length];
+        for (int i = 0; i < encoded.Length; i++)
+        {
+            int channel = i / positions;
+            encoded[i] = bias[channel];
+            for (int f = 0; f < features; f++) encoded[i] += widen[(channel * features) + f] * values[(f * positions) + (i % positions)];
+        }
+
+        using WorkSplitter splitter = new(2);
+        using TiledMaskDecoder engine = new(weights, splitter, vectorWidth);
+        using IPreparedImage without = engine.Prepare(embedding, weights.ReadAny("prompt_encoder.no_mask_embed.weight"), null, CancellationToken.None);
+        float[] none = encoded.ToArray();
+        none[encoded.Length / 2] += 1;
+        foreach ((float[] dense, bool isMask) in new[] { (encoded, true), (none, false) })
+        {
+            using IPreparedImage image = engine.Prepare(embedding, dense, without, CancellationToken.None);
+            Assert.Equal(isMask, ((TiledPreparedImage)image).MaskRows > 0);
+            float[] logits = new float[Prompts * 4 * 16 * positions], iou = new float[Prompts * 4];
+            engine.Decode(image, tokens, Prompts, sparse, 0, 4, float.NegativeInfinity, logits, iou, CancellationToken.None);
+            ReferenceMaskDecoder reference = new(weights);
+            for (int prompt = 0; prompt < Prompts; prompt++)
+            {
+                (double[] expected, double[] expectedIou) = reference.Decode(embedding, dense, tokens[(prompt * sparse * channels)..((prompt + 1) * sparse * channels)]);
+                AssertClose(expected, logits.AsSpan(prompt * expected.Length, expected.Length));
+                AssertClose(expectedIou, iou.AsSpan(prompt * 4, 4));
+            }
+        }
+    }
+
     // Scores of some hundred: the running softmax has to raise its reference many times.
     [Fact]
     public void Decode_LargeScores_MatchesDoublePrecision()
@@ -69,7 +112,7 @@ public class TiledMaskDecoderTests
         float[] logits = new float[4 * 16 * Grid * Grid], iou = new float[4];
         using var splitter = new WorkSplitter(2);
         using var engine = new TiledMaskDecoder(weights, splitter);
-        using IPreparedImage image = engine.Prepare(embedding, dense, CancellationToken.None);
+        using IPreparedImage image = engine.Prepare(embedding, dense, null, CancellationToken.None);
         engine.Decode(image, tokens, 1, 2, 0, 4, float.NegativeInfinity, logits, iou, CancellationToken.None);
         (double[] expected, _) = new ReferenceMaskDecoder(weights).Decode(embedding, dense, tokens);
         Assert.All(logits, v => Assert.True(float.IsFinite(v)));
@@ -108,7 +151,7 @@ public class TiledMaskDecoderTests
         const int Prompts = 24, Masks = 3;
         using Scene scene = new(64, 9, Prompts, sparse: 2, seed: 14);
         using GraphMaskDecoder graphs = new(scene.Weights, 9, ExecutionOptions.Default);
-        using IPreparedImage graphImage = graphs.Prepare(scene.Embedding, scene.Dense, CancellationToken.None);
+        using IPreparedImage graphImage = graphs.Prepare(scene.Embedding, scene.Dense, null, CancellationToken.None);
         int size = scene.LogitCount(1);
         float[] all = new float[Prompts * Masks * size], allIou = new float[Prompts * Masks];
         scene.Decode(scene.Tokens, Prompts, 1, Masks, all, allIou);
@@ -202,7 +245,7 @@ public class TiledMaskDecoderTests
         cancelled.Cancel();
         Assert.ThrowsAny<OperationCanceledException>(() => scene.Engine.Decode(scene.Image, scene.Tokens, 8, 2, 1, 3, float.NegativeInfinity, logits, iou, cancelled.Token));
         Assert.ThrowsAny<OperationCanceledException>(() => scene.Engine.Decode(scene.Image, scene.Tokens.AsSpan(0, 64), 1, 2, 1, 3, float.NegativeInfinity, logits.AsSpan(0, scene.LogitCount(3)), iou.AsSpan(0, 3), cancelled.Token));
-        Assert.ThrowsAny<OperationCanceledException>(() => scene.Engine.Prepare(scene.Embedding, scene.Dense, cancelled.Token));
+        Assert.ThrowsAny<OperationCanceledException>(() => scene.Engine.Prepare(scene.Embedding, scene.Dense, null, cancelled.Token));
         scene.Decode(scene.Tokens, 8, 1, 3, logits, iou);
         Assert.True(expected.AsSpan().SequenceEqual(logits));
     }
@@ -218,8 +261,8 @@ public class TiledMaskDecoderTests
         Assert.Contains("expected 128", Assert.Throws<ArgumentException>(
             () => scene.Engine.Decode(scene.Image, scene.Tokens, 4, 1, 1, 3, float.NegativeInfinity, logits, iou, CancellationToken.None)).Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentException>(() => scene.Engine.Decode(scene.Image, scene.Tokens, 2, 1, 1, 3, float.NegativeInfinity, logits.AsSpan(1), iou, CancellationToken.None));
-        Assert.Throws<ArgumentException>(() => scene.Engine.Prepare(scene.Embedding.AsSpan(1), scene.Dense, CancellationToken.None));
-        Assert.Throws<ArgumentException>(() => scene.Engine.Prepare(scene.Embedding, scene.Dense.AsSpan(1), CancellationToken.None));
+        Assert.Throws<ArgumentException>(() => scene.Engine.Prepare(scene.Embedding.AsSpan(1), scene.Dense, null, CancellationToken.None));
+        Assert.Throws<ArgumentException>(() => scene.Engine.Prepare(scene.Embedding, scene.Dense.AsSpan(1), null, CancellationToken.None));
         scene.Engine.Decode(scene.Image, [], 0, 1, 1, 3, float.NegativeInfinity, [], [], CancellationToken.None);
     }
 
@@ -232,7 +275,7 @@ public class TiledMaskDecoderTests
     {
         using Scene scene = new(channels, grid, prompts, sparse, seed: 12);
         using GraphMaskDecoder graphs = new(scene.Weights, grid, ExecutionOptions.Default);
-        using IPreparedImage image = graphs.Prepare(scene.Embedding, scene.Dense, CancellationToken.None);
+        using IPreparedImage image = graphs.Prepare(scene.Embedding, scene.Dense, null, CancellationToken.None);
         foreach ((int first, int count) in new[] { (0, 1), (1, 3), (0, 4) })
         {
             float[] expected = new float[prompts * scene.LogitCount(count)], logits = new float[expected.Length];
@@ -280,7 +323,7 @@ public class TiledMaskDecoderTests
             Tokens = RandomDecoder.Values(random, prompts * sparse * channels);
             _splitter = new WorkSplitter(threads);
             Engine = new TiledMaskDecoder(Weights, _splitter);
-            Image = Engine.Prepare(Embedding, Dense, CancellationToken.None);
+            Image = Engine.Prepare(Embedding, Dense, null, CancellationToken.None);
         }
 
         public StateDict Weights { get; }
