@@ -63,15 +63,8 @@ internal sealed unsafe class ImageMaps : PackedWeights
             .. Padded(Through(output2, weight1)), .. Padded(Through(keys2, weight1)), .. Through(upscale2, weight1)];
         double[][] second = [
             .. Nothing(4 * Block), .. Padded(output2), .. Padded(keys2), .. upscale2, .. Nothing(Block), .. Padded(values2)];
-        float[] directions1 = Products(output1, [.. image, .. values1Image, .. values2Image]), directions2 = Products(output2, second);
-
-        // In the square of a sum every product of two different parts is there twice. All are doubled in the end; so the
-        // squares count half.
-        Halve(directions1, Length1);
-        Halve(directions1, Length2First);
-        Halve(directions2, Length2Second);
-        Directions1 = Pack(directions1);
-        Directions2 = Pack(directions2);
+        Directions1 = Pack(Products(output1, [.. image, .. values1Image, .. values2Image]));
+        Directions2 = Pack(Products(output2, second));
 
         Panels = PackPanels(Flat(Array.ConvertAll(image, Centre)), image.Length, channels);
         Bias = Pack(Apply(Array.ConvertAll(image, Centre), constant));
@@ -367,15 +360,6 @@ internal sealed unsafe class ImageMaps : PackedWeights
 
     // A row a direction, a column a map.
     private static float[] Products(double[][] directions, double[][] maps) => [.. directions.SelectMany(d => Apply(maps, d))];
-
-    private void Halve(float[] directions, int map)
-    {
-        for (int d = 0; d < _inner; d++)
-        {
-            Span<float> row = directions.AsSpan((d * Columns) + map, Block);
-            TensorPrimitives.Multiply(row, 0.5f, row);
-        }
-    }
 
     // Rows of c -> [c][head][value stride].
     private float* PackValueColumns(double[][] maps)

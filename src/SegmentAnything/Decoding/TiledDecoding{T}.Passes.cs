@@ -113,16 +113,16 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         ImageMaps maps = _weights.Maps;
         int inner = _weights.Inner, ownMaps = 3 * maps.Block;
         float* image = _image.Maps + TileOffset(tile, maps.ImageRows), next = Following(tile, _image.Maps, maps.ImageRows);
-        float* coordinates = prompt.Coordinates + TileOffset(tile, CoordinateRows), own = Row(coordinates, FirstRow);
+        float* coordinates = prompt.Coordinates + TileOffset(tile, CoordinateRows);
         float* deviation = Row(coordinates, Deviation1Row), scale = Row(coordinates, Scale1Row);
 
         HeadScores(prompt.KeyPanels, _tokens, _image.Queries0 + TileOffset(tile, inner), Following(tile, _image.Queries0, inner), worker.Scores);
         if (FirstRow > 0) AddProduct(prompt.ImageScorePanels, coordinates, FirstRow, worker.Scores, Heads * _tokens);
-        ImageToTokens(worker.Ones, worker.Ones, prompt.Values, own, worker);
+        ImageToTokens(worker.Ones, worker.Ones, prompt.Values, Row(coordinates, FirstRow), worker);
 
         // The square of the length of image + coordinates x directions.
         Copy(_image.Moments + TileOffset(tile, DecoderKernels.MomentRows), worker.Square, TileTokens);
-        AddLength(prompt.Directions1, Row(image, ImageMaps.Length1), NextRow(next, ImageMaps.Length1), prompt.LengthPanels, own, coordinates, Deviation1Row, worker);
+        AddLength(prompt.Directions1, Row(image, ImageMaps.Length1), NextRow(next, ImageMaps.Length1), prompt.LengthPanels, FirstRow, coordinates, worker);
         DecoderKernels.Deviation<TSimd, TVector>(worker.Square, Channels, NormEpsilon, worker.Ones, deviation, scale);
 
         DecoderKernels.AddScaled<TSimd, TVector>(
@@ -148,9 +148,10 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         ImageToTokens(Row(coordinates, Scale1Row), deviation1, prompt.Values, second, worker);
 
         float* moments = _image.Moments + TileOffset(tile, DecoderKernels.MomentRows);
-        DecoderKernels.SquareOfSum<TSimd, TVector>(Row(moments, 1), Row(moments, 2), maps.BetweenSquare, deviation1, worker.Square);
-        AddLength(prompt.Directions1, Row(image, maps.Length2First), NextRow(next, maps.Length2First), prompt.LengthPanels, Row(coordinates, FirstRow), coordinates, SecondRow, worker);
-        AddLength(prompt.Directions2, Row(image, maps.Length2Second), NextRow(next, maps.Length2Second), prompt.SecondLengthPanels, second, coordinates, Deviation2Row, worker);
+        DecoderKernels.WeightedSum<TSimd, TVector>(Row(coordinates, FirstRow), Coordinates, prompt.BetweenProducts, Row(moments, 2), worker.Product);
+        DecoderKernels.SquareOfSum<TSimd, TVector>(Row(moments, 1), worker.Product, maps.BetweenSquare, deviation1, worker.Square);
+        AddLength(prompt.Directions1, Row(image, maps.Length2First), NextRow(next, maps.Length2First), prompt.LengthPanels, FirstRow, coordinates, worker);
+        AddLength(prompt.Directions2, Row(image, maps.Length2Second), NextRow(next, maps.Length2Second), prompt.SecondLengthPanels, SecondRow, coordinates, worker);
         DecoderKernels.Deviation<TSimd, TVector>(worker.Square, Channels, NormEpsilon, deviation1, deviation2, scale2);
 
         DecoderKernels.AddScaled<TSimd, TVector>(Row(image, maps.Keys2), Row(encoding, 2 * maps.Block), deviation2, inner, worker.Encoded);
@@ -241,12 +242,22 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         }
     }
 
-    // Square += 2 own . (image's products with the directions + panels x coordinates).
-    private void AddLength(float* directions, float* image, float* next, float* panels, float* own, float* coordinates, int steps, WorkerMemory worker)
+    // Square += 2 own . (image's products with the directions + panels x coordinates up to their own): what the last
+    // coordinates add to the square of the length. Each block of directions is multiplied with those before it, so that no
+    // product is there twice.
+    private void AddLength(float* directions, float* image, float* next, float* panels, int own, float* coordinates, WorkerMemory worker)
     {
         HeadScores(directions, Rank, image, next, worker.Products);
-        AddProduct(panels, coordinates, steps, worker.Products, Coordinates);
-        DecoderKernels.AddTwiceProduct<TSimd, TVector>(own, worker.Products, Coordinates, worker.Square);
+        int steps = own + Coordinates;
+        for (int row = 0; row < Coordinates; row += DecoderKernels.BlockRows)
+        {
+            float* products = Row(worker.Products, row);
+            DecoderKernels.Product<TSimd, TVector, PanelLayout, FromMatrix>(
+                panels + (row * (nint)steps), PanelStride(steps), coordinates, TileTokens, own + row + DecoderKernels.BlockRows,
+                products, TileTokens, products, TileTokens, DecoderKernels.BlockRows, TileTokens);
+        }
+
+        DecoderKernels.AddTwiceProduct<TSimd, TVector>(Row(coordinates, own), worker.Products, Coordinates, worker.Square);
     }
 
     // The tokens attend to a tile of the image. Its values are the image's own, which each head has few channels of, and

@@ -88,7 +88,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
             ref readonly PromptMemory state = ref _prompts[prompt];
             PackDirections(memory.B, prompt, state.Directions1, state.Values);
             Compose(state.Directions1, Rank, state.Directions1, ImageMaps.Length1);
-            PackMatrix(Coordinates, Deviation1Row, state.LengthPanels);
+            PackLengths(FirstRow, state.LengthPanels);
             if (FirstRow == 0) continue;
             ComposeMask(state.KeyPanels, _tokens, maps.Queries0);
             PackMatrix(Heads * _tokens, FirstRow, state.ImageScorePanels);
@@ -119,12 +119,12 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
             Compose(state.KeyPanels, _tokens, state.Directions1, maps.Queries1);
             PackMatrix(Heads * _tokens, Deviation1Row, state.ImageScorePanels);
             Compose(state.Directions1, Rank, state.Directions1, maps.Length2First);
-            HeadDots(state.Directions1, Rank, maps.BetweenFirst);
-            PackMatrix(Coordinates, SecondRow, state.LengthPanels);
+            PackLengths(FirstRow, state.LengthPanels);
+            HeadDots(state.Directions1, Rank, maps.BetweenFirst, state.BetweenProducts, 1);
             Compose(state.Directions2, Rank, state.Directions1, maps.Length2Second);
-            HeadDots(state.Directions2, Rank, maps.BetweenSecond);
+            HeadDots(state.Directions2, Rank, maps.BetweenSecond, memory.Matrix + Deviation1Row, MatrixStride);
             ComposeSecond(state.Directions2, Rank, state.Directions2, maps.Length2Second);
-            PackMatrix(Coordinates, Deviation2Row, state.SecondLengthPanels);
+            PackLengths(SecondRow, state.SecondLengthPanels);
         }
 
         // The final attention: only the tokens that are read afterwards ask.
@@ -136,7 +136,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
             ref readonly PromptMemory state = ref _prompts[prompt];
             PackHeads(memory.A, prompt, FinalTokens, state.QueryPanels);
             Compose(state.QueryPanels, FinalTokens, state.Directions1, maps.Keys2);
-            HeadDots(state.QueryPanels, FinalTokens, maps.BetweenKeys2);
+            HeadDots(state.QueryPanels, FinalTokens, maps.BetweenKeys2, memory.Matrix + Deviation1Row, MatrixStride);
             ComposeSecond(state.QueryPanels, FinalTokens, state.Directions2, maps.Keys2);
             PackMatrix(Heads * FinalTokens, Deviation2Row, state.ScorePanels);
         }
@@ -366,8 +366,8 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         HeadProducts(panels, tokens, memory.TurnedMaps, width, width, memory.Matrix + first, MatrixStride);
     }
 
-    // The same for the coordinate between them, whose map is one vector.
-    private void HeadDots(float* panels, int tokens, float* vector)
+    // The same for a coordinate whose map is one vector: destination[(head, token) stride].
+    private void HeadDots(float* panels, int tokens, float* vector, float* destination, nint stride)
     {
         int headWidth = _weights.HeadWidth, panelRows = DecoderMath.RoundUp(tokens, DecoderKernels.BlockRows);
         for (int head = 0; head < Heads; head++)
@@ -377,13 +377,26 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
                 float* row = panels + (((head * panelRows) + (t / DecoderKernels.BlockRows * DecoderKernels.BlockRows)) * headWidth) + (t % DecoderKernels.BlockRows);
                 float sum = 0;
                 for (int c = 0; c < headWidth; c++) sum += row[c * DecoderKernels.BlockRows] * vector[(head * headWidth) + c];
-                _memoryOfTokens.Matrix[(((head * tokens) + t) * (nint)MatrixStride) + Deviation1Row] = sum;
+                destination[((head * tokens) + t) * stride] = sum;
             }
         }
     }
 
     private void PackMatrix(int rows, int columns, float* panels) =>
         DecoderKernels.PackPanels(_memoryOfTokens.Matrix, MatrixStride, rows, columns, panels);
+
+    // Products of directions with all before them and with themselves. In the square of a sum every product of two different
+    // parts is there twice: all are doubled in the end, so the own block counts half.
+    private void PackLengths(int own, float* panels)
+    {
+        int columns = own + Coordinates;
+        PackMatrix(Coordinates, columns, panels);
+        for (int row = 0; row < Coordinates; row += DecoderKernels.BlockRows)
+        {
+            Span<float> block = new(panels + (row * (nint)columns) + ((own + row) * DecoderKernels.BlockRows), DecoderKernels.BlockRows * DecoderKernels.BlockRows);
+            TensorPrimitives.Multiply(block, 0.5f, block);
+        }
+    }
 
     // Rows (head, token): a head's channels times the same head's rows of a matrix. The rows that fill a head's block are
     // overwritten by the next head, and lie behind the end for the last.

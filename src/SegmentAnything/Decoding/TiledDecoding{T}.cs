@@ -188,13 +188,8 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
     }
 
     // Prompts that visit a tile one after the other, so that they find the image's part of it in the cache: all where a
-    // prompt has little of its own, two where that takes 200 KB, one where the image has no part.
-    private static int PromptsTogether(Phase phase) => phase switch
-    {
-        Phase.FirstAttention => MostPrompts,
-        Phase.Upscale => 1,
-        _ => 2,
-    };
+    // prompt has little of its own, two where it has 100 KB.
+    private static int PromptsTogether(Phase phase) => phase == Phase.FirstAttention ? MostPrompts : 2;
 
     private void RunSegments(Phase phase)
     {
@@ -250,6 +245,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
                 Masks = arena.Take(TiledDecoderWeights.MaskTokens * 16 * lanes),
                 Rescale = arena.Take(heads),
                 Square = arena.Take(lanes),
+                Product = arena.Take(lanes),
                 Ones = arena.Take(lanes),
             };
             if (_workers[worker].Ones != null) new Span<float>(_workers[worker].Ones, TileTokens).Fill(1);
@@ -267,8 +263,9 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
                 Values = arena.Take(Heads * (_weights.HeadWidth + block) * _tokens),
                 ScorePanels = arena.Take(Math.Max(heads * Deviation1Row, Heads * (long)FinalTokens * Deviation2Row)),
                 ImageScorePanels = arena.Take(heads * Deviation1Row),
-                LengthPanels = arena.Take(coordinates * SecondRow),
+                LengthPanels = arena.Take(coordinates * Deviation1Row),
                 SecondLengthPanels = arena.Take(coordinates * Deviation2Row),
+                BetweenProducts = arena.Take(coordinates),
                 UpscalePanels = arena.Take(channels * (Deviation2Row + 1)),
                 Reference = arena.Take(_grid.Segments * Math.Max(columns, finalColumns)),
                 Sum = arena.Take(_grid.Segments * Math.Max(columns, finalColumns)),
@@ -308,6 +305,9 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
         /// <summary>Of the image tokens' lengths: [TileTokens].</summary>
         public float* Square;
 
+        /// <summary>Of the image tokens and the direction between both layers: [TileTokens].</summary>
+        public float* Product;
+
         /// <summary>[TileTokens] of 1.</summary>
         public float* Ones;
     }
@@ -336,8 +336,11 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
         /// <summary>The same for image-to-token scores.</summary>
         public float* ImageScorePanels;
 
-        /// <summary>Products of coordinates' directions with each other, rows those of layer 0, then also those of layer 1.</summary>
+        /// <summary>Products of coordinates' directions, rows those of layer 0 and then of layer 1, with all before them, and half with themselves.</summary>
         public float* LengthPanels, SecondLengthPanels;
+
+        /// <summary>Products of layer 0's directions and the one between both layers: [R].</summary>
+        public float* BetweenProducts;
 
         /// <summary>The first transposed convolution of the directions: [panel][coordinate][8], rows (sy, sx, channel).</summary>
         public float* UpscalePanels;

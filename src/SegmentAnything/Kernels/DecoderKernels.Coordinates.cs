@@ -85,6 +85,34 @@ internal static unsafe partial class DecoderKernels
         }
     }
 
+    /// <summary>result[i] = start[i] + the sum over rows of weights[row] * x[row, i].</summary>
+    /// <param name="x">[row][TileTokens].</param>
+    /// <param name="rows">Rows.</param>
+    /// <param name="weights">[row].</param>
+    /// <param name="start">[TileTokens].</param>
+    /// <param name="result">Receives [TileTokens].</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void WeightedSum<TSimd, TVector>(float* x, int rows, float* weights, float* start, float* result)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
+    {
+        nint w = TSimd.Width;
+        for (nint lane = 0; lane < TileTokens; lane += 3 * w)
+        {
+            TVector s0 = TSimd.Load(start + lane), s1 = TSimd.Load(start + lane + w), s2 = TSimd.Load(start + lane + (2 * w));
+            float* a = x + lane;
+            for (int row = 0; row < rows; row++, a += TileTokens)
+            {
+                TVector weight = TSimd.Create(weights[row]);
+                s0 = TSimd.MultiplyAdd(TSimd.Load(a), weight, s0);
+                s1 = TSimd.MultiplyAdd(TSimd.Load(a + w), weight, s1);
+                s2 = TSimd.MultiplyAdd(TSimd.Load(a + (2 * w)), weight, s2);
+            }
+
+            StoreThree<TSimd, TVector>(s0, s1, s2, result + lane);
+        }
+    }
+
     /// <summary>The square of the length of point + coordinate * direction, from the three products of both.</summary>
     /// <param name="square">[TileTokens]: point with point.</param>
     /// <param name="product">[TileTokens]: point with direction.</param>

@@ -61,12 +61,15 @@ public unsafe class DecoderKernelsCoordinatesTests
                 float[] squares = [.. RandomDecoder.Values(random, Tile).Select(v => v + 500)], products = RandomDecoder.Values(random, Tile);
                 float[] factors = [.. RandomDecoder.Values(random, Tile).Select(v => MathF.Abs(v) + 0.1f)];
                 using DecoderKernelRunner.Memory x = new(a), y = new(b), square = new(squares), product = new(products), factor = new(factors);
+                float[] weights = RandomDecoder.Values(random, rows);
+                using DecoderKernelRunner.Memory weight = new(weights), weighted = new(Tile);
+                DecoderKernels.WeightedSum<TSimd, TVector>(x.Pointer, rows, weight.Pointer, product.Pointer, weighted.Pointer);
                 using DecoderKernelRunner.Memory sum = new(Tile), deviation = new(Tile), scale = new(Tile), added = new(rows * Tile);
                 DecoderKernels.SquareOfSum<TSimd, TVector>(square.Pointer, product.Pointer, 3, factor.Pointer, sum.Pointer);
                 DecoderKernels.AddTwiceProduct<TSimd, TVector>(x.Pointer, y.Pointer, rows, sum.Pointer);
                 DecoderKernels.Deviation<TSimd, TVector>(sum.Pointer, 256, 1e-2f, factor.Pointer, deviation.Pointer, scale.Pointer);
                 DecoderKernels.AddScaled<TSimd, TVector>(x.Pointer, y.Pointer, factor.Pointer, rows, added.Pointer);
-                foreach (DecoderKernelRunner.Memory memory in (DecoderKernelRunner.Memory[])[sum, deviation, scale, added]) memory.Check();
+                foreach (DecoderKernelRunner.Memory memory in (DecoderKernelRunner.Memory[])[sum, deviation, scale, added, weighted]) memory.Check();
                 for (int lane = 0; lane < Tile; lane++)
                 {
                     double f = factors[lane], length = squares[lane] + (2 * products[lane] * f) + (3 * f * f);
@@ -77,6 +80,7 @@ public unsafe class DecoderKernelsCoordinatesTests
                         Assert.Equal(a[at] + (f * b[at]), added[at], 1e-5);
                     }
 
+                    Assert.Equal(products[lane] + Enumerable.Range(0, rows).Sum(row => (double)weights[row] * a[(row * Tile) + lane]), weighted[lane], 1e-4);
                     double expected = Math.Sqrt((length / 256) + (1e-2 * f * f));
                     Assert.Equal(length, sum[lane], 1e-3);
                     Assert.Equal(expected, deviation[lane], 1e-5);
