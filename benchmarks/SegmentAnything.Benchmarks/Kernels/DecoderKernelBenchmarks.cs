@@ -12,18 +12,19 @@ namespace SegmentAnything.Benchmarks.Kernels;
 /// <remarks>"Vectors" are the floats of a vector; 1 is the plain loop that defines what the kernel computes.</remarks>
 public unsafe class DecoderKernelBenchmarks
 {
-    private const int Channels = 256, Tile = DecoderKernels.TileTokens, Heads = 8, Tokens = 7, Columns = Heads * Tokens;
+    private const int Channels = 256, Tile = DecoderKernels.TileTokens, Heads = 8, Tokens = 7, HeadChannels = 16, Coordinates = Heads * Tokens;
+    // Coordinates of both layers, and two deviations.
+    private const int UpscaleSteps = (2 * Coordinates) + 2;
     // Columns filled up to whole vectors of 16.
-    private const int KeyStride = 64;
-    private const int Subpixels = 4, SubpixelChannels = 32, Masks = 3, HyperStride = 4;
+    private const int SumStride = 64;
+    private const int NormChannels = 64, Subpixels = 4, SubpixelChannels = 32, Masks = 3, HyperStride = 4;
 
-    private readonly NativeFloats _weights = Random(Channels * Channels, 1);
+    private readonly NativeFloats _weights = Random(Channels * UpscaleSteps, 1);
     private readonly NativeFloats _tile = Random(Channels * Tile, 2);
-    private readonly NativeFloats _encoding = Random(Channels * Tile, 3);
-    private readonly NativeFloats _keys = Random(Channels * KeyStride, 4);
+    private readonly NativeFloats _powers = Random(Tile * SumStride, 4);
     private readonly NativeFloats _hyper = Random(SubpixelChannels * HyperStride, 5);
-    private readonly NativeFloats _output = Random(Channels * KeyStride, 6);
-    private readonly NativeFloats _second = Random(Channels * KeyStride, 7);
+    private readonly NativeFloats _ones = Random(Tile, 6);
+    private readonly NativeFloats _output = Random(Channels * SumStride, 7);
     private Kernels _kernels = new PlainKernels();
 
     public static IEnumerable<int> Widths => new[] { 1, 4, 8, 16 }.Where(w => w <= FmaPeak.WidestVector);
@@ -41,46 +42,58 @@ public unsafe class DecoderKernelBenchmarks
             8 => new VectorKernels<Simd256, Vector256<float>>(),
             _ => new VectorKernels<Simd512, Vector512<float>>(),
         };
+        new Span<float>(_ones.Pointer, Tile).Fill(1);
         // Columns of padding are zero.
-        for (int k = 0; k < Channels; k++) new Span<float>(_keys.Pointer + (k * KeyStride) + Columns, KeyStride - Columns).Clear();
-        foreach (Action work in (Action[])[Project, Scores, Receive, LayerNorm, Softmax, GeluMasks])
+        for (int i = 0; i < Tile; i++) new Span<float>(_powers.Pointer + (i * SumStride) + Coordinates, SumStride - Coordinates).Clear();
+        foreach (Action work in (Action[])[Upscale, SecondUpscale, HeadScores, CoordinateSums, LayerNormGelu, Softmax, GeluMasks])
+        {
+            float[] found = Result(work);
+            Kernels chosen = _kernels;
+            _kernels = new PlainKernels();
+            float[] expected = Result(work);
+            _kernels = chosen;
+            float difference = TensorPrimitives.Distance<float>(found, expected);
+            if (!(difference < 1e-3f)) throw new InvalidOperationException($"{work.Method.Name} differs from the plain loop by {difference}.");
+        }
+
+        // LayerNormGelu works in place.
+        float[] Result(Action work)
         {
             Span<float> output = new(_output.Pointer, (int)_output.Length);
             output.Clear();
+            new ReadOnlySpan<float>(_tile.Pointer, NormChannels * Tile).CopyTo(output);
             work();
-            float[] found = output.ToArray();
-            output.Clear();
-            Kernels chosen = _kernels;
-            _kernels = new PlainKernels();
-            work();
-            _kernels = chosen;
-            float difference = TensorPrimitives.Distance(found, output);
-            if (!(difference < 1e-3f)) throw new InvalidOperationException($"{work.Method.Name} differs from the plain loop by {difference}.");
+            return output.ToArray();
         }
     }
 
-    /// <summary>A tile times weights: 256 x 256 · 256 x 48.</summary>
+    /// <summary>The first transposed convolution from coordinates: 256 x 114 · 114 x 48, added to the image's part.</summary>
     [Benchmark]
-    [Work(MultiplyAdds = Channels * Channels * Tile, Pixels = Channels * Tile)]
-    public void Project() => _kernels.Project(_weights.Pointer, _tile.Pointer, _output.Pointer);
+    [Work(MultiplyAdds = Channels * UpscaleSteps * Tile, Pixels = Channels * Tile)]
+    public void Upscale() => _kernels.Upscale(_weights.Pointer, _tile.Pointer, _output.Pointer);
 
-    /// <summary>Every image token's scores with the prompt's tokens: 48 x 256 · 256 x 56, or 64 with vectors of 16.</summary>
+    /// <summary>The second, of one sub-pixel: 128 x 64 · 64 x 48.</summary>
     [Benchmark]
-    [Work(MultiplyAdds = Channels * Tile * Columns, Pixels = Tile * Columns)]
-    public void Scores() => _kernels.Scores(_tile.Pointer, _keys.Pointer, _output.Pointer);
+    [Work(MultiplyAdds = Channels / 2 * NormChannels * Tile, Pixels = Channels / 2 * Tile)]
+    public void SecondUpscale() => _kernels.SecondUpscale(_weights.Pointer, _tile.Pointer, _output.Pointer);
 
-    /// <summary>What the image receives of the prompt's tokens: 256 x 56 · 56 x 48.</summary>
+    /// <summary>Scores of eight heads of 16 channels with 7 tokens each.</summary>
     [Benchmark]
-    [Work(MultiplyAdds = Channels * Tile * Columns, Pixels = Channels * Tile)]
-    public void Receive() => _kernels.Receive(_weights.Pointer, _tile.Pointer, _output.Pointer);
+    [Work(MultiplyAdds = Coordinates * HeadChannels * Tile, Pixels = Coordinates * Tile)]
+    public void HeadScores() => _kernels.HeadScores(_weights.Pointer, _tile.Pointer, _output.Pointer);
+
+    /// <summary>What a tile adds to the sums of coordinates: 56 x 48 · 48 x 56.</summary>
+    [Benchmark]
+    [Work(MultiplyAdds = Coordinates * Tile * Coordinates, Pixels = Coordinates * Coordinates)]
+    public void CoordinateSums() => _kernels.CoordinateSums(_tile.Pointer, _powers.Pointer, _output.Pointer);
 
     [Benchmark]
-    [Work(Pixels = Channels * Tile)]
-    public void LayerNorm() => _kernels.LayerNorm(_tile.Pointer, _weights.Pointer, _encoding.Pointer, _output.Pointer, _second.Pointer);
+    [Work(Pixels = NormChannels * Tile)]
+    public void LayerNormGelu() => _kernels.LayerNormGelu(_output.Pointer, _weights.Pointer, _ones.Pointer);
 
     [Benchmark]
-    [Work(Pixels = Heads * Tokens * Tile)]
-    public void Softmax() => _kernels.Softmax(_tile.Pointer, _output.Pointer);
+    [Work(Pixels = Coordinates * Tile)]
+    public void Softmax() => _kernels.Softmax(_tile.Pointer, _ones.Pointer, _output.Pointer);
 
     [Benchmark]
     [Work(MultiplyAdds = Subpixels * SubpixelChannels * Tile * Masks, Pixels = Subpixels * SubpixelChannels * Tile)]
@@ -96,15 +109,17 @@ public unsafe class DecoderKernelBenchmarks
 
     private abstract class Kernels
     {
-        public abstract void Project(float* weights, float* tile, float* output);
+        public abstract void Upscale(float* weights, float* tile, float* output);
 
-        public abstract void Scores(float* tile, float* keys, float* output);
+        public abstract void SecondUpscale(float* weights, float* tile, float* output);
 
-        public abstract void Receive(float* weights, float* tile, float* output);
+        public abstract void HeadScores(float* panels, float* tile, float* output);
 
-        public abstract void LayerNorm(float* tile, float* weights, float* encoding, float* output, float* encoded);
+        public abstract void CoordinateSums(float* tile, float* powers, float* output);
 
-        public abstract void Softmax(float* scores, float* output);
+        public abstract void LayerNormGelu(float* tile, float* weights, float* epsilon);
+
+        public abstract void Softmax(float* scores, float* ones, float* output);
 
         public abstract void GeluMasks(float* tile, float* hyper, float* output);
     }
@@ -115,25 +130,33 @@ public unsafe class DecoderKernelBenchmarks
     {
         private static readonly NativeFloats GeluTable = AlignedGeluTable();
 
-        private static int PaddedColumns => DecoderMath.RoundUp(Columns, TSimd.Width);
+        public override void Upscale(float* weights, float* tile, float* output) =>
+            DecoderKernels.Product<TSimd, TVector, PanelLayout, FromMatrix>(
+                weights, UpscaleSteps * DecoderKernels.BlockRows, tile, Tile, UpscaleSteps, tile, Tile, output, Tile, Channels, Tile);
 
-        public override void Project(float* weights, float* tile, float* output) =>
+        public override void SecondUpscale(float* weights, float* tile, float* output) =>
             DecoderKernels.Product<TSimd, TVector, PanelLayout, FromZero>(
-                weights, Channels * DecoderKernels.BlockRows, tile, Tile, Channels, null, 0, output, Tile, Channels, Tile);
+                weights, NormChannels * DecoderKernels.BlockRows, tile, Tile, NormChannels, null, 0, output, Tile, Channels / 2, Tile);
 
-        public override void Scores(float* tile, float* keys, float* output) =>
-            DecoderKernels.Product<TSimd, TVector, TokensAsRows, FromZero>(
-                tile, DecoderKernels.BlockRows, keys, KeyStride, Channels, null, 0, output, KeyStride, Tile, PaddedColumns);
+        public override void HeadScores(float* panels, float* tile, float* output)
+        {
+            for (int head = 0; head < Heads; head++)
+            {
+                DecoderKernels.Product<TSimd, TVector, PanelLayout, FromZero>(
+                    panels + (head * DecoderKernels.BlockRows * HeadChannels), HeadChannels * DecoderKernels.BlockRows,
+                    tile + (head * HeadChannels * Tile), Tile, HeadChannels, null, 0, output + (head * Tokens * Tile), Tile, DecoderKernels.BlockRows, Tile);
+            }
+        }
 
-        public override void Receive(float* weights, float* tile, float* output) =>
-            DecoderKernels.Product<TSimd, TVector, PanelLayout, FromZero>(
-                weights, Columns * DecoderKernels.BlockRows, tile, Tile, Columns, null, 0, output, Tile, Channels, Tile);
+        public override void CoordinateSums(float* tile, float* powers, float* output) =>
+            DecoderKernels.Product<TSimd, TVector, ChannelsAsRows, FromZero>(
+                tile, DecoderKernels.BlockRows * Tile, powers, SumStride, Tile, null, 0, output, SumStride, Coordinates, DecoderMath.RoundUp(Coordinates, TSimd.Width));
 
-        public override void LayerNorm(float* tile, float* weights, float* encoding, float* output, float* encoded) =>
-            throw new NotSupportedException();
+        public override void LayerNormGelu(float* tile, float* weights, float* epsilon) =>
+            DecoderKernels.LayerNormGeluTile<TSimd, TVector>(tile, NormChannels, weights, weights + NormChannels, epsilon, GeluTable.Pointer);
 
-        public override void Softmax(float* scores, float* output) =>
-            DecoderKernels.SoftmaxHeads<TSimd, TVector>(scores, Heads, Tokens, scores, scores, output);
+        public override void Softmax(float* scores, float* ones, float* output) =>
+            DecoderKernels.SoftmaxHeads<TSimd, TVector>(scores, Heads, Tokens, ones, ones, output);
 
         public override void GeluMasks(float* tile, float* hyper, float* output) =>
             DecoderKernels.GeluMaskProduct<TSimd, TVector>(tile, Subpixels, SubpixelChannels, hyper, Masks, GeluTable.Pointer, output, Subpixels * Tile);
@@ -149,41 +172,55 @@ public unsafe class DecoderKernelBenchmarks
     // Weights lie in panels of eight rows: row r, step k of steps is at (r / 8 * steps + k) * 8 + r % 8.
     private sealed class PlainKernels : Kernels
     {
-        public override void Project(float* weights, float* tile, float* output) => Product(weights, Channels, tile, output);
-
-        public override void Scores(float* tile, float* keys, float* output)
+        public override void Upscale(float* weights, float* tile, float* output)
         {
-            for (int token = 0; token < Tile; token++)
+            Product(weights, Channels, UpscaleSteps, tile, output);
+            for (int i = 0; i < Channels * Tile; i++) output[i] += tile[i];
+        }
+
+        public override void SecondUpscale(float* weights, float* tile, float* output) => Product(weights, Channels / 2, NormChannels, tile, output);
+
+        // The row that fills a head's block is the next head's first, or the one behind the last.
+        public override void HeadScores(float* panels, float* tile, float* output)
+        {
+            for (int head = 0; head < Heads; head++)
             {
-                for (int column = 0; column < Columns; column++)
+                Product(
+                    panels + (head * DecoderKernels.BlockRows * HeadChannels), DecoderKernels.BlockRows, HeadChannels,
+                    tile + (head * HeadChannels * Tile), output + (head * Tokens * Tile));
+            }
+        }
+
+        public override void CoordinateSums(float* tile, float* powers, float* output)
+        {
+            for (int row = 0; row < Coordinates; row++)
+            {
+                for (int column = 0; column < SumStride; column++)
                 {
                     float sum = 0;
-                    for (int k = 0; k < Channels; k++) sum += tile[(k * Tile) + token] * keys[(k * KeyStride) + column];
-                    output[(token * KeyStride) + column] = sum;
+                    for (int i = 0; i < Tile; i++) sum += tile[(row * Tile) + i] * powers[(i * SumStride) + column];
+                    output[(row * SumStride) + column] = sum;
                 }
             }
         }
 
-        public override void Receive(float* weights, float* tile, float* output) => Product(weights, Columns, tile, output);
-
-        public override void LayerNorm(float* tile, float* weights, float* encoding, float* output, float* encoded)
+        public override void LayerNormGelu(float* tile, float* weights, float* epsilon)
         {
             for (int token = 0; token < Tile; token++)
             {
                 float mean = 0, variance = 0;
-                for (int c = 0; c < Channels; c++) mean += tile[(c * Tile) + token] / Channels;
-                for (int c = 0; c < Channels; c++) variance += MathF.Pow(tile[(c * Tile) + token] - mean, 2) / Channels;
-                float scale = 1 / MathF.Sqrt(variance + 1e-5f);
-                for (int c = 0; c < Channels; c++)
+                for (int c = 0; c < NormChannels; c++) mean += tile[(c * Tile) + token] / NormChannels;
+                for (int c = 0; c < NormChannels; c++) variance += MathF.Pow(tile[(c * Tile) + token] - mean, 2) / NormChannels;
+                float scale = 1 / MathF.Sqrt(variance + epsilon[token]);
+                for (int c = 0; c < NormChannels; c++)
                 {
                     int at = (c * Tile) + token;
-                    output[at] = ((tile[at] - mean) * scale * weights[c]) + weights[Channels + c];
-                    encoded[at] = output[at] + encoding[at];
+                    tile[at] = Gelu(((tile[at] - mean) * scale * weights[c]) + weights[NormChannels + c]);
                 }
             }
         }
 
-        public override void Softmax(float* scores, float* output)
+        public override void Softmax(float* scores, float* ones, float* output)
         {
             for (int head = 0; head < Heads; head++)
             {
@@ -217,9 +254,9 @@ public unsafe class DecoderKernelBenchmarks
             }
         }
 
-        private static void Product(float* weights, int steps, float* tile, float* output)
+        private static void Product(float* weights, int rows, int steps, float* tile, float* output)
         {
-            for (int row = 0; row < Channels; row++)
+            for (int row = 0; row < rows; row++)
             {
                 for (int token = 0; token < Tile; token++)
                 {

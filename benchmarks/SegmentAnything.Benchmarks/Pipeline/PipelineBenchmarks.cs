@@ -17,7 +17,7 @@ public class PipelineBenchmarks
     private const double EncoderMultiplyAdds = 37.1e9;
 
     /// <summary>Of a one-point prompt with three masks: docs/decoder.md.</summary>
-    internal const double PromptMultiplyAdds = 801e6;
+    internal const double PromptMultiplyAdds = 416e6;
 
     /// <summary>Short work is done so often in a round that threads waking up in its beginning do not count.</summary>
     internal const int Times = 50;

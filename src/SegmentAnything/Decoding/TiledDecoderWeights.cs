@@ -92,7 +92,7 @@ internal sealed unsafe class TiledDecoderWeights : PackedWeights
         Inner = source.ShapeOf(Final + "q_proj.weight")[0];
         SelfInner = source.ShapeOf(Transformer + "layers.0.self_attn.q_proj.weight")[0];
         MlpWidth = source.ShapeOf(Transformer + "layers.0.mlp.lin1.weight")[0];
-        WithoutMask = source.ReadAny("prompt_encoder.no_mask_embed.weight");
+        WithoutMask = Pack(source.Read("prompt_encoder.no_mask_embed.weight", 1, Channels));
         GaussianMatrix = source.Read(Gaussian, 2, Channels / 2);
         Layers = [ReadLayer(0), ReadLayer(1)];
         FinalAttention = ReadTokenToImage(Final);
@@ -174,7 +174,7 @@ internal sealed unsafe class TiledDecoderWeights : PackedWeights
     public PackedLinear[] IouHead { get; }
 
     /// <summary>What is added at every position of an image where there is no mask prompt: channels.</summary>
-    public float[] WithoutMask { get; }
+    public float* WithoutMask { get; }
 
     /// <summary>2 x channels/2: the frequencies of the positional encoding, for x and for y.</summary>
     public float[] GaussianMatrix { get; }

@@ -70,22 +70,21 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         {
             Span<float> row = new(encoded + (c * TileTokens), TileTokens);
             new ReadOnlySpan<float>(_dense + (c * (nint)_grid.Tokens) + (tile * TileTokens), tokens).CopyTo(row);
-            row[tokens..].Clear();
+            row[tokens..].Fill(row[tokens - 1]);
         }
 
         DecoderKernels.Product<TSimd, TVector, PanelLayout, FromRowBias>(
             maps.MaskInversePanels, PanelStride(Channels), encoded, TileTokens, Channels, maps.MaskInverseBias, 0, mask, TileTokens, maps.MaskRows, TileTokens);
         DecoderKernels.Product<TSimd, TVector, PanelLayout, FromZero>(
             maps.MaskPanels, PanelStride(maps.MaskRows), mask, TileTokens, maps.MaskRows, null, 0, keys, TileTokens, Channels, TileTokens);
+        if (!DecoderKernels.AreNear<TSimd, TVector>(keys, _weights.WithoutMask, encoded, Channels, MaskTolerance)) _isMask = false;
         for (int c = 0; c < Channels; c++)
         {
-            Span<float> row = new(keys + (c * TileTokens), tokens), given = new(encoded + (c * TileTokens), tokens);
-            TensorPrimitives.Add(row, _weights.WithoutMask[c], row);
-            float allowed = MaskTolerance * (1 + MathF.Abs(TensorPrimitives.MaxMagnitude<float>(given)));
-            TensorPrimitives.Subtract(row, given, row);
-            if (!(MathF.Abs(TensorPrimitives.MaxMagnitude<float>(row)) <= allowed)) _isMask = false;
-            TensorPrimitives.Add(given, new ReadOnlySpan<float>(_embedding + (c * (nint)_grid.Tokens) + (tile * TileTokens), tokens), row);
-            new Span<float>(keys + (c * TileTokens) + tokens, TileTokens - tokens).Clear();
+            Span<float> row = new(keys + (c * TileTokens), TileTokens);
+            TensorPrimitives.Add(
+                new ReadOnlySpan<float>(_embedding + (c * (nint)_grid.Tokens) + (tile * TileTokens), tokens),
+                new ReadOnlySpan<float>(encoded + (c * TileTokens), tokens), row);
+            row[tokens..].Clear();
         }
 
         DecoderKernels.ImageMoments<TSimd, TVector>(

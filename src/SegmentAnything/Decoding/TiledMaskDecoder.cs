@@ -89,7 +89,7 @@ internal sealed class TiledMaskDecoder : IMaskDecoderEngine
                     masked.Dispose();
                 }
 
-                TiledPreparedImage image = new(_weights, grid, null) { IsWithoutMask = dense.SequenceEqual(_weights.WithoutMask) };
+                TiledPreparedImage image = new(_weights, grid, null) { IsWithoutMask = dense.SequenceEqual(new ReadOnlySpan<float>(_weights.WithoutMask, channels)) };
                 Filled(image, embeddingValues, denseValues, dense.Length == channels);
                 return image;
             }

@@ -55,6 +55,32 @@ internal static unsafe partial class DecoderKernels
         }
     }
 
+    /// <summary>Are all values of two tiles near each other?</summary>
+    /// <param name="x">[channel][TileTokens].</param>
+    /// <param name="constant">[channel], added to x.</param>
+    /// <param name="y">[channel][TileTokens].</param>
+    /// <param name="channels">Channels.</param>
+    /// <param name="tolerance">The largest difference, as a part of the largest value in y or of 1.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static bool AreNear<TSimd, TVector>(float* x, float* constant, float* y, int channels, float tolerance)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
+    {
+        TVector difference = TSimd.Create(0), largest = TSimd.Create(1);
+        for (int c = 0; c < channels; c++, x += TileTokens, y += TileTokens)
+        {
+            TVector shift = TSimd.Create(constant[c]);
+            for (int lane = 0; lane < TileTokens; lane += TSimd.Width)
+            {
+                TVector value = TSimd.Load(y + lane);
+                difference = TSimd.Max(difference, TSimd.Abs(TSimd.Subtract(TSimd.Add(TSimd.Load(x + lane), shift), value)));
+                largest = TSimd.Max(largest, TSimd.Abs(value));
+            }
+        }
+
+        return !TSimd.GreaterThanAny(difference, TSimd.Multiply(largest, TSimd.Create(tolerance)));
+    }
+
     /// <summary>sum[i] += 2 * the sum over rows of x[row, i] * y[row, i].</summary>
     /// <param name="x">[row][TileTokens].</param>
     /// <param name="y">[row][TileTokens].</param>
