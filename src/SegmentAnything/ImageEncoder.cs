@@ -1,5 +1,6 @@
 using CommunityToolkit.HighPerformance.Buffers;
 using SegmentAnything.Execution;
+using SegmentAnything.Graphs;
 using SegmentAnything.Kernels;
 using SegmentAnything.Models;
 
@@ -9,7 +10,8 @@ namespace SegmentAnything;
 /// <remarks>Safe to use from several threads. Source: Segment Anything, modeling/image_encoder.py, modeling/sam.py (preprocess).</remarks>
 public sealed class ImageEncoder : IDisposable
 {
-    private readonly ModelSession _session;
+    private readonly ModelSession? _session;
+    private readonly PartedEncoder? _parts;
     private readonly SamVariant _variant;
     private readonly EncoderContract _contract;
     private readonly long[] _inputShape;
@@ -37,24 +39,36 @@ public sealed class ImageEncoder : IDisposable
         ExecutionOptions execution = options.Execution;
         EncoderSource source = EncoderSource.Of(files, variant, execution, options.EncoderPrecision);
         Fingerprint = source.Fingerprint;
-        _session = source.Path is null
-            ? SessionFactory.Create(source.Model, $"the image encoder of {variant.Name}", execution, source.Tuning)
-            : SessionFactory.Create(source.Path, execution, source.Tuning);
+        string name = $"the image encoder of {variant.Name}";
+        if (source.Parts is { } parts)
+        {
+            _contract = EncoderContract.Of(OnnxFile.Parse(source.Model.Span, name).Graph, name);
+            _parts = new PartedEncoder(parts, execution.Threads, name);
+            Provider = execution.Providers[0];
+        }
+        else
+        {
+            _session = source.Path is null
+                ? SessionFactory.Create(source.Model, name, execution, source.Tuning)
+                : SessionFactory.Create(source.Path, execution, source.Tuning);
+            Provider = _session.Provider;
+        }
+
         try
         {
-            _contract = EncoderContract.Of(_session, source.Model, variant);
+            _contract ??= EncoderContract.Of(_session!, source.Model, variant);
             _inputShape = [.. _contract.InputShape(variant.ImageSize)];
             _preprocessing = _contract.Preprocessing(variant);
         }
         catch
         {
-            _session.Dispose();
+            Release();
             throw;
         }
     }
 
     /// <summary>The execution provider that runs it.</summary>
-    public ExecutionProvider Provider => _session.Provider;
+    public ExecutionProvider Provider { get; }
 
     /// <summary>
     /// The SHA-256 of the encoder's ONNX file, in hexadecimal, whatever the precision; of a checkpoint, that of the graph that
@@ -97,11 +111,19 @@ public sealed class ImageEncoder : IDisposable
         MemoryOwner<float> values = MemoryOwner<float>.Allocate(channels * grid * grid);
         try
         {
-            using TensorList inputs = new();
-            AddPicture(inputs, input.Memory);
-            using TensorList outputs = new();
-            outputs.Add(_contract.OutputName, values.Memory, 1, channels, grid, grid);
-            _session.Run(inputs.AsSpan(), outputs.AsSpan(), cancellationToken);
+            if (_parts is not null)
+            {
+                _parts.Run(input.Span, values.Span, cancellationToken);
+            }
+            else
+            {
+                using TensorList inputs = new();
+                AddPicture(inputs, input.Memory);
+                using TensorList outputs = new();
+                outputs.Add(_contract.OutputName, values.Memory, 1, channels, grid, grid);
+                _session!.Run(inputs.AsSpan(), outputs.AsSpan(), cancellationToken);
+            }
+
             return new ImageEmbedding(values, channels, grid, size, image.Size, _variant.Name, Fingerprint);
         }
         catch
@@ -162,6 +184,12 @@ public sealed class ImageEncoder : IDisposable
     /// <summary>Releases the network, after calls that are under way on other threads have ended.</summary>
     public void Dispose()
     {
-        if (_gate.Close()) _session.Dispose();
+        if (_gate.Close()) Release();
+    }
+
+    private void Release()
+    {
+        _session?.Dispose();
+        _parts?.Dispose();
     }
 }

@@ -12,7 +12,7 @@ namespace SegmentAnything.Graphs;
 /// the largest of the network.
 /// Source: MobileSAM, mobile_sam/modeling/tiny_vit_sam.py.
 /// </remarks>
-internal sealed class TinyVitEncoderGraph
+internal sealed partial class TinyVitEncoderGraph
 {
     private const float TokenNormEpsilon = 1e-5f;
     private const float ChannelNormEpsilon = 1e-6f;
@@ -62,34 +62,53 @@ internal sealed class TinyVitEncoderGraph
     // its edges, and what is spoilt at the end is cut off. At the edges of the picture padding is what the network has.
     private (Value X, int Grid) FirstStage(Value image, int grid)
     {
-        (int stem, int channels, int hidden) = (_layout.StemChannels, _layout.Stages[0].Channels, _layout.Stages[0].Hidden);
-        Convolution first = Folded("patch_embed.seq.0", 3, stem, 3);
-        Convolution second = Folded("patch_embed.seq.2", stem, channels, 3);
-        (Convolution Widen, Convolution Around, Convolution Narrow)[] blocks = [.. Enumerable.Range(0, _layout.Stages[0].Depth).Select(b => (
-            Folded($"layers.0.blocks.{b}.conv1", channels, hidden, 1),
-            Folded($"layers.0.blocks.{b}.conv2", 1, hidden, 3),
-            Folded($"layers.0.blocks.{b}.conv3", hidden, channels, 1)))];
-        Downsampling merge = Downsample(0);
-        int result = grid / merge.Stride;
-
-        // The stem looks one row up and none down, a block one row each way.
-        int above = merge.SpoiltAbove(1 + blocks.Length), below = merge.SpoiltBelow(blocks.Length);
-        Value rows = InStrips(result, merge.Stride * hidden * grid, _form.ValuesOfFirstStrip, (start, end) =>
+        FirstStageSteps steps = ReadFirstStage();
+        int result = grid / steps.Merge.Stride, pixels = _layout.ImageSize / result;
+        Value rows = InStrips(result, steps.Merge.Stride * _layout.Stages[0].Hidden * grid, _form.ValuesOfFirstStrip, (start, end) =>
         {
-            int from = Math.Max(0, start - above), to = Math.Min(result, end + below), pixels = _layout.ImageSize / result;
-            Value x = to - from == result ? image : _g.Slice(image, 2, from * pixels, to * pixels);
-            x = second.Apply(_g, _g.Gelu(first.Apply(_g, x, stride: 2)), stride: 2);
-            // x + conv3(gelu(conv2(gelu(conv1 x)))), then gelu: widen, look around, narrow.
-            foreach ((Convolution widen, Convolution around, Convolution narrow) in blocks)
-            {
-                Value inner = _g.Gelu(around.Apply(_g, _g.Gelu(widen.Apply(_g, x))));
-                x = _g.Gelu(_g.Add(narrow.Apply(_g, inner), x));
-            }
-
-            Value tokens = TokenRows.ToRows(_g, merge.Apply(_g, x), to - from, result, merge.Channels);
+            int from = Math.Max(0, start - steps.SpoiltAbove), to = Math.Min(result, end + steps.SpoiltBelow);
+            Value strip = to - from == result ? image : _g.Slice(image, 2, from * pixels, to * pixels);
+            Value tokens = TokenRows.ToRows(_g, steps.Apply(_g, strip), to - from, result, steps.Merge.Channels);
             return to - from == end - start ? tokens : _g.Slice(tokens, 0, (start - from) * result, (end - from) * result);
         });
         return (rows, result);
+    }
+
+    private FirstStageSteps ReadFirstStage()
+    {
+        (int stem, int channels, int hidden) = (_layout.StemChannels, _layout.Stages[0].Channels, _layout.Stages[0].Hidden);
+        return new FirstStageSteps(
+            Folded("patch_embed.seq.0", 3, stem, 3), Folded("patch_embed.seq.2", stem, channels, 3),
+            [.. Enumerable.Range(0, _layout.Stages[0].Depth).Select(b => (
+                Folded($"layers.0.blocks.{b}.conv1", channels, hidden, 1),
+                Folded($"layers.0.blocks.{b}.conv2", 1, hidden, 3),
+                Folded($"layers.0.blocks.{b}.conv3", hidden, channels, 1)))],
+            Downsample(0));
+    }
+
+    private readonly record struct FirstStageSteps(
+        Convolution First, Convolution Second, (Convolution Widen, Convolution Around, Convolution Narrow)[] Blocks, Downsampling Merge)
+    {
+        // The stem looks one row up and none down, a block one row each way.
+
+        /// <summary>Rows at the upper edge of what a strip gives that are wrong where it is not the picture's edge.</summary>
+        public int SpoiltAbove => Merge.SpoiltAbove(1 + Blocks.Length);
+
+        /// <summary>The same at the lower edge.</summary>
+        public int SpoiltBelow => Merge.SpoiltBelow(Blocks.Length);
+
+        public Value Apply(GraphBuilder g, Value image)
+        {
+            Value x = Second.Apply(g, g.Gelu(First.Apply(g, image, stride: 2)), stride: 2);
+            // x + conv3(gelu(conv2(gelu(conv1 x)))), then gelu: widen, look around, narrow.
+            foreach ((Convolution widen, Convolution around, Convolution narrow) in Blocks)
+            {
+                Value inner = g.Gelu(around.Apply(g, g.Gelu(widen.Apply(g, x))));
+                x = g.Gelu(g.Add(narrow.Apply(g, inner), x));
+            }
+
+            return Merge.Apply(g, x);
+        }
     }
 
     // From one stage of tokens to the next, in the same manner.
@@ -140,15 +159,28 @@ internal sealed class TinyVitEncoderGraph
 
     private Value Attention(Value x, string name, TinyVitStage stage, int grid)
     {
-        int channels = stage.Channels, perHead = channels / stage.Heads;
+        AttentionWeights weights = ReadAttention(name, stage);
+        return _rows.WindowAttention(
+            _g, x, new TokenRows.WindowSizes(grid, stage.Window, stage.Heads, stage.Channels / stage.Heads), name,
+            (weights.Query, weights.Key, weights.Value), weights.Output, TokenNormEpsilon, (g, q, k, v, _) => Attend(g, q, k, v, weights.Biases));
+    }
+
+    private static Value Attend(GraphBuilder g, Value q, Value k, Value v, Value biases) =>
+        g.MatMul(g.Softmax(g.Add(g.MatMul(q, g.Transpose(k, 0, 1, 3, 2)), biases)), v);
+
+    private readonly record struct AttentionWeights(
+        (float[] Weight, float[] Bias) Query, (float[] Weight, float[] Bias) Key, (float[] Weight, float[] Bias) Value,
+        (float[] Weight, float[] Bias) Output, Value Biases);
+
+    private AttentionWeights ReadAttention(string name, TinyVitStage stage)
+    {
+        int channels = stage.Channels, perHead = channels / stage.Heads, tokens = stage.Window * stage.Window;
         // The rows of qkv are by head, and within a head q, then k, then v.
         (float[] weight, float[] bias) = _rows.FoldNorm(name + "norm", name + "qkv", channels, 3 * channels);
-        var sizes = new TokenRows.WindowSizes(grid, stage.Window, stage.Heads, perHead);
-        Value table = _g.Constant(name + "attention_biases", RelativeBiases(name, stage), 1, stage.Heads, sizes.Tokens, sizes.Tokens);
-        return _rows.WindowAttention(
-            _g, x, sizes, name, (Part(0, 1 / MathF.Sqrt(perHead)), Part(1, 1), Part(2, 1)),
-            (_rows.Read(name + "proj.weight", channels, channels), _rows.Read(name + "proj.bias", channels)), TokenNormEpsilon,
-            (g, q, k, v, _) => g.MatMul(g.Softmax(g.Add(g.MatMul(q, g.Transpose(k, 0, 1, 3, 2)), table)), v));
+        return new AttentionWeights(
+            Part(0, 1 / MathF.Sqrt(perHead)), Part(1, 1), Part(2, 1),
+            (_rows.Read(name + "proj.weight", channels, channels), _rows.Read(name + "proj.bias", channels)),
+            _g.Constant(name + "attention_biases", RelativeBiases(name, stage), 1, stage.Heads, tokens, tokens));
 
         (float[] Weight, float[] Bias) Part(int part, float factor)
         {
@@ -185,16 +217,23 @@ internal sealed class TinyVitEncoderGraph
         return table;
     }
 
-    private Value Neck(Value x, int grid)
+    private Value Neck(Value x, int grid) =>
+        NeckOfPlanes(TokenRows.ToPlanes(_g, NeckOfTokens(x, grid * grid), grid, grid, _layout.OutputChannels), grid, grid, padding: 1);
+
+    private Value NeckOfTokens(Value x, int count)
     {
         int inputs = _layout.Stages[^1].Channels, channels = _layout.OutputChannels;
         x = _g.MatMul(x, TokenRows.Matrix(_g, "neck.0", _rows.Read("neck.0.weight", channels, inputs, 1, 1), channels));
-        x = _rows.Norm(_g, x, "neck.1", grid * grid, channels, ChannelNormEpsilon);
-        x = TokenRows.ToPlanes(_g, x, grid, grid, channels);
+        return _rows.Norm(_g, x, "neck.1", count, channels, ChannelNormEpsilon);
+    }
+
+    private Value NeckOfPlanes(Value planes, int rows, int grid, long padding)
+    {
+        int channels = _layout.OutputChannels;
         Value kernel = _g.Kernel("neck.2.weight", _rows.Read("neck.2.weight", channels, channels, 3, 3), channels, channels, 3, 3);
-        x = _g.Node("Conv", [x, kernel], ("pads", new long[] { 1, 1, 1, 1 }));
-        x = _rows.Norm(_g, TokenRows.ToRows(_g, x, grid, grid, channels), "neck.3", grid * grid, channels, ChannelNormEpsilon);
-        return TokenRows.ToPlanes(_g, x, grid, grid, channels);
+        Value x = _g.Node("Conv", [planes, kernel], ("pads", new[] { padding, 1, padding, 1 }));
+        x = _rows.Norm(_g, TokenRows.ToRows(_g, x, rows, grid, channels), "neck.3", rows * grid, channels, ChannelNormEpsilon);
+        return TokenRows.ToPlanes(_g, x, rows, grid, channels);
     }
 
     /// <summary>Builds rows start .. end-1 of the result for each strip, and joins them.</summary>
@@ -212,6 +251,14 @@ internal sealed class TinyVitEncoderGraph
     /// <param name="outputs">Output channels.</param>
     /// <param name="kernel">Side of the kernel.</param>
     private Convolution Folded(string name, int inputs, int outputs, int kernel)
+    {
+        (float[] weight, float[] bias) = FoldedWeights(name, inputs, outputs, kernel);
+        return new Convolution(
+            _g.Kernel(name + ".weight", weight, outputs, inputs, kernel, kernel), _g.Constant(name + ".bias", bias, outputs),
+            kernel, Groups: kernel == 3 && inputs == 1 ? outputs : 1);
+    }
+
+    private (float[] Weight, float[] Bias) FoldedWeights(string name, int inputs, int outputs, int kernel)
     {
         float[] weight = _rows.Read(name + ".c.weight", outputs, inputs, kernel, kernel);
         float[] bias;
@@ -232,19 +279,22 @@ internal sealed class TinyVitEncoderGraph
             }
         }
 
-        return new Convolution(
-            _g.Kernel(name + ".weight", weight, outputs, inputs, kernel, kernel), _g.Constant(name + ".bias", bias, outputs),
-            kernel, Groups: kernel == 3 && inputs == 1 ? outputs : 1);
+        return (weight, bias);
     }
 
     private readonly record struct Convolution(Value Weight, Value Bias, int Kernel, int Groups)
     {
         /// <summary>As much padding as keeps the size.</summary>
-        public Value Apply(GraphBuilder g, Value x, int stride = 1)
+        public Value Apply(GraphBuilder g, Value x, int stride = 1) => Apply(g, x, stride, Kernel / 2);
+
+        /// <summary>The same without padding above and below: the rows beside the strip are there.</summary>
+        public Value ApplyToStrip(GraphBuilder g, Value x, int stride = 1) => Apply(g, x, stride, 0);
+
+        private Value Apply(GraphBuilder g, Value x, int stride, long rows)
         {
-            long padding = Kernel / 2;
+            long columns = Kernel / 2;
             return g.Node("Conv", [x, Weight, Bias],
-                ("pads", new[] { padding, padding, padding, padding }), ("strides", new long[] { stride, stride }), ("group", (long)Groups));
+                ("pads", new[] { rows, columns, rows, columns }), ("strides", new long[] { stride, stride }), ("group", (long)Groups));
         }
     }
 }

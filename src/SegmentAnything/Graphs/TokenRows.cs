@@ -188,10 +188,7 @@ internal sealed class TokenRows(StateDict weights, string prefix, EncoderForm fo
         Func<GraphBuilder, Value, Value, Value, int, Value> attend)
     {
         (int grid, int window, int across, int channels) = (sizes.Grid, sizes.Window, sizes.Across, sizes.Channels);
-        float[] outputBias = [.. output.Bias];
-        for (int o = 0; o < channels; o++)
-            outputBias[o] += TensorPrimitives.Dot(output.Weight.AsSpan(o * channels, channels), projections.Value.Bias);
-
+        float[] outputBias = OutputBias(output, projections.Value.Bias);
         Value padded = g.Reshape(x, grid, (long)grid * channels);
         if (sizes.Padded > grid) padded = g.Node("Pad", [padded, g.Integers(0, 0, sizes.Padded - grid, 0)], ("mode", "constant"));
         Value result;
@@ -242,5 +239,31 @@ internal sealed class TokenRows(StateDict weights, string prefix, EncoderForm fo
                 windows = b.Slice(b.Reshape(windows, (long)windowRows * window, (long)sizes.Padded * channels), 1, 0, (long)grid * channels);
             return b.Reshape(windows, (long)windowRows * window * grid, channels);
         }
+    }
+
+    /// <summary>x + the projected attention within each of some windows, whose tokens are already together: (windows * tokens, channels).</summary>
+    /// <remarks>As <see cref="WindowAttention"/>; a token of the padding is a row of zeros, and what comes out for it means nothing.</remarks>
+    public Value AttentionOfWindows(
+        GraphBuilder g, Value x, int windows, WindowSizes sizes, string name,
+        ((float[] Weight, float[] Bias) Query, (float[] Weight, float[] Bias) Key, (float[] Weight, float[] Bias) Value) projections,
+        (float[] Weight, float[] Bias) output, float epsilon, Func<GraphBuilder, Value, Value, Value, Value> attend)
+    {
+        int channels = sizes.Channels, rows = windows * sizes.Tokens;
+        Operand normal = ForProducts(g, Normalize(g, x, rows, channels, epsilon));
+        Value q = ByHead(Product(g, normal, name + "q", projections.Query.Weight, channels, projections.Query.Bias));
+        Value k = ByHead(Product(g, normal, name + "k", projections.Key.Weight, channels));
+        Value v = ByHead(Product(g, normal, name + "v", projections.Value.Weight, channels));
+        Value merged = g.Reshape(g.Transpose(attend(g, q, k, v), 0, 2, 1, 3), rows, channels);
+        return g.Add(x, Product(g, ForProducts(g, merged), name + "proj", output.Weight, channels, OutputBias(output, projections.Value.Bias)));
+
+        Value ByHead(Value tokens) => g.Transpose(g.Reshape(tokens, windows, sizes.Tokens, sizes.Heads, sizes.HeadChannels), 0, 2, 1, 3);
+    }
+
+    // The values' bias passes through the softmax, as weights sum to 1, and joins the bias of the projection.
+    private static float[] OutputBias((float[] Weight, float[] Bias) output, float[] valueBias)
+    {
+        float[] bias = [.. output.Bias];
+        for (int o = 0; o < bias.Length; o++) bias[o] += TensorPrimitives.Dot(output.Weight.AsSpan(o * valueBias.Length, valueBias.Length), valueBias);
+        return bias;
     }
 }

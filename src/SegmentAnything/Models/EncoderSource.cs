@@ -12,7 +12,9 @@ namespace SegmentAnything.Models;
 /// <param name="Path">Where it is, if it must be loaded from there because its weights are beside it; else null.</param>
 /// <param name="Fingerprint">The SHA-256 of the file that was given, in hexadecimal.</param>
 /// <param name="Tuning">What the graph asks for.</param>
-internal sealed record EncoderSource(ReadOnlyMemory<byte> Model, string? Path, string Fingerprint, SessionTuning Tuning)
+/// <param name="Parts">What to run instead of the model, with the same result, where that is faster; else null.</param>
+internal sealed record EncoderSource(
+    ReadOnlyMemory<byte> Model, string? Path, string Fingerprint, SessionTuning Tuning, IReadOnlyList<EncoderPart>? Parts = null)
 {
     /// <summary>Takes a model's encoder from its files; builds it from the checkpoint if there is one instead.</summary>
     /// <param name="files">An encoder, or a checkpoint.</param>
@@ -57,10 +59,19 @@ internal sealed record EncoderSource(ReadOnlyMemory<byte> Model, string? Path, s
         ModelProto parsed = OnnxFile.Parse(model.Span, $"the image encoder of {variant.Name}");
         bool external = parsed.Graph.Initializer.Any(t => t.DataLocation == TensorProto.Types.DataLocation.External);
         bool half = parsed.MetadataProps.Any(m => m.Key == CheckpointModelBuilder.HalfRemark);
-        if (onProcessor && !built && !external && variant.ImageSize == TinyVitLayout.DefaultImageSize && Rebuild(parsed, form) is { } faster)
+        if (onProcessor && !built && !external && variant.ImageSize == TinyVitLayout.DefaultImageSize && WeightsOf(parsed) is { } own)
         {
-            model = faster;
-            built = true;
+            using (own)
+            {
+                // Who configures sessions wants to see the model's.
+                if (execution.ConfigureSession is null && PartsOf(own, variant, form, execution) is { } parts)
+                    return new EncoderSource(model, null, fingerprint, SessionTuning.Default, parts);
+                if (Rebuild(own, form) is { } faster)
+                {
+                    model = faster;
+                    built = true;
+                }
+            }
         }
 
         if (int8 && !built)
@@ -89,13 +100,37 @@ internal sealed record EncoderSource(ReadOnlyMemory<byte> Model, string? Path, s
 
     // An export of MobileSAM's encoder computes the same half as fast again in our arrangement. One that differs from the
     // published network in any way is run as it is.
-    private static ReadOnlyMemory<byte>? Rebuild(ModelProto model, EncoderForm form)
+    private static StateDict? WeightsOf(ModelProto model)
     {
         if (!TinyVitOnnxImport.Fits(model) || EncoderContract.Of(model.Graph, "the image encoder").HasPreprocessing) return null;
         try
         {
-            using StateDict weights = TinyVitOnnxImport.Read(model, "the image encoder");
+            return TinyVitOnnxImport.Read(model, "the image encoder");
+        }
+        catch (CheckpointException)
+        {
+            return null;
+        }
+    }
+
+    private static ReadOnlyMemory<byte>? Rebuild(StateDict weights, EncoderForm form)
+    {
+        try
+        {
             return TinyVitEncoderGraph.Build(weights, form: form).ToBytes();
+        }
+        catch (CheckpointException)
+        {
+            return null;
+        }
+    }
+
+    private static List<EncoderPart>? PartsOf(StateDict weights, SamVariant variant, EncoderForm form, ExecutionOptions execution)
+    {
+        try
+        {
+            List<EncoderPart> parts = TinyVitEncoderGraph.BuildParts(weights, form, execution.Threads);
+            return parts[^1].ResultChannels == variant.EmbeddingChannels && parts[^1].ResultGrid == variant.EmbeddingGrid ? parts : null;
         }
         catch (CheckpointException)
         {

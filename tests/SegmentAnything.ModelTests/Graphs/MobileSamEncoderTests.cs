@@ -1,5 +1,6 @@
 using Microsoft.ML.OnnxRuntime;
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Execution;
 using SegmentAnything.Graphs;
 using SegmentAnything.TestSupport;
 
@@ -25,6 +26,13 @@ public class MobileSamEncoderTests
             TestContext.Current.TestOutputHelper?.WriteLine($"{form}: {difference:e1}");
             Assert.True(difference < Tolerance, $"{form}: {difference}");
         }
+
+        using var parts = new PartedEncoder(TinyVitEncoderGraph.BuildParts(weights, EncoderForm.Tiled, threads: 2), threads: 2, "parts");
+        float[] embedding = new float[expected.Length];
+        parts.Run(image, embedding, TestContext.Current.CancellationToken);
+        double differenceOfParts = ReferenceFile.MaxDifference(embedding, expected);
+        TestContext.Current.TestOutputHelper?.WriteLine($"parts: {differenceOfParts:e1}");
+        Assert.True(differenceOfParts < Tolerance, $"parts: {differenceOfParts}");
     }
 
     [Fact]
