@@ -51,8 +51,15 @@ internal sealed partial class TinyVitEncoderGraph
         _g.Output("tokens", TokenRows.ToRows(_g, steps.Apply(_g, image), computed, result, channels), computed * result, channels);
         return new EncoderPart
         {
-            Model = _g.ToBytes(), Kind = EncoderPartKind.Image, SourceGrid = size, SourceChannels = 3, ResultGrid = result, ResultChannels = channels,
-            Rows = rows, ComputedRows = computed, WrongAbove = steps.SpoiltAbove,
+            Model = _g.ToBytes(),
+            Kind = EncoderPartKind.Image,
+            SourceGrid = size,
+            SourceChannels = 3,
+            ResultGrid = result,
+            ResultChannels = channels,
+            Rows = rows,
+            ComputedRows = computed,
+            WrongAbove = steps.SpoiltAbove,
         };
     }
 
@@ -68,8 +75,14 @@ internal sealed partial class TinyVitEncoderGraph
         _g.Output("result", result, windows * tokens, channels);
         return new EncoderPart
         {
-            Model = _g.ToBytes(), Kind = EncoderPartKind.Windows, SourceGrid = grid, SourceChannels = channels, ResultGrid = grid, ResultChannels = channels,
-            Window = stage.Window, Windows = windows,
+            Model = _g.ToBytes(),
+            Kind = EncoderPartKind.Windows,
+            SourceGrid = grid,
+            SourceChannels = channels,
+            ResultGrid = grid,
+            ResultChannels = channels,
+            Window = stage.Window,
+            Windows = windows,
         };
     }
 
@@ -123,8 +136,13 @@ internal sealed partial class TinyVitEncoderGraph
 
     private EncoderPart Strips(EncoderPartKind kind, int sourceGrid, int sourceChannels, int resultGrid, int resultChannels, int rows) => new()
     {
-        Model = _g.ToBytes(), Kind = kind, SourceGrid = sourceGrid, SourceChannels = sourceChannels,
-        ResultGrid = resultGrid, ResultChannels = resultChannels, Rows = rows,
+        Model = _g.ToBytes(),
+        Kind = kind,
+        SourceGrid = sourceGrid,
+        SourceChannels = sourceChannels,
+        ResultGrid = resultGrid,
+        ResultChannels = resultChannels,
+        Rows = rows,
     };
 
     // As many rows as fit, so few that every thread has two pieces, of those that divide the picture evenly.
