@@ -9,7 +9,7 @@ namespace SegmentAnything.Rle.Kernels;
 /// Most columns of most objects have one piece of foreground. The first piece of every column of the box is kept in two
 /// dense rows of 16-bit numbers, top and bottom, so that two masks are compared up to 32 columns at a time; the second
 /// pieces, where there are any, make a further layer of this kind, and so on. Masks with too many pieces in a column, or
-/// more rows than such numbers count, stay as runs.
+/// more rows than such numbers count, or very many columns, stay as runs.
 /// </remarks>
 internal sealed class IndexedRuns
 {
@@ -22,6 +22,9 @@ internal sealed class IndexedRuns
     /// <summary>Pieces of a column that are worth layers: comparing each with each costs about as much as the runs do.</summary>
     private const int MaxLayers = 6;
 
+    /// <summary>Columns of a mask that is worth layers: memory is to stay in proportion to the runs.</summary>
+    private const int MaxWidth = 1 << 16;
+
     private readonly RleMask _mask;
     private readonly Layer[] _layers;
 
@@ -29,55 +32,56 @@ internal sealed class IndexedRuns
     {
         _mask = mask;
         Area = RleKernels.Area(mask.Counts);
-        if (mask.Height <= short.MaxValue && TryReadColumns(mask, out MaskBox box, out Layer layer))
-        {
-            Box = box;
-            _layers = [layer];
-            return;
-        }
-
-        Box = mask.BoundingBox;
-        var collector = new Collector(Box);
-        if (mask.Height <= short.MaxValue) RleKernels.VisitPieces(mask.Counts, mask.Height, ref collector);
-        _layers = collector.Layers;
+        bool staysAsRuns = mask.IsEmpty || mask.Height > short.MaxValue || mask.Width > MaxWidth;
+        (_layers, Box) = staysAsRuns ? ([], mask.BoundingBox) : ReadPieces(mask.Counts, mask.Width, mask.Height);
     }
 
-    // Box and layer of a mask with one piece in each of its columns and no column without, as most have; false for another.
-    private static bool TryReadColumns(RleMask mask, out MaskBox box, out Layer layer)
+    // The pieces of all columns in layers (none when a column has too many), and the box around them.
+    private static (Layer[] Layers, MaskBox Box) ReadPieces(ReadOnlySpan<int> counts, int width, int height)
     {
-        (box, layer) = (default, default);
-        ReadOnlySpan<int> counts = mask.Counts;
-        int columns = counts.Length / 2;
-        if (columns == 0 || columns > mask.Width) return false;
-        int left = counts[0] / mask.Height;
-        var rows = new short[(2 * columns) + Padding];
-        ref short tops = ref MemoryMarshal.GetArrayDataReference(rows);
-        (int top, int bottom) = ReadColumns(
-            ref MemoryMarshal.GetReference(counts), columns, left, mask.Height, ref tops, ref Unsafe.Add(ref tops, columns));
-        if (bottom == 0) return false;
-        box = new MaskBox(left, top, columns, bottom - top);
-        layer = new Layer(rows, left, left + columns - 1);
-        return true;
-    }
-
-    // Every foreground run as the piece of a column, from one column to the next. Returns the box's rows, or 0, 0 where a
-    // run does not lie in its column.
-    private static (int Top, int Bottom) ReadColumns(
-        ref int counts, int columns, int left, int height, ref short tops, ref short bottoms)
-    {
-        int least = height, most = 0, bottom = height - (left * height);
-        for (nint i = 0; i < columns; i++)
+        // The last run is background when there is an odd number of them.
+        int behind = (counts.Length & 1) != 0 ? counts[^1] : 0;
+        int left = counts[0] / height, right = ((width * height) - 1 - behind) / height, columns = right - left + 1;
+        Layer[] layers = [new Layer(columns, 0) { Last = columns - 1 }];
+        ref short tops = ref MemoryMarshal.GetArrayDataReference(layers[0].Rows), bottoms = ref Unsafe.Add(ref tops, columns);
+        int column = 0, top = counts[0] - (left * height), piece = 0, least = height, most = 0;
+        for (int i = 1; i < counts.Length; i += 2)
         {
-            int top = bottom - height + Unsafe.Add(ref counts, 2 * i);
-            bottom = top + Unsafe.Add(ref counts, (2 * i) + 1);
-            if (top < 0 || bottom > height) return default;
-            Unsafe.Add(ref tops, i) = (short)top;
-            Unsafe.Add(ref bottoms, i) = (short)bottom;
-            least = Math.Min(least, top);
-            most = Math.Max(most, bottom);
+            int bottom = top + counts[i];
+            for (; bottom > height; bottom -= height, top = 0, piece = 0, column++)
+            {
+                if (piece != 0) layers = AddPiece(layers, piece, columns, column, top, height);
+                else (Unsafe.Add(ref tops, column), Unsafe.Add(ref bottoms, column)) = ((short)top, (short)height);
+                // It goes on at the top of the next column.
+                (least, most) = (0, height);
+            }
+
+            if (piece != 0) layers = AddPiece(layers, piece, columns, column, top, bottom);
+            else (Unsafe.Add(ref tops, column), Unsafe.Add(ref bottoms, column)) = ((short)top, (short)bottom);
+            (least, most) = (Math.Min(least, top), Math.Max(most, bottom));
+            if (i + 1 == counts.Length) break;
+            top = bottom + counts[i + 1];
+            piece++;
+            if (top < height) continue;
+            piece = 0;
+            RleKernels.NextColumn(ref column, ref top, height);
         }
 
-        return (least, most);
+        return (layers, new MaskBox(left, least, columns, most - least));
+    }
+
+    // A piece that is not the first of its column. One too many makes all layers useless: the next pieces find none either,
+    // and no place to add one.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Layer[] AddPiece(Layer[] layers, int piece, int columns, int column, int top, int bottom)
+    {
+        if (piece >= MaxLayers || layers.Length == 0) return [];
+        if (piece == layers.Length) layers = [.. layers, new Layer(columns, column)];
+        ref Layer layer = ref layers[piece];
+        layer.Rows[column] = (short)top;
+        layer.Rows[columns + column] = (short)bottom;
+        layer.Last = column;
+        return layers;
     }
 
     /// <summary>Number of foreground pixels.</summary>
@@ -110,7 +114,8 @@ internal sealed class IndexedRuns
 
     private static int Overlap(in Layer a, MaskBox boxA, in Layer b, MaskBox boxB)
     {
-        int left = Math.Max(a.First, b.First), columns = Math.Min(a.Last, b.Last) - left + 1;
+        int left = Math.Max(boxA.X + a.First, boxB.X + b.First);
+        int columns = Math.Min(boxA.X + a.Last, boxB.X + b.Last) - left + 1;
         if (columns <= 0) return 0;
         int fromA = left - boxA.X, fromB = left - boxB.X;
         return DenseOverlap(
@@ -175,37 +180,12 @@ internal sealed class IndexedRuns
         return Vector256.Sum(sum);
     }
 
-    // Tops and then bottoms of the columns of the box, and padding; and the columns where there are any.
-    private record struct Layer(short[] Rows, int First, int Last);
-
-    private struct Collector(MaskBox box) : IPieceVisitor
+    // Tops and then bottoms of the columns of the box, and padding; and the columns (of the box) where there are any.
+    private record struct Layer(short[] Rows, int First, int Last)
     {
-        private int _column = -1;
-        private int _piece;
-
-        // None when there are more pieces in a column than layers.
-        public Layer[] Layers = [];
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public void Visit(int column, int top, int bottom)
+        public Layer(int columns, int first)
+            : this(new short[(2 * columns) + Padding], first, first)
         {
-            _piece = column == _column ? _piece + 1 : 0;
-            _column = column;
-            if (_piece >= Layers.Length && !TryAddLayer()) return;
-            ref Layer layer = ref Layers[_piece];
-            layer.Rows[column - box.X] = (short)top;
-            layer.Rows[column - box.X + box.Width] = (short)bottom;
-            layer.Last = column;
-        }
-
-        [MethodImpl(MethodImplOptions.NoInlining)]
-        private bool TryAddLayer()
-        {
-            // One too many makes all useless: the next pieces find no layers either, and no place to add one.
-            if (_piece >= MaxLayers) Layers = [];
-            if (_piece != Layers.Length || (_piece == 0 && _column != box.X)) return false;
-            Layers = [.. Layers, new Layer(new short[(2 * box.Width) + Padding], _column, _column)];
-            return true;
         }
     }
 }

@@ -123,8 +123,9 @@ internal static partial class RleKernels
         return left < 0 ? default : new MaskBox(left, top, right - left + 1, Math.Min(bottom, height) - top);
     }
 
+    // To the next column, or further.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void NextColumn(ref int column, ref int row, int height)
+    internal static void NextColumn(ref int column, ref int row, int height)
     {
         column++;
         row -= height;

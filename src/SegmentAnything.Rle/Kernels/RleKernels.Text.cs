@@ -285,18 +285,20 @@ internal static partial class RleKernels
             }
         }
 
-        if (Vector128.IsHardwareAccelerated)
+        if (Vector128.IsHardwareAccelerated && text.Length >= 16)
         {
-            for (; i <= text.Length - 16; i += 16)
-            {
-                more += BitOperations.PopCount(
-                    (Vector128.LoadUnsafe(ref source, (nuint)i) + Vector128.Create((byte)48)).ExtractMostSignificantBits());
-            }
+            for (; i <= text.Length - 16; i += 16) more += BitOperations.PopCount(MoreBits(ref source, i));
+            // The rest as the end of the last sixteen.
+            return text.Length - more - BitOperations.PopCount(MoreBits(ref source, text.Length - 16) >> (16 - text.Length + i));
         }
 
         for (; i < text.Length; i++) more += (byte)(text[i] + 48) >> 7;
         return text.Length - more;
     }
+
+    // Which of sixteen characters say that more follow.
+    private static uint MoreBits(ref byte source, int from) =>
+        (Vector128.LoadUnsafe(ref source, (nuint)from) + Vector128.Create((byte)48)).ExtractMostSignificantBits();
 
     /// <summary>Reads COCO's text into runs, as they are written: runs of length 0 are kept.</summary>
     /// <param name="text">ASCII.</param>
