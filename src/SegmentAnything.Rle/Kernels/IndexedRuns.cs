@@ -130,7 +130,7 @@ internal sealed class IndexedRuns
     internal static int DenseOverlap(
         ReadOnlySpan<short> topsA, ReadOnlySpan<short> bottomsA, ReadOnlySpan<short> topsB, ReadOnlySpan<short> bottomsB, int columns)
     {
-        if (Vector512.IsHardwareAccelerated && columns > 16) return DenseOverlapVector512(topsA, bottomsA, topsB, bottomsB, columns);
+        if (Vector512.IsHardwareAccelerated) return DenseOverlapVector512(topsA, bottomsA, topsB, bottomsB, columns);
         if (Vector256.IsHardwareAccelerated) return DenseOverlapVector256(topsA, bottomsA, topsB, bottomsB, columns);
         return DenseOverlapScalar(topsA, bottomsA, topsB, bottomsB, columns);
     }
