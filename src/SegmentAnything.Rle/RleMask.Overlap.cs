@@ -13,7 +13,7 @@ public sealed partial class RleMask
     {
         ArgumentNullException.ThrowIfNull(other);
         ThrowHelper.CheckSameSize(this, other);
-        return RleKernels.IntersectionArea(_counts, other._counts);
+        return RleKernels.IntersectionArea(_counts, other._counts, Width * Height);
     }
 
     /// <summary>Intersection over union of two masks: the pixels in both divided by the pixels in either, 0 to 1.</summary>

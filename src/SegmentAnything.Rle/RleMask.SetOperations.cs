@@ -63,7 +63,7 @@ public sealed partial class RleMask
     {
         ArgumentNullException.ThrowIfNull(other);
         ThrowHelper.CheckSameSize(this, other);
-        return new RleMask(RleKernels.Combine(_counts, other._counts, operation), Width, Height);
+        return new RleMask(RleKernels.Combine(_counts, other._counts, Width * Height, operation), Width, Height);
     }
 
     private static RleMask Merge(IReadOnlyList<RleMask> masks, BooleanOperation operation)

@@ -104,7 +104,7 @@ internal sealed class IndexedRuns
     public long IntersectionArea(IndexedRuns other)
     {
         if (_layers.Length == 0 || other._layers.Length == 0)
-            return RleKernels.IntersectionArea(_mask.Counts, other._mask.Counts);
+            return RleKernels.IntersectionArea(_mask.Counts, other._mask.Counts, _mask.Width * _mask.Height);
         long area = 0;
         foreach (ref readonly Layer layer in _layers.AsSpan())
             foreach (ref readonly Layer otherLayer in other._layers.AsSpan())

@@ -18,36 +18,39 @@ internal enum BooleanOperation
 /// <content>Combines two lists of runs into one.</content>
 internal static partial class RleKernels
 {
-    /// <summary>The runs of the pixelwise combination of two masks of one size; the runs given are canonical.</summary>
+    /// <summary>The runs of the pixelwise combination of two masks of so many pixels; the runs given are canonical.</summary>
     /// <remarks>
     /// Exactness: every path equals <see cref="CombineScalar"/>. Source: COCO API, maskApi.c (rleMerge) for two masks.
     /// Measured by: SetOperationBenchmarks.
     /// </remarks>
-    public static int[] Combine(ReadOnlySpan<int> a, ReadOnlySpan<int> b, BooleanOperation operation) =>
-        Combine(a, b, operation, WidestVectors);
+    public static int[] Combine(ReadOnlySpan<int> a, ReadOnlySpan<int> b, int pixels, BooleanOperation operation) =>
+        Combine(a, b, pixels, operation, WidestVectors);
 
     // With vectors of so many bits at most: 512, 256 or 0.
-    internal static int[] Combine(ReadOnlySpan<int> a, ReadOnlySpan<int> b, BooleanOperation operation, int vectorBits) => operation switch
+    internal static int[] Combine(ReadOnlySpan<int> a, ReadOnlySpan<int> b, int pixels, BooleanOperation operation, int vectorBits) => operation switch
     {
-        BooleanOperation.Union => Combine<UnionOf>(a, b, vectorBits),
-        BooleanOperation.Intersection => Combine<IntersectionOf>(a, b, vectorBits),
-        BooleanOperation.Difference => Combine<DifferenceOf>(a, b, vectorBits),
-        _ => Combine<SymmetricDifferenceOf>(a, b, vectorBits),
+        BooleanOperation.Union => Combine<UnionOf>(a, b, pixels, vectorBits),
+        BooleanOperation.Intersection => Combine<IntersectionOf>(a, b, pixels, vectorBits),
+        BooleanOperation.Difference => Combine<DifferenceOf>(a, b, pixels, vectorBits),
+        _ => Combine<SymmetricDifferenceOf>(a, b, pixels, vectorBits),
     };
 
     // The widest for which this processor has the instructions.
     internal static int WidestVectors => Avx512BW.IsSupported ? 512 : Avx2.IsSupported ? 256 : 0;
 
-    /// <summary>Pixels that are foreground in both lists of runs, which cover the same number of pixels.</summary>
+    /// <summary>Pixels that are foreground in both lists of runs, which cover so many pixels.</summary>
     /// <remarks>Exactness: equals <see cref="IntersectionAreaScalar"/>. Measured by: SetOperationBenchmarks.</remarks>
-    public static long IntersectionArea(ReadOnlySpan<int> a, ReadOnlySpan<int> b)
+    public static long IntersectionArea(ReadOnlySpan<int> a, ReadOnlySpan<int> b, int pixels)
     {
-        ChangeList changes = CombineChanges<IntersectionOf>(a, b, WidestVectors);
+        // What comes before the other mask's first change has no part in it.
+        (int headA, int startA) = ChangesBefore(a, b[0], pixels);
+        (int headB, int startB) = ChangesBefore(b, a[0], pixels);
+        ChangeList changes = CombineChanges<IntersectionOf>(a[headA..^1], startA, b[headB..^1], startB, WidestVectors);
         // Changes come in pairs, start and end; a last one without a partner reaches to the end of the mask.
         ReadOnlySpan<int> found = changes.Span;
         long area = 0;
         for (int i = 0; i + 1 < found.Length; i += 2) area += found[i + 1] - found[i];
-        if ((found.Length & 1) != 0) area += changes.Pixels - found[^1];
+        if ((found.Length & 1) != 0) area += pixels - found[^1];
         changes.Free();
         return area;
     }
@@ -86,30 +89,91 @@ internal static partial class RleKernels
         }
     }
 
-    private static int[] Combine<TOperation>(ReadOnlySpan<int> a, ReadOnlySpan<int> b, int vectorBits)
+    // Before the first change of one mask, and behind its last, it keeps its colour: there the result has the runs of the
+    // other mask, or none of them. Only what lies between is merged.
+    private static int[] Combine<TOperation>(ReadOnlySpan<int> a, ReadOnlySpan<int> b, int pixels, int vectorBits)
         where TOperation : IOperation
     {
-        ChangeList changes = CombineChanges<TOperation>(a, b, vectorBits);
-        int[] runs = DifferencesOf(changes.Span, changes.Pixels);
-        changes.Free();
+        (int headA, int startA) = ChangesBefore(a, b[0], pixels);
+        (int headB, int startB) = ChangesBefore(b, a[0], pixels);
+        (int endA, int lastA) = ChangesUpTo(a, headA, b.Length == 1 ? -1 : pixels - b[^1], pixels);
+        (int endB, int lastB) = ChangesUpTo(b, headB, a.Length == 1 ? -1 : pixels - a[^1], pixels);
+        ReadOnlySpan<int> head = [], tail = [];
+        if (headA > 0 && TOperation.FollowsA(false)) head = a[..headA];
+        if (headB > 0 && TOperation.FollowsB(false)) head = b[..headB];
+        if (endA < a.Length - 1 && TOperation.FollowsA((b.Length & 1) == 0)) tail = a[endA..];
+        if (endB < b.Length - 1 && TOperation.FollowsB((a.Length & 1) == 0)) tail = b[endB..];
+
+        ChangeList middle = endA > headA || endB > headB
+            ? CombineChanges<TOperation>(a[headA..endA], startA, b[headB..endB], startB, vectorBits) : default;
+        int[] runs = GC.AllocateUninitializedArray<int>(head.Length + middle.Span.Length + Math.Max(1, tail.Length));
+        head.CopyTo(runs);
+        int position = head.IsEmpty ? 0 : headA > 0 ? startA : startB;
+        WriteDifferences(middle.Span, position, runs.AsSpan(head.Length));
+        if (!middle.Span.IsEmpty) position = middle.Span[^1];
+        Span<int> rest = runs.AsSpan(head.Length + middle.Span.Length);
+        tail.CopyTo(rest);
+        // The run that reaches from one part to the next, or to the end of the mask.
+        rest[0] = (tail.IsEmpty ? pixels : tail[0] + (endA < a.Length - 1 ? lastA : lastB)) - position;
+        middle.Free();
         return runs;
     }
 
+    // The changes before a position, or some fewer, an even number of them: the mask is background again; and where the last
+    // of them is.
+    private static (int Count, int Last) ChangesBefore(ReadOnlySpan<int> counts, int position, int pixels)
+    {
+        if (counts[0] >= position) return (0, 0);
+        int changes = counts.Length - 1, i = 0, last = 0;
+        if ((changes & 1) == 0 && pixels - counts[^1] < position) return (changes, pixels - counts[^1]);
+        ref int first = ref MemoryMarshal.GetReference(counts);
+        for (int sum; i <= changes - 8; i += 8, last += sum)
+        {
+            sum = Vector256.Sum(Vector256.LoadUnsafe(ref first, (nuint)i));
+            if (last + sum >= position) break;
+        }
+
+        for (int sum; i <= changes - 2; i += 2, last += sum)
+        {
+            sum = counts[i] + counts[i + 1];
+            if (last + sum >= position) break;
+        }
+
+        return (i, last);
+    }
+
+    // The changes up to a position, and where the last of them is; those before the first given are among them.
+    private static (int Count, int Last) ChangesUpTo(ReadOnlySpan<int> counts, int first, int position, int pixels)
+    {
+        int i = counts.Length - 1, last = pixels - counts[i];
+        if (i > 0 && first == 0 && counts[0] > position) return (0, 0);
+        ref int start = ref MemoryMarshal.GetReference(counts);
+        for (int sum; i >= first + 8; i -= 8, last -= sum)
+        {
+            sum = Vector256.Sum(Vector256.LoadUnsafe(ref start, (nuint)i - 8));
+            if (last - sum <= position) break;
+        }
+
+        while (i > first && last > position) last -= counts[--i];
+        return (i, last);
+    }
+
     // The positions at which the result changes its colour. The positions at which each mask changes, rising, are merged;
-    // the number of them passed says a mask's colour: foreground when it is odd.
-    private static ChangeList CombineChanges<TOperation>(ReadOnlySpan<int> a, ReadOnlySpan<int> b, int vectorBits)
+    // the number of them passed says a mask's colour: foreground when it is odd. Given are the runs that end with a change
+    // and where the first of them starts.
+    private static ChangeList CombineChanges<TOperation>(ReadOnlySpan<int> a, int startA, ReadOnlySpan<int> b, int startB, int vectorBits)
         where TOperation : IOperation
     {
         // The changes of a, those of b, and room for the result, which has no more than both; behind each list are
         // positions that never come.
-        int changesA = a.Length - 1, changesB = b.Length - 1;
+        int changesA = a.Length, changesB = b.Length;
         int[] buffer = ArrayPool<int>.Shared.Rent(checked((2 * (changesA + changesB)) + (4 * MergeSlack)));
         ref int pa = ref MemoryMarshal.GetArrayDataReference(buffer);
         ref int pb = ref Unsafe.Add(ref pa, changesA + MergeSlack);
         int firstResult = changesA + changesB + (2 * MergeSlack);
         ref int result = ref Unsafe.Add(ref pa, firstResult);
-        WritePositions(a, buffer.AsSpan(0, changesA + MergeSlack));
-        WritePositions(b, buffer.AsSpan(changesA + MergeSlack, changesB + MergeSlack));
+        WritePositions(a, startA, buffer.AsSpan(0, changesA + MergeSlack));
+        WritePositions(b, startB, buffer.AsSpan(changesA + MergeSlack, changesB + MergeSlack));
 
         int i = 0, j = 0, count = 0, failures = 0;
         while (i < changesA || j < changesB)
@@ -203,8 +267,7 @@ internal static partial class RleKernels
             }
         }
 
-        int pixels = a[^1] + (changesA > 0 ? Unsafe.Add(ref pa, changesA - 1) : 0);
-        return new ChangeList(buffer, firstResult, count, pixels);
+        return new ChangeList(buffer, firstResult, count);
     }
 
     /// <summary>
@@ -294,15 +357,15 @@ internal static partial class RleKernels
         Vector128.Create(x23.GetElement(1), y23.GetElement(1)).StoreUnsafe(ref pairs, 6);
     }
 
-    // Where the colour changes: the sums of the runs but the last; then positions that never come.
-    private static void WritePositions(ReadOnlySpan<int> counts, Span<int> positions)
+    // Where the runs end; then positions that never come.
+    private static void WritePositions(ReadOnlySpan<int> counts, int start, Span<int> positions)
     {
-        int sum = 0, i = 0, changes = counts.Length - 1;
+        int sum = start, i = 0, changes = counts.Length;
         ref int source = ref MemoryMarshal.GetReference(counts);
         ref int destination = ref MemoryMarshal.GetReference(positions);
         if (Avx512F.IsSupported)
         {
-            Vector512<int> before = default;
+            Vector512<int> before = Vector512.Create(start);
             for (; i <= changes - 16; i += 16)
             {
                 // Sums over lanes, doubling the reach. Only the sum of a whole vector is waited for by the next one.
@@ -320,7 +383,7 @@ internal static partial class RleKernels
         else if (Vector256.IsHardwareAccelerated)
         {
             // Sums over lanes, doubling the reach, within each half; then the lower half's sum is added to the upper half.
-            Vector256<int> before = default;
+            Vector256<int> before = Vector256.Create(start);
             for (; i <= changes - 8; i += 8)
             {
                 Vector256<int> v = Vector256.LoadUnsafe(ref source, (nuint)i);
@@ -338,14 +401,15 @@ internal static partial class RleKernels
         positions[changes..].Fill(int.MaxValue);
     }
 
-    // Positions in a pooled array.
-    private readonly struct ChangeList(int[] buffer, int start, int count, int pixels)
+    // Positions in a pooled array, or none.
+    private readonly struct ChangeList(int[] buffer, int start, int count)
     {
-        public int Pixels => pixels;
-
         public ReadOnlySpan<int> Span => buffer.AsSpan(start, count);
 
-        public void Free() => ArrayPool<int>.Shared.Return(buffer);
+        public void Free()
+        {
+            if (buffer is not null) ArrayPool<int>.Shared.Return(buffer);
+        }
     }
 
     // What the merge must know of an operation; all of it is decided when the code is compiled.
