@@ -151,7 +151,7 @@ public sealed class MaskDecoder : IDisposable
     /// <param name="promptCount">B.</param>
     /// <param name="selection">Not <see cref="MaskSelection.Auto"/>.</param>
     /// <param name="leastPredictedIou">Masks with less need no logits.</param>
-    /// <param name="logits">B x masks x LowResSize x LowResSize values are written.</param>
+    /// <param name="logits">B x masks x LowResSize x LowResSize values, of which those that the masks at source size need are written.</param>
     /// <param name="predictedIou">B x masks values are written.</param>
     /// <param name="cancellationToken">Stops the work soon.</param>
     internal void DecodeLogits(
@@ -168,8 +168,9 @@ public sealed class MaskDecoder : IDisposable
         Check(embedding);
         (int first, int count) = Masks(selection);
         IPreparedImage image = embedding.PrepareFor(_engine, _noMaskDense, cancellationToken);
-        int tokensPerPrompt = tokens.Length / (promptCount * embedding.Channels);
-        _engine.Decode(image, tokens, promptCount, tokensPerPrompt, first, count, leastPredictedIou, logits, predictedIou, cancellationToken);
+        int tokensPerPrompt = tokens.Length / (promptCount * embedding.Channels), scale = LowResSize / embedding.GridSize;
+        WantedMasks wanted = new(first, count, leastPredictedIou, (embedding.Upscaler.LowResRows + scale - 1) / scale);
+        _engine.Decode(image, tokens, promptCount, tokensPerPrompt, wanted, logits, predictedIou, cancellationToken);
     }
 
     private static bool AreAlike(EncodedPrompt a, EncodedPrompt b, MaskSelection selection) =>
@@ -256,7 +257,7 @@ public sealed class MaskDecoder : IDisposable
         IPreparedImage image = hasMask ? _engine.Prepare(embedding.Values, dense, withoutMask, cancellationToken) : withoutMask;
         try
         {
-            _engine.Decode(image, tokens, prompts, tokensPerPrompt, masks.First, masks.Count, float.NegativeInfinity, logits, iou.Span, cancellationToken);
+            _engine.Decode(image, tokens, prompts, tokensPerPrompt, new WantedMasks(masks.First, masks.Count), logits, iou.Span, cancellationToken);
         }
         finally
         {

@@ -73,7 +73,7 @@ internal static class DecoderPeak
                     + $"| {batch * 1e3:F2} | {Share(batch, peak):P0} | {Share(batch, peak) * FormedMultiplyAdds / MultiplyAdds:P0} |");
 
                 void Decode(int prompts) => engine.Decode(
-                    image, tokens.AsSpan(0, prompts * Sparse * Channels), prompts, Sparse, 1, Masks, float.NegativeInfinity,
+                    image, tokens.AsSpan(0, prompts * Sparse * Channels), prompts, Sparse, new WantedMasks(1, Masks),
                     logits.AsSpan(0, prompts * Masks * 16 * Positions), iou.AsSpan(0, prompts * Masks), CancellationToken.None);
             }
         }

@@ -31,7 +31,7 @@ internal interface IEncodedCrop : IDisposable
     /// <summary>Decodes a batch of single foreground points.</summary>
     /// <param name="points">In pixels of the crop.</param>
     /// <param name="leastPredictedIou">Masks with less need no logits.</param>
-    /// <param name="logits">points x masks x side x side values are written.</param>
+    /// <param name="logits">points x masks x side x side values, of which those that the upscaler reads are written.</param>
     /// <param name="predictedIou">points x masks values are written.</param>
     /// <param name="cancellationToken">Stops the work soon.</param>
     void Decode(

@@ -86,16 +86,14 @@ internal sealed class GraphMaskDecoder : IMaskDecoderEngine
         ReadOnlySpan<float> tokens,
         int promptCount,
         int tokensPerPrompt,
-        int firstMask,
-        int maskCount,
-        float leastPredictedIou,
+        in WantedMasks wanted,
         Span<float> logits,
         Span<float> predictedIou,
         CancellationToken cancellationToken)
     {
         PreparedGraphImage prepared = (PreparedGraphImage)image;
         int most = Math.Min(PromptsPerCall, promptCount);
-        int masks = _layout.MaskTokens;
+        int masks = _layout.MaskTokens, maskCount = wanted.Count;
         int maskSize = 16 * Positions;
         using MemoryOwner<float> imageTokens = MemoryOwner<float>.Allocate(most * Positions * _layout.Channels);
         using MemoryOwner<float> hyper = MemoryOwner<float>.Allocate(most * masks * _layout.UpscaleChannels2);
@@ -107,12 +105,12 @@ internal sealed class GraphMaskDecoder : IMaskDecoderEngine
             int tokenValues = tokensPerPrompt * _layout.Channels;
             Transform(prepared, tokens.Slice(start * tokenValues, count * tokenValues), count, tokensPerPrompt,
                 imageTokens.Memory, hyper.Memory, iou.Memory, cancellationToken);
-            KeepMasks(hyper.Span, count, masks, _layout.UpscaleChannels2, firstMask, maskCount);
-            KeepMasks(iou.Span, count, masks, 1, firstMask, maskCount);
+            KeepMasks(hyper.Span, count, masks, _layout.UpscaleChannels2, wanted.First, maskCount);
+            KeepMasks(iou.Span, count, masks, 1, wanted.First, maskCount);
             iou.Span[..(count * maskCount)].CopyTo(predictedIou[(start * maskCount)..]);
 
             // A call of the graph upscales all of its prompts or none.
-            if (TensorPrimitives.Max(iou.Span[..(count * maskCount)]) < leastPredictedIou) continue;
+            if (TensorPrimitives.Max(iou.Span[..(count * maskCount)]) < wanted.LeastPredictedIou) continue;
             Upscale(imageTokens.Memory, hyper.Memory, count, maskCount, lowRes.Memory, cancellationToken);
             lowRes.Span[..(count * maskCount * maskSize)].CopyTo(logits[(start * maskCount * maskSize)..]);
         }

@@ -21,23 +21,16 @@ internal interface IMaskDecoderEngine : IDisposable
     /// <param name="tokens">B x N x C sparse prompt tokens; N may be 0.</param>
     /// <param name="promptCount">B.</param>
     /// <param name="tokensPerPrompt">N.</param>
-    /// <param name="firstMask">The first of the four mask tokens that is wanted: 0 is the single mask, 1 to 3 the multiple ones.</param>
-    /// <param name="maskCount">How many are wanted from there on.</param>
-    /// <param name="leastPredictedIou">
-    /// A mask whose predicted IoU is less may be left out: what its logits are then is not defined. That of a mask is known
-    /// before its upscaling, which takes half of the time. Negative infinity: all are needed.
-    /// </param>
-    /// <param name="logits">B x maskCount x 4G x 4G values are written.</param>
-    /// <param name="predictedIou">B x maskCount values are written.</param>
+    /// <param name="wanted">Which masks, and what of them.</param>
+    /// <param name="logits">B x wanted masks x 4G x 4G values are written.</param>
+    /// <param name="predictedIou">B x wanted masks values are written.</param>
     /// <param name="cancellationToken">Looked at between pieces of the work.</param>
     void Decode(
         IPreparedImage image,
         ReadOnlySpan<float> tokens,
         int promptCount,
         int tokensPerPrompt,
-        int firstMask,
-        int maskCount,
-        float leastPredictedIou,
+        in WantedMasks wanted,
         Span<float> logits,
         Span<float> predictedIou,
         CancellationToken cancellationToken);

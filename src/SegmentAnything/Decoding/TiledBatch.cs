@@ -14,21 +14,18 @@ internal sealed unsafe class TiledBatch(TiledMaskDecoder decoder, WorkSplitter s
     private int _prompts;
     private int _groups;
     private int _tokensPerPrompt;
-    private int _firstMask;
-    private int _masks;
-    private float _leastPredictedIou;
+    private WantedMasks _wanted;
 
     /// <summary>Decodes any number of prompts; see <see cref="IMaskDecoderEngine.Decode"/>.</summary>
     public void Decode(
-        TiledPreparedImage image, float* tokens, int prompts, int tokensPerPrompt, int firstMask, int masks, float leastPredictedIou,
+        TiledPreparedImage image, float* tokens, int prompts, int tokensPerPrompt, in WantedMasks wanted,
         float* logits, float* predictedIou, CancellationToken cancellationToken)
     {
         (_image, _cancellation) = (image, cancellationToken);
         _tokens = tokens;
         _logits = logits;
         _predictedIou = predictedIou;
-        (_prompts, _tokensPerPrompt, _firstMask, _masks) = (prompts, tokensPerPrompt, firstMask, masks);
-        _leastPredictedIou = leastPredictedIou;
+        (_prompts, _tokensPerPrompt, _wanted) = (prompts, tokensPerPrompt, wanted);
         _groups = (prompts + TiledDecoding.MostPrompts - 1) / TiledDecoding.MostPrompts;
         int threads = splitter.Threads;
         if (threads > 1 && (prompts % threads == 0 || prompts >= 4 * threads))
@@ -54,8 +51,8 @@ internal sealed unsafe class TiledBatch(TiledMaskDecoder decoder, WorkSplitter s
         try
         {
             decoding.Decode(
-                _image, _tokens + (first * (long)_tokensPerPrompt * channels), count, _tokensPerPrompt, _firstMask, _masks, _leastPredictedIou,
-                _logits + (first * (long)_masks * 16 * _image.Grid.Tokens), _predictedIou + (first * (long)_masks), _cancellation);
+                _image, _tokens + (first * (long)_tokensPerPrompt * channels), count, _tokensPerPrompt, _wanted,
+                _logits + (first * (long)_wanted.Count * 16 * _image.Grid.Tokens), _predictedIou + (first * (long)_wanted.Count), _cancellation);
         }
         finally
         {

@@ -21,7 +21,7 @@ internal abstract unsafe class TiledDecoding : IDisposable
 
     /// <summary>Decodes up to <see cref="MostPrompts"/> prompts; see <see cref="IMaskDecoderEngine.Decode"/>.</summary>
     public abstract void Decode(
-        TiledPreparedImage image, float* tokens, int prompts, int tokensPerPrompt, int firstMask, int masks, float leastPredictedIou,
+        TiledPreparedImage image, float* tokens, int prompts, int tokensPerPrompt, in WantedMasks wanted,
         float* logits, float* predictedIou, CancellationToken cancellationToken);
 
     public abstract void Dispose();

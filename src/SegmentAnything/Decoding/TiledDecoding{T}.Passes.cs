@@ -192,12 +192,12 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
 
         long pictureSize = 16L * _grid.Tokens;
         float* masks = worker.Masks;
-        for (int mask = 0; mask < _masks; mask++)
+        for (int mask = 0; mask < _wanted.Count; mask++)
         {
             if ((prompt.Upscaled & (1 << mask)) == 0) continue;
             DecoderKernels.InterleaveSubpixels(
                 masks, tile * TileTokens, _grid.TokensIn(tile), _grid.Side,
-                _logits + (((promptIndex * _masks) + mask) * pictureSize));
+                _logits + (((promptIndex * _wanted.Count) + mask) * pictureSize));
             masks += MaskStride;
         }
     }

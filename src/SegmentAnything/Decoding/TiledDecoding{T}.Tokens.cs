@@ -143,7 +143,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
     }
 
     // The last token work: predicted IoUs, and the weights of the wanted masks.
-    private void FinishTokens(int prompts, float leastPredictedIou, float* predictedIou)
+    private void FinishTokens(int prompts, float* predictedIou)
     {
         ref readonly TokenMemory memory = ref _memoryOfTokens;
         int tokens = FinalTokens, rows = prompts * tokens;
@@ -162,18 +162,18 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
             new Span<float>(state.Hyper, Channels / 8 * TiledDecoderWeights.MaskTokens).Clear();
             state.Upscaled = 0;
             state.UpscaledCount = 0;
-            for (int mask = 0; mask < _masks; mask++)
-                predictedIou[(prompt * _masks) + mask] = iou[(prompt * iouStride) + _firstMask + mask];
+            for (int mask = 0; mask < _wanted.Count; mask++)
+                predictedIou[(prompt * _wanted.Count) + mask] = iou[(prompt * iouStride) + _wanted.First + mask];
         }
 
-        for (int mask = 0; mask < _masks; mask++)
+        for (int mask = 0; mask < _wanted.Count; mask++)
         {
-            PackedLinear[] layers = _weights.Hyper[_firstMask + mask];
+            PackedLinear[] layers = _weights.Hyper[_wanted.First + mask];
             float* hyper = Mlp(layers, memory.Queries + ((1 + mask) * Channels), tokens * Channels, prompts);
             for (int prompt = 0; prompt < prompts; prompt++)
             {
                 // NaN is not less: whoever asked decides.
-                if (predictedIou[(prompt * _masks) + mask] < leastPredictedIou) continue;
+                if (predictedIou[(prompt * _wanted.Count) + mask] < _wanted.LeastPredictedIou) continue;
                 ref PromptMemory state = ref _prompts[prompt];
                 for (int c = 0; c < Channels / 8; c++)
                     state.Hyper[(c * TiledDecoderWeights.MaskTokens) + state.UpscaledCount] = hyper[(prompt * layers[^1].PaddedOutputs) + c];
@@ -429,7 +429,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
             float* source = rows + (prompt * (nint)_tokens * Channels);
             float* target = destination + (prompt * (nint)FinalTokens * Channels);
             Copy(source, target, Channels);
-            Copy(source + ((1 + _firstMask) * Channels), target + Channels, _masks * Channels);
+            Copy(source + ((1 + _wanted.First) * Channels), target + Channels, _wanted.Count * Channels);
         }
     }
 

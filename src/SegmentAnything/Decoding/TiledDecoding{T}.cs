@@ -15,6 +15,9 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
     private const int Heads = TiledDecoderWeights.Heads;
     private const int TileTokens = DecoderKernels.TileTokens;
 
+    /// <summary>Nothing is summed over the image when it is upscaled, so it can have as many parts as make threads end together.</summary>
+    private const int UpscaleParts = 16;
+
     private readonly TiledDecoderWeights _weights;
     private readonly WorkSplitter _splitter;
     private readonly PromptMemory[] _prompts = new PromptMemory[MostPrompts];
@@ -22,6 +25,9 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
 
     private NativeFloats _memory = new(0);
     private Phase _phase;
+
+    // The first tiles of the image, which go through the phase in so many parts.
+    private int _parts, _tiles;
     private CancellationToken _cancellation;
     private TiledPreparedImage _image = null!;
     private TiledGrid _grid = null!;
@@ -37,8 +43,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
     // What Decode was asked for.
     private int _promptCount;
     private int _tokens;
-    private int _firstMask;
-    private int _masks;
+    private WantedMasks _wanted;
     private float* _logits;
 
     public TiledDecoding(TiledDecoderWeights weights, WorkSplitter splitter)
@@ -66,7 +71,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
     private int HeadRows => DecoderMath.RoundUp(_tokens, DecoderKernels.BlockRows);
 
     /// <summary>Tokens that are read after the final attention: that of the IoU and those of the wanted masks.</summary>
-    private int FinalTokens => 1 + _masks;
+    private int FinalTokens => 1 + _wanted.Count;
 
     /// <summary>Coordinates that an attention's head gives an image token: the weights of its tokens, or its channels where they are fewer.</summary>
     private int Rank => Math.Min(_tokens, _weights.HeadWidth);
@@ -108,7 +113,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
         _denseIsUniform = denseIsUniform;
         _cancellation = cancellationToken;
         _tokens = TiledDecoderWeights.OutputTokens;
-        _masks = 1;
+        _wanted = new WantedMasks(0, 1);
         _isMask = true;
         Reserve(1);
         Run(image.MaskRows > 0 ? Phase.PrepareMask : Phase.Prepare, _grid.Tiles);
@@ -117,26 +122,26 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
     }
 
     public override void Decode(
-        TiledPreparedImage image, float* tokens, int prompts, int tokensPerPrompt, int firstMask, int masks, float leastPredictedIou,
+        TiledPreparedImage image, float* tokens, int prompts, int tokensPerPrompt, in WantedMasks wanted,
         float* logits, float* predictedIou, CancellationToken cancellationToken)
     {
         _image = image;
         _grid = image.Grid;
         _tokens = TiledDecoderWeights.OutputTokens + tokensPerPrompt;
-        _firstMask = firstMask;
-        _masks = masks;
+        _wanted = wanted;
         _cancellation = cancellationToken;
         _logits = logits;
         Reserve(prompts);
         _promptCount = prompts;
         BeginTokens(tokens, prompts);
-        RunSegments(Phase.FirstAttention);
+        RunParts(Phase.FirstAttention, _grid.Segments, _grid.Tiles);
         BetweenFirstAttentionAndLayer0(prompts);
-        RunSegments(Phase.Layer0);
+        RunParts(Phase.Layer0, _grid.Segments, _grid.Tiles);
         BetweenLayer0AndLayer1(prompts);
-        RunSegments(Phase.Layer1);
-        FinishTokens(prompts, leastPredictedIou, predictedIou);
-        RunSegments(Phase.Upscale);
+        RunParts(Phase.Layer1, _grid.Segments, _grid.Tiles);
+        FinishTokens(prompts, predictedIou);
+        int upscaled = _grid.TilesOf(_wanted.GridRows);
+        RunParts(Phase.Upscale, Math.Min(UpscaleParts, upscaled), upscaled);
         Forget();
     }
 
@@ -161,8 +166,9 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
 
         // Segments inside, prompts outside: what belongs to a prompt stays in the second-level cache from item to item.
         int together = PromptsTogether(_phase);
-        int first = item / _grid.Segments * together, end = Math.Min(first + together, _promptCount);
-        int segment = item % _grid.Segments, firstTile = _grid.FirstTile(segment), endTile = _grid.FirstTile(segment + 1);
+        (int group, int segment) = Math.DivRem(item, _parts);
+        int first = group * together, end = Math.Min(first + together, _promptCount);
+        int firstTile = TiledGrid.FirstOfPart(segment, _parts, _tiles), endTile = TiledGrid.FirstOfPart(segment + 1, _parts, _tiles);
         for (int tile = firstTile; tile < endTile; tile++)
         {
             _cancellation.ThrowIfCancellationRequested();
@@ -191,10 +197,11 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
     // prompt has little of its own, two where it has 100 KB.
     private static int PromptsTogether(Phase phase) => phase == Phase.FirstAttention ? MostPrompts : 2;
 
-    private void RunSegments(Phase phase)
+    private void RunParts(Phase phase, int parts, int tiles)
     {
+        (_parts, _tiles) = (parts, tiles);
         int together = PromptsTogether(phase);
-        Run(phase, (_promptCount + together - 1) / together * _grid.Segments);
+        Run(phase, (_promptCount + together - 1) / together * parts);
     }
 
     private void Run(Phase phase, int items)

@@ -119,9 +119,7 @@ internal sealed class TiledMaskDecoder : IMaskDecoderEngine
         ReadOnlySpan<float> tokens,
         int promptCount,
         int tokensPerPrompt,
-        int firstMask,
-        int maskCount,
-        float leastPredictedIou,
+        in WantedMasks wanted,
         Span<float> logits,
         Span<float> predictedIou,
         CancellationToken cancellationToken)
@@ -132,15 +130,15 @@ internal sealed class TiledMaskDecoder : IMaskDecoderEngine
         ObjectDisposedException.ThrowIf(prepared.IsDisposed, image);
         ArgumentOutOfRangeException.ThrowIfNegative(promptCount);
         ArgumentOutOfRangeException.ThrowIfNegative(tokensPerPrompt);
-        if (firstMask < 0 || maskCount < 1 || firstMask + maskCount > TiledDecoderWeights.MaskTokens)
+        if (wanted.First < 0 || wanted.Count < 1 || wanted.First + wanted.Count > TiledDecoderWeights.MaskTokens)
         {
             throw new ArgumentOutOfRangeException(
-                nameof(maskCount), $"Masks {firstMask} to {firstMask + maskCount - 1} were asked for; there are masks 0 to {TiledDecoderWeights.MaskTokens - 1}.");
+                nameof(wanted), $"Masks {wanted.First} to {wanted.First + wanted.Count - 1} were asked for; there are masks 0 to {TiledDecoderWeights.MaskTokens - 1}.");
         }
 
         Require(tokens.Length, (long)promptCount * tokensPerPrompt * _weights.Channels, nameof(tokens));
-        Require(logits.Length, (long)promptCount * maskCount * 16 * prepared.Grid.Tokens, nameof(logits));
-        Require(predictedIou.Length, (long)promptCount * maskCount, nameof(predictedIou));
+        Require(logits.Length, (long)promptCount * wanted.Count * 16 * prepared.Grid.Tokens, nameof(logits));
+        Require(predictedIou.Length, (long)promptCount * wanted.Count, nameof(predictedIou));
         if (promptCount == 0) return;
 
         TiledBatch batch = RentBatch();
@@ -149,7 +147,7 @@ internal sealed class TiledMaskDecoder : IMaskDecoderEngine
             fixed (float* tokenValues = tokens, logitValues = logits, iouValues = predictedIou)
             {
                 batch.Decode(
-                    prepared, tokenValues, promptCount, tokensPerPrompt, firstMask, maskCount, leastPredictedIou, logitValues, iouValues, cancellationToken);
+                    prepared, tokenValues, promptCount, tokensPerPrompt, wanted, logitValues, iouValues, cancellationToken);
             }
         }
         finally

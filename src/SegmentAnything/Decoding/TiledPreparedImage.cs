@@ -134,11 +134,14 @@ internal sealed unsafe class TiledGrid : IDisposable
     /// <summary>Image tokens in a tile: fewer in the last.</summary>
     public int TokensIn(int tile) => Math.Min(DecoderKernels.TileTokens, Tokens - (tile * DecoderKernels.TileTokens));
 
-    /// <summary>The first tile of a segment; that of the next ends it.</summary>
+    /// <summary>The first tiles, which hold so many rows of the grid.</summary>
+    public int TilesOf(int rows) => rows >= Side ? Tiles : ((rows * Side) + DecoderKernels.TileTokens - 1) / DecoderKernels.TileTokens;
+
+    /// <summary>The first tile of a part of the image; that of the next ends it.</summary>
     /// <remarks>
-    /// Rounded up, so that a longer segment comes before a shorter one: of 22, 21, 22 and 21 tiles each of two threads gets 43.
+    /// Rounded up, so that a longer part comes before a shorter one: of 22, 21, 22 and 21 tiles each of two threads gets 43.
     /// </remarks>
-    public int FirstTile(int segment) => ((segment * Tiles) + Segments - 1) / Segments;
+    public static int FirstOfPart(int part, int parts, int tiles) => ((part * tiles) + parts - 1) / parts;
 
     public void Dispose()
     {

@@ -88,6 +88,9 @@ internal sealed partial class MaskUpscaler
     /// <summary>The size of the image in the model's frame, before padding.</summary>
     public ImageSize InputSize { get; }
 
+    /// <summary>Rows of low-resolution logits that are read: the image's, without its padding.</summary>
+    public int LowResRows => _lowRows;
+
     /// <summary>The size of the masks.</summary>
     public ImageSize OutputSize { get; }
 
@@ -281,7 +284,7 @@ internal sealed partial class MaskUpscaler
     {
         MaskKernels.Transpose(lowRes[firstColumn..], _lowResSize, _lowRows, lastColumn + 1 - firstColumn,
             scratch.LowColumns.AsSpan(firstColumn * scratch.LowStride), scratch.LowStride);
-        float margin = Math.Abs(TensorPrimitives.MaxMagnitude(lowRes)) * RoundingMargin;
+        float margin = Math.Abs(TensorPrimitives.MaxMagnitude(lowRes[..(_lowRows * _lowResSize)])) * RoundingMargin;
         float belowLimit = scratch.Cutoffs.Lower - margin, aboveLimit = scratch.Cutoffs.Upper + margin;
         for (int column = firstColumn; column <= lastColumn; column++)
         {

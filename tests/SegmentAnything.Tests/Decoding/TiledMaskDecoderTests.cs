@@ -1,6 +1,7 @@
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Decoding;
 using SegmentAnything.Execution;
+using SegmentAnything.Kernels;
 
 namespace SegmentAnything.Tests.Decoding;
 
@@ -33,7 +34,7 @@ public class TiledMaskDecoderTests
         using var engine = new TiledMaskDecoder(weights, splitter, vectorWidth);
         using IPreparedImage image = engine.Prepare(embedding, dense, null, CancellationToken.None);
         float[] logits = new float[Prompts * 4 * 16 * grid * grid], iou = new float[Prompts * 4];
-        engine.Decode(image, tokens, Prompts, sparse, 0, 4, float.NegativeInfinity, logits, iou, CancellationToken.None);
+        engine.Decode(image, tokens, Prompts, sparse, new WantedMasks(0, 4), logits, iou, CancellationToken.None);
 
         var reference = new ReferenceMaskDecoder(weights);
         for (int prompt = 0; prompt < Prompts; prompt++)
@@ -89,7 +90,7 @@ public class TiledMaskDecoderTests
             using IPreparedImage image = engine.Prepare(embedding, dense, without, CancellationToken.None);
             Assert.Equal(isMask, ((TiledPreparedImage)image).MaskRows > 0);
             float[] logits = new float[Prompts * 4 * 16 * positions], iou = new float[Prompts * 4];
-            engine.Decode(image, tokens, Prompts, sparse, 0, 4, float.NegativeInfinity, logits, iou, CancellationToken.None);
+            engine.Decode(image, tokens, Prompts, sparse, new WantedMasks(0, 4), logits, iou, CancellationToken.None);
             ReferenceMaskDecoder reference = new(weights);
             for (int prompt = 0; prompt < Prompts; prompt++)
             {
@@ -113,7 +114,7 @@ public class TiledMaskDecoderTests
         using var splitter = new WorkSplitter(2);
         using var engine = new TiledMaskDecoder(weights, splitter);
         using IPreparedImage image = engine.Prepare(embedding, dense, null, CancellationToken.None);
-        engine.Decode(image, tokens, 1, 2, 0, 4, float.NegativeInfinity, logits, iou, CancellationToken.None);
+        engine.Decode(image, tokens, 1, 2, new WantedMasks(0, 4), logits, iou, CancellationToken.None);
         (double[] expected, _) = new ReferenceMaskDecoder(weights).Decode(embedding, dense, tokens);
         Assert.All(logits, v => Assert.True(float.IsFinite(v)));
 
@@ -156,16 +157,16 @@ public class TiledMaskDecoderTests
         float[] all = new float[Prompts * Masks * size], allIou = new float[Prompts * Masks];
         scene.Decode(scene.Tokens, Prompts, 1, Masks, all, allIou);
         float[] graphAll = new float[all.Length], graphIou = new float[allIou.Length];
-        graphs.Decode(graphImage, scene.Tokens, Prompts, 2, 1, Masks, float.NegativeInfinity, graphAll, graphIou, CancellationToken.None);
+        graphs.Decode(graphImage, scene.Tokens, Prompts, 2, new WantedMasks(1, Masks), graphAll, graphIou, CancellationToken.None);
         HashSet<int> wantedCounts = [];
         foreach (float least in (float[])[allIou.Min(), .. allIou.Order().Where((_, i) => i % 9 == 8), float.MaxValue])
         {
             float[] logits = new float[all.Length], iou = new float[allIou.Length];
             logits.AsSpan().Fill(-7);
-            scene.Engine.Decode(scene.Image, scene.Tokens, Prompts, 2, 1, Masks, least, logits, iou, CancellationToken.None);
+            scene.Engine.Decode(scene.Image, scene.Tokens, Prompts, 2, new WantedMasks(1, Masks, least), logits, iou, CancellationToken.None);
             Assert.Equal(allIou, iou);
             float[] graphLogits = new float[all.Length];
-            graphs.Decode(graphImage, scene.Tokens, Prompts, 2, 1, Masks, least, graphLogits, iou, CancellationToken.None);
+            graphs.Decode(graphImage, scene.Tokens, Prompts, 2, new WantedMasks(1, Masks, least), graphLogits, iou, CancellationToken.None);
             Assert.Equal(graphIou, iou);
             for (int mask = 0; mask < allIou.Length; mask++)
             {
@@ -179,6 +180,30 @@ public class TiledMaskDecoderTests
         }
 
         Assert.Equal([0, 1, 2, 3], wantedCounts.Order());
+    }
+
+    // Tiles do not end with rows: some rows more than asked for may be written, and none below these.
+    [Fact]
+    public void Decode_SomeRowsOfTheGrid_EqualsThoseOfAllAndLeavesTheRest()
+    {
+        const int Grid = 20, Masks = 3, Prompts = 5;
+        using Scene scene = new(32, Grid, Prompts, sparse: 2, seed: 15);
+        int size = scene.LogitCount(1);
+        float[] all = new float[Prompts * Masks * size], iou = new float[Prompts * Masks];
+        scene.Decode(scene.Tokens, Prompts, 1, Masks, all, iou);
+        for (int rows = 0; rows <= Grid + 1; rows++)
+        {
+            float[] logits = new float[all.Length];
+            logits.AsSpan().Fill(-7);
+            scene.Engine.Decode(scene.Image, scene.Tokens, Prompts, 2, new WantedMasks(1, Masks, GridRows: rows), logits, iou, CancellationToken.None);
+            int wanted = Math.Min(rows, Grid) * 16 * Grid, mostWritten = Math.Min(size, wanted + (((DecoderKernels.TileTokens / Grid) + 1) * 16 * Grid));
+            for (int mask = 0; mask < Prompts * Masks; mask++)
+            {
+                ReadOnlySpan<float> found = logits.AsSpan(mask * size, size);
+                Assert.True(found[..wanted].SequenceEqual(all.AsSpan(mask * size, wanted)), $"{rows} rows, mask {mask}");
+                Assert.Equal(-1, found[mostWritten..].IndexOfAnyExcept(-7));
+            }
+        }
     }
 
     [Theory]
@@ -243,8 +268,8 @@ public class TiledMaskDecoderTests
         scene.Decode(scene.Tokens, 8, 1, 3, expected, iou);
         using CancellationTokenSource cancelled = new();
         cancelled.Cancel();
-        Assert.ThrowsAny<OperationCanceledException>(() => scene.Engine.Decode(scene.Image, scene.Tokens, 8, 2, 1, 3, float.NegativeInfinity, logits, iou, cancelled.Token));
-        Assert.ThrowsAny<OperationCanceledException>(() => scene.Engine.Decode(scene.Image, scene.Tokens.AsSpan(0, 64), 1, 2, 1, 3, float.NegativeInfinity, logits.AsSpan(0, scene.LogitCount(3)), iou.AsSpan(0, 3), cancelled.Token));
+        Assert.ThrowsAny<OperationCanceledException>(() => scene.Engine.Decode(scene.Image, scene.Tokens, 8, 2, new WantedMasks(1, 3), logits, iou, cancelled.Token));
+        Assert.ThrowsAny<OperationCanceledException>(() => scene.Engine.Decode(scene.Image, scene.Tokens.AsSpan(0, 64), 1, 2, new WantedMasks(1, 3), logits.AsSpan(0, scene.LogitCount(3)), iou.AsSpan(0, 3), cancelled.Token));
         Assert.ThrowsAny<OperationCanceledException>(() => scene.Engine.Prepare(scene.Embedding, scene.Dense, null, cancelled.Token));
         scene.Decode(scene.Tokens, 8, 1, 3, logits, iou);
         Assert.True(expected.AsSpan().SequenceEqual(logits));
@@ -256,14 +281,14 @@ public class TiledMaskDecoderTests
         using Scene scene = new(32, 8, prompts: 2, sparse: 1, seed: 11);
         using Scene other = new(32, 8, prompts: 2, sparse: 1, seed: 11);
         float[] logits = new float[2 * scene.LogitCount(3)], iou = new float[6];
-        Assert.Throws<ArgumentException>(() => scene.Engine.Decode(other.Image, scene.Tokens, 2, 1, 1, 3, float.NegativeInfinity, logits, iou, CancellationToken.None));
-        Assert.Throws<ArgumentOutOfRangeException>(() => scene.Engine.Decode(scene.Image, scene.Tokens, 2, 1, 2, 3, float.NegativeInfinity, logits, iou, CancellationToken.None));
+        Assert.Throws<ArgumentException>(() => scene.Engine.Decode(other.Image, scene.Tokens, 2, 1, new WantedMasks(1, 3), logits, iou, CancellationToken.None));
+        Assert.Throws<ArgumentOutOfRangeException>(() => scene.Engine.Decode(scene.Image, scene.Tokens, 2, 1, new WantedMasks(2, 3), logits, iou, CancellationToken.None));
         Assert.Contains("expected 128", Assert.Throws<ArgumentException>(
-            () => scene.Engine.Decode(scene.Image, scene.Tokens, 4, 1, 1, 3, float.NegativeInfinity, logits, iou, CancellationToken.None)).Message, StringComparison.Ordinal);
-        Assert.Throws<ArgumentException>(() => scene.Engine.Decode(scene.Image, scene.Tokens, 2, 1, 1, 3, float.NegativeInfinity, logits.AsSpan(1), iou, CancellationToken.None));
+            () => scene.Engine.Decode(scene.Image, scene.Tokens, 4, 1, new WantedMasks(1, 3), logits, iou, CancellationToken.None)).Message, StringComparison.Ordinal);
+        Assert.Throws<ArgumentException>(() => scene.Engine.Decode(scene.Image, scene.Tokens, 2, 1, new WantedMasks(1, 3), logits.AsSpan(1), iou, CancellationToken.None));
         Assert.Throws<ArgumentException>(() => scene.Engine.Prepare(scene.Embedding.AsSpan(1), scene.Dense, null, CancellationToken.None));
         Assert.Throws<ArgumentException>(() => scene.Engine.Prepare(scene.Embedding, scene.Dense.AsSpan(1), null, CancellationToken.None));
-        scene.Engine.Decode(scene.Image, [], 0, 1, 1, 3, float.NegativeInfinity, [], [], CancellationToken.None);
+        scene.Engine.Decode(scene.Image, [], 0, 1, new WantedMasks(1, 3), [], [], CancellationToken.None);
     }
 
     // The second opinion: other arithmetic, other code, the same weights.
@@ -280,7 +305,7 @@ public class TiledMaskDecoderTests
         {
             float[] expected = new float[prompts * scene.LogitCount(count)], logits = new float[expected.Length];
             float[] expectedIou = new float[prompts * count], iou = new float[prompts * count];
-            graphs.Decode(image, scene.Tokens, prompts, sparse, first, count, float.NegativeInfinity, expected, expectedIou, CancellationToken.None);
+            graphs.Decode(image, scene.Tokens, prompts, sparse, new WantedMasks(first, count), expected, expectedIou, CancellationToken.None);
             scene.Decode(scene.Tokens, prompts, first, count, logits, iou);
             AssertClose([.. expected.Select(v => (double)v)], logits, 2 * RelativeTolerance);
             AssertClose([.. expectedIou.Select(v => (double)v)], iou, 2 * RelativeTolerance);
@@ -341,7 +366,7 @@ public class TiledMaskDecoderTests
         public int LogitCount(int masks) => masks * 16 * _grid * _grid;
 
         public void Decode(ReadOnlySpan<float> tokens, int prompts, int first, int masks, Span<float> logits, Span<float> iou) =>
-            Engine.Decode(Image, tokens, prompts, _sparse, first, masks, float.NegativeInfinity, logits, iou, CancellationToken.None);
+            Engine.Decode(Image, tokens, prompts, _sparse, new WantedMasks(first, masks), logits, iou, CancellationToken.None);
 
         public void Dispose()
         {

@@ -134,11 +134,14 @@ public class MaskUpscalerTests
             upscaler.UpscaleLogitsScalar(logits, full);
             upscaler.UpscaleLogits(logits, fast);
             Assert.True(full.AsSpan().SequenceEqual(fast), $"{kind}, seed {Seed}");
+            float[] withoutPadding = [.. logits];
+            withoutPadding.AsSpan(upscaler.LowResRows * 256).Fill(float.NaN);
             foreach ((float cutoff, float offset) in new[] { (0f, 1f), (0.5f, 0f), (-3f, 0.25f) })
             {
                 MaskMeasurement found = upscaler.Measure(logits, cutoff, offset);
                 byte[] bitmap = [.. full.Select(v => v > cutoff ? (byte)1 : (byte)0)];
                 RleMask expected = RleMask.FromBitmap(bitmap, width, height);
+                Assert.Equal(found, upscaler.Measure(withoutPadding, cutoff, offset));
                 string where = $"{kind}, cut-off {cutoff}, offset {offset}, seed {Seed}";
                 Assert.True(expected == found.Mask, where);
                 Assert.Equal(full.LongCount(v => v > cutoff - offset), found.LowerArea);
