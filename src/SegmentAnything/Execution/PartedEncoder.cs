@@ -13,7 +13,7 @@ namespace SegmentAnything.Execution;
 /// ONNX Runtime divides every operator among its threads and joins them behind it, some four thousand times a picture; what
 /// one thread computed is, in part, what another needs next, and where two cores share no cache that costs a third of the
 /// time. Here threads meet once a part, and each goes on where it has been: the pieces of a thread lie side by side, in every
-/// part in the same region of the picture. A thread that has done with its own takes what others have left.
+/// part in the same region of the picture (<see cref="WorkSplitter"/>).
 /// Safe to use from several threads: each call has its buffers, and one at a time has the threads (<see cref="WorkSplitter"/>).
 /// </remarks>
 internal sealed class PartedEncoder : IDisposable
@@ -82,9 +82,8 @@ internal sealed class PartedEncoder : IDisposable
     /// <summary>What one picture at a time needs: the rows between parts, and room for the pieces of each thread.</summary>
     private sealed unsafe class Workspace : ISplitWork, IDisposable
     {
-        // Of a cache line, in bytes; and two lines, in counters.
+        // A cache line, in bytes.
         private const nuint Alignment = 64;
-        private const int Apart = 32;
 
         private readonly PartedEncoder _owner;
         private readonly List<nint> _allocated = [];
@@ -94,9 +93,6 @@ internal sealed class PartedEncoder : IDisposable
 
         // A thread's piece, where it does not lie in the picture as the part needs it.
         private readonly float*[] _sourcePieces, _resultPieces;
-
-        // The next piece of each thread, far enough apart that threads do not disturb each other.
-        private readonly int[] _next;
 
         private float* _image;
         private float* _embedding;
@@ -121,8 +117,6 @@ internal sealed class PartedEncoder : IDisposable
                 _sourcePieces[t] = Allocate(owner._parts.Max(SourceValues));
                 _resultPieces[t] = Allocate(owner._parts.Max(ResultValues));
             }
-
-            _next = new int[(threads + 1) * Apart];
         }
 
         public void Run(float* image, float* embedding, CancellationToken cancellationToken)
@@ -130,14 +124,9 @@ internal sealed class PartedEncoder : IDisposable
             _image = image;
             _embedding = embedding;
             _cancellation = cancellationToken;
-            int threads = _owner._splitter.Threads;
             try
             {
-                for (_part = 0; _part < _owner._parts.Length; _part++)
-                {
-                    for (int t = 0; t < threads; t++) _next[(t + 1) * Apart] = FirstPiece(t);
-                    _owner._splitter.Run(this, threads);
-                }
+                for (_part = 0; _part < _owner._parts.Length; _part++) _owner._splitter.Run(this, _owner._parts[_part].Pieces);
             }
             finally
             {
@@ -145,27 +134,16 @@ internal sealed class PartedEncoder : IDisposable
             }
         }
 
-        // The item does not matter: every thread begins with its own pieces.
         public void Execute(int item, int worker)
         {
-            int threads = _owner._splitter.Threads;
-            for (int t = 0; t < threads; t++)
-            {
-                int lane = (worker + t) % threads, end = FirstPiece(lane + 1);
-                for (int piece; (piece = Interlocked.Increment(ref _next[(lane + 1) * Apart]) - 1) < end;)
-                {
-                    _cancellation.ThrowIfCancellationRequested();
-                    Compute(piece, worker);
-                }
-            }
+            _cancellation.ThrowIfCancellationRequested();
+            Compute(item, worker);
         }
 
         public void Dispose()
         {
             foreach (nint memory in _allocated) NativeMemory.AlignedFree((void*)memory);
         }
-
-        private int FirstPiece(int lane) => (int)((long)_owner._parts[_part].Pieces * lane / _owner._splitter.Threads);
 
         private static int SourceValues(EncoderPart part) => part.Kind switch
         {

@@ -16,6 +16,8 @@ internal interface ISplitWork
 /// handing over must take microseconds and allocate nothing. The threads start with the first work that there is for them.
 /// </summary>
 /// <remarks>
+/// Items lie side by side: each thread begins with its own share of them, in every phase the same, and so finds in its cache
+/// what it left there. Who has done with its own takes what others have left.
 /// Safe to call from several threads. One call at a time has the threads; another that comes meanwhile, also one from
 /// inside of the work, does its items alone: no call ever waits for another, so none can block another for ever.
 /// </remarks>
@@ -24,13 +26,18 @@ internal sealed class WorkSplitter : IDisposable
     /// <summary>How long a thread looks for the next phase before it goes to sleep.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromMicroseconds(100);
 
+    /// <summary>Counters of different threads are as far apart as two lines of the cache.</summary>
+    private const int Apart = 32;
+
     private readonly object _signal = new();
     private readonly int _helpers;
+
+    // The next of each thread's own items.
+    private readonly int[] _next;
     private ISplitWork? _work;
     private ExceptionDispatchInfo? _failure;
     private int _busy;
     private int _items;
-    private int _next;
     private int _running;
     private int _round;
     private int _sleeping;
@@ -43,6 +50,7 @@ internal sealed class WorkSplitter : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
         _helpers = threads - 1;
+        _next = new int[(threads + 1) * Apart];
     }
 
     /// <summary>Threads there are, the caller's included.</summary>
@@ -64,7 +72,7 @@ internal sealed class WorkSplitter : IDisposable
             if (!_started) Start();
             _work = work;
             _items = items;
-            _next = 0;
+            for (int worker = 0; worker < Threads; worker++) Next(worker) = FirstItem(worker);
             _failure = null;
             _running = _helpers;
             lock (_signal)
@@ -142,12 +150,20 @@ internal sealed class WorkSplitter : IDisposable
     {
         try
         {
-            for (int item; (item = Interlocked.Increment(ref _next) - 1) < _items;) work.Execute(item, worker);
+            for (int i = 0; i < Threads; i++)
+            {
+                int owner = (worker + i) % Threads, end = FirstItem(owner + 1);
+                for (int item; (item = Interlocked.Increment(ref Next(owner)) - 1) < end;) work.Execute(item, worker);
+            }
         }
         catch (Exception exception)
         {
             Interlocked.CompareExchange(ref _failure, ExceptionDispatchInfo.Capture(exception), null);
-            Volatile.Write(ref _next, _items);
+            for (int owner = 0; owner < Threads; owner++) Volatile.Write(ref Next(owner), _items);
         }
     }
+
+    private ref int Next(int worker) => ref _next[(worker + 1) * Apart];
+
+    private int FirstItem(int worker) => (int)((long)_items * worker / Threads);
 }

@@ -44,6 +44,9 @@ internal sealed partial class MaskUpscaler
         /// <summary>Masks a thread from which on they are not divided.</summary>
         private const int EnoughMasks = 4;
 
+        /// <summary>Parts of a divided mask, which differ in what they take.</summary>
+        private const int PartsPerThread = 2;
+
         private float* _logits;
         private Cutoffs _cutoffs;
         private CancellationToken _cancellation;
@@ -56,7 +59,7 @@ internal sealed partial class MaskUpscaler
             float* logits, in Cutoffs cutoffs, WorkSplitter splitter, Span<MaskMeasurement> measurements, CancellationToken cancellationToken)
         {
             int masks = measurements.Length;
-            _partsPerMask = masks >= EnoughMasks * splitter.Threads ? 1 : Math.Min(splitter.Threads, owner.OutputSize.Width);
+            _partsPerMask = masks >= EnoughMasks * splitter.Threads ? 1 : Math.Min(PartsPerThread * splitter.Threads, owner.OutputSize.Width);
             if (_results.Length < masks) (_results, _partsDone) = (new MaskMeasurement[masks], new int[masks]);
             if (_parts.Length < masks * _partsPerMask) _parts = new Scratch[masks * _partsPerMask];
             _partsDone.AsSpan(0, masks).Clear();
