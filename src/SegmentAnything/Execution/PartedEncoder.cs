@@ -30,13 +30,14 @@ internal sealed class PartedEncoder : IDisposable
     /// <param name="source">What they are of, for messages.</param>
     public PartedEncoder(IReadOnlyList<EncoderPart> parts, int threads, string source)
     {
-        _parts = [.. parts];
+        // Without their files, which the sessions have read.
+        _parts = [.. parts.Select(p => p with { Model = [] })];
         _sessions = new ModelSession[_parts.Length];
         try
         {
             // One thread a run: parts need no pool of threads.
             ExecutionOptions options = ExecutionOptions.For(new CpuProvider(1));
-            for (int i = 0; i < _parts.Length; i++) _sessions[i] = SessionFactory.Create(_parts[i].Model, source, options);
+            for (int i = 0; i < _parts.Length; i++) _sessions[i] = SessionFactory.Create(parts[i].Model, source, options);
         }
         catch
         {
