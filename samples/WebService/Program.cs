@@ -38,7 +38,7 @@ app.MapGet("/pictures/{id}/masks", (string id, float x, float y, SamModel sam, E
     if (cache.Find(id) is not { } embedding) return Results.NotFound("There is no such picture, or it was dropped; send it again.");
     try
     {
-        MaskPrediction masks = sam.Predict(embedding, Prompt.Point(x, y), cancellationToken: cancellation);
+        using MaskPrediction masks = sam.Predict(embedding, Prompt.Point(x, y), cancellationToken: cancellation);
         return Results.Ok(masks.Select(m => new
         {
             segmentation = new { size = new[] { m.Mask.Height, m.Mask.Width }, counts = m.Mask.ToCocoString() },

@@ -251,7 +251,8 @@ public sealed class MaskDecoder : IDisposable
         bool hasMask = dense.Length > embedding.Channels;
 
         // The result keeps the logits: they are the way to refine it.
-        float[] logits = GC.AllocateUninitializedArray<float>(count * maskSize);
+        PooledLogits kept = new(count * maskSize, prompts);
+        Span<float> logits = kept.GetSpan();
         using SpanOwner<float> iou = SpanOwner<float>.Allocate(count);
         IPreparedImage withoutMask = embedding.PrepareFor(_engine, _noMaskDense, cancellationToken);
         IPreparedImage image = hasMask ? _engine.Prepare(embedding.Values, dense, withoutMask, cancellationToken) : withoutMask;
@@ -274,10 +275,10 @@ public sealed class MaskDecoder : IDisposable
                 int index = (i * masks.Count) + m;
                 predicted[m] = new PredictedMask(
                     measured.Span[index].Mask, iou.Span[index], measured.Span[index].StabilityScore,
-                    logits.AsMemory(index * maskSize, maskSize), masks.First + m);
+                    kept.Memory.Slice(index * maskSize, maskSize), masks.First + m);
             }
 
-            predictions[i] = new MaskPrediction(predicted);
+            predictions[i] = new MaskPrediction(predicted, kept);
         }
 
         // A pooled array must not keep masks alive.

@@ -86,7 +86,7 @@ internal static class GridRatios
 
         void Row(string work, Timing run, int prompts)
         {
-            double share = 2 * prompts * PipelineBenchmarks.PromptMultiplyAdds / run.Seconds / 1e9 / peak;
+            double share = 2 * prompts * PipelineBenchmarks.GridPromptMultiplyAdds / run.Seconds / 1e9 / peak;
             table.Say($"| {work} | {run.Seconds:F2} s | {loop.Seconds / run.Seconds:F1}x | {run.Parts} | {share:P0} | {run.Busy:P0} |");
         }
     }

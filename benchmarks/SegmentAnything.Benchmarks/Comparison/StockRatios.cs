@@ -56,17 +56,17 @@ internal static class StockRatios
         Row(table, "pixels to embedding", rounds, 1, 1, 0, () => stock.Encode(image), () => sam.Encode(image).Dispose());
         Prompt click = points[27];
         Action stockClick = () => stock.Mask(stockEmbedding, size, click.Points[0].X, click.Points[0].Y);
-        Row(table, "one click: one mask (stock), three masks (ours)", rounds * 3, 1, 1, peak, stockClick, () => sam.Predict(embedding, click));
-        Row(table, "the same, our graphs", rounds * 3, 1, 1, peak, stockClick, () => graphs.Predict(embedding, click));
+        Row(table, "one click: one mask (stock), three masks (ours)", rounds * 3, 1, 1, peak, stockClick, () => sam.Predict(embedding, click).Dispose());
+        Row(table, "the same, our graphs", rounds * 3, 1, 1, peak, stockClick, () => graphs.Predict(embedding, click).Dispose());
         Row(table, $"a prompt of a batch of {points.Length}: one mask (stock), three masks (ours)", rounds, 1, points.Length, peak,
-            stockClick, () => sam.Predict(embedding, points));
+            stockClick, () => PipelineBenchmarks.Dispose(sam.Predict(embedding, points)));
         Row(table, $"a prompt of a batch of {points.Length}: one mask (stock), four masks (ours)", rounds, 1, points.Length, peak,
-            stockClick, () => sam.Predict(embedding, points, MaskSelection.All));
-        Row(table, "the same, our graphs", rounds, 1, points.Length, peak, stockClick, () => graphs.Predict(embedding, points, MaskSelection.All));
+            stockClick, () => PipelineBenchmarks.Dispose(sam.Predict(embedding, points, MaskSelection.All)));
+        Row(table, "the same, our graphs", rounds, 1, points.Length, peak, stockClick, () => PipelineBenchmarks.Dispose(graphs.Predict(embedding, points, MaskSelection.All)));
         Action grid = () => sam.GenerateMasks(image);
         grid();
         double seconds = Median([.. Enumerable.Range(0, 3).Select(_ => Time(grid))]);
-        table.Say($"| the automatic 32x32 grid | | {seconds:F1} s | | {2 * 1024 * PipelineBenchmarks.PromptMultiplyAdds / seconds / 1e9 / peak:P0} |");
+        table.Say($"| the automatic 32x32 grid | | {seconds:F1} s | | {2 * 1024 * PipelineBenchmarks.GridPromptMultiplyAdds / seconds / 1e9 / peak:P0} |");
 
         table.Say("");
         table.Say($"Distance of two cores at the end: {CoreDistance.Measure():F0} ns. Above {CoreDistance.FarNanoseconds} they share no cache, and ONNX Runtime is slower (EncoderRatios).");

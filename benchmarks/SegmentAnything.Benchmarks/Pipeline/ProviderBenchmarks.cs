@@ -59,11 +59,11 @@ public class ProviderBenchmarks
     [Benchmark(OperationsPerInvoke = PipelineBenchmarks.Times)]
     public void Click()
     {
-        for (int i = 0; i < PipelineBenchmarks.Times; i++) _sam.Predict(_embedding, _points[27]);
+        for (int i = 0; i < PipelineBenchmarks.Times; i++) _sam.Predict(_embedding, _points[27]).Dispose();
     }
 
     [Benchmark(OperationsPerInvoke = PipelineBenchmarks.Batch)]
-    public MaskPrediction[] PromptOfABatchOf64() => _sam.Predict(_embedding, _points);
+    public void PromptOfABatchOf64() => PipelineBenchmarks.Dispose(_sam.Predict(_embedding, _points));
 
     private static bool Loads(string name)
     {

@@ -1,3 +1,4 @@
+using System.Buffers;
 using Google.Protobuf;
 using SegmentAnything.Rle;
 
@@ -62,6 +63,53 @@ public sealed class PipelineTests
             if (allAbove) Assert.Equal(RleMask.Full(50, 37), mask.Mask);
             if (allBelow) Assert.Equal(RleMask.Empty(50, 37), mask.Mask);
         }
+    }
+
+    // Whoever still has a disposed prediction's logits gets an exception, never what a later prediction wrote there.
+    [Fact]
+    public void Dispose_Prediction_KeepsItsMasksAndGivesUpItsLogits()
+    {
+        using SamModel sam = ToyModel.Load();
+        using ImageEmbedding embedding = sam.Encode(Image);
+        MaskPrediction prediction = sam.Predict(embedding, Prompt.Point(20, 10));
+        ReadOnlyMemory<float> logits = prediction.LowResLogits;
+        float[] values = logits.ToArray();
+        RleMask mask = prediction.Best.Mask;
+        Prompt refinement = Prompt.Point(20, 10).AndMask(logits);
+        PredictedMask refined = sam.Predict(embedding, refinement).Best;
+        using (MemoryHandle pinned = logits.Pin())
+        {
+            unsafe
+            {
+                Assert.Equal(values, new ReadOnlySpan<float>(pinned.Pointer, logits.Length).ToArray());
+            }
+        }
+
+        prediction.Dispose();
+        prediction.Dispose();
+        Assert.Same(mask, prediction.Best.Mask);
+        Assert.Contains("AndMask", Assert.Throws<ObjectDisposedException>(() => logits.ToArray()).Message, StringComparison.Ordinal);
+        Assert.Throws<ObjectDisposedException>(() => sam.Predict(embedding, refinement));
+        using MaskPrediction again = sam.Predict(embedding, Prompt.Point(20, 10).AndMask(values));
+        Assert.Equal(refined.Mask, again.Best.Mask);
+        Assert.Throws<ObjectDisposedException>(() => logits.Span.Length);
+    }
+
+    // Predictions of one call share their memory: it goes back with the last of them.
+    [Fact]
+    public void Dispose_SomePredictionsOfACall_LeavesTheLogitsOfTheOthers()
+    {
+        using SamModel sam = ToyModel.Load();
+        using ImageEmbedding embedding = sam.Encode(Image);
+        MaskPrediction[] predictions = sam.Predict(embedding, [Prompt.Point(20, 10), Prompt.Point(30, 12), Prompt.Point(5, 30)]);
+        float[] expected = predictions[1].LowResLogits.ToArray();
+        predictions[0].Dispose();
+        predictions[0].Dispose();
+        predictions[2].Dispose();
+        sam.Predict(embedding, [Prompt.Point(9, 9), Prompt.Point(8, 8), Prompt.Point(7, 7)]);
+        Assert.Equal(expected, predictions[1].LowResLogits.ToArray());
+        predictions[1].Dispose();
+        Assert.Throws<ObjectDisposedException>(() => predictions[1].LowResLogits.ToArray());
     }
 
     [Fact]
