@@ -10,6 +10,9 @@ namespace SegmentAnything.Benchmarks.Comparison;
 /// </summary>
 internal sealed class StockFiles : IDisposable
 {
+    /// <summary>Of a prompt as the published decoder computes it: docs/decoder.md, "Work".</summary>
+    internal const double PromptMultiplyAdds = 1750e6;
+
     private readonly InferenceSession _encoder;
     private readonly InferenceSession _decoder;
     private readonly float[] _input = new float[3 * 1024 * 1024];

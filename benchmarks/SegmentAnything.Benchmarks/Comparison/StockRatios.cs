@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using SegmentAnything.Benchmarks.Columns;
+using SegmentAnything.Benchmarks.Kernels;
 using SegmentAnything.Benchmarks.Machine;
 using SegmentAnything.Benchmarks.Pipeline;
 using SegmentAnything.Rle;
@@ -48,6 +49,7 @@ internal static class StockRatios
 
         ResultPage table = new("StockRatios");
         double peak = FmaPeak.Measure(Environment.ProcessorCount);
+        double limit = 2e-9 * PipelineBenchmarks.PromptMultiplyAdds / peak, graphLimit = 2e-9 * DecoderPeak.FormedMultiplyAdds / peak;
         table.Say($"{ResultPage.Machine}, "
             + $"{ResultPage.Vectors}, FMA peak {peak:F0} GFLOP/s; a picture of {size}; medians of {rounds} turns or more; in a turn a click is made {Repeats} times, the first two not counted.");
         table.Say("");
@@ -56,13 +58,13 @@ internal static class StockRatios
         Row(table, "pixels to embedding", rounds, 1, 1, 0, () => stock.Encode(image), () => sam.Encode(image).Dispose());
         Prompt click = points[27];
         Action stockClick = () => stock.Mask(stockEmbedding, size, click.Points[0].X, click.Points[0].Y);
-        Row(table, "one click: one mask (stock), three masks (ours)", rounds * 3, 1, 1, peak, stockClick, () => sam.Predict(embedding, click).Dispose());
-        Row(table, "the same, our graphs", rounds * 3, 1, 1, peak, stockClick, () => graphs.Predict(embedding, click).Dispose());
-        Row(table, $"a prompt of a batch of {points.Length}: one mask (stock), three masks (ours)", rounds, 1, points.Length, peak,
+        Row(table, "one click: one mask (stock), three masks (ours)", rounds * 3, 1, 1, limit, stockClick, () => sam.Predict(embedding, click).Dispose());
+        Row(table, "the same, our graphs", rounds * 3, 1, 1, graphLimit, stockClick, () => graphs.Predict(embedding, click).Dispose());
+        Row(table, $"a prompt of a batch of {points.Length}: one mask (stock), three masks (ours)", rounds, 1, points.Length, limit,
             stockClick, () => PipelineBenchmarks.Dispose(sam.Predict(embedding, points)));
-        Row(table, $"a prompt of a batch of {points.Length}: one mask (stock), four masks (ours)", rounds, 1, points.Length, peak,
+        Row(table, $"a prompt of a batch of {points.Length}: one mask (stock), four masks (ours)", rounds, 1, points.Length, limit,
             stockClick, () => PipelineBenchmarks.Dispose(sam.Predict(embedding, points, MaskSelection.All)));
-        Row(table, "the same, our graphs", rounds, 1, points.Length, peak, stockClick, () => PipelineBenchmarks.Dispose(graphs.Predict(embedding, points, MaskSelection.All)));
+        Row(table, "the same, our graphs", rounds, 1, points.Length, graphLimit, stockClick, () => PipelineBenchmarks.Dispose(graphs.Predict(embedding, points, MaskSelection.All)));
         Action grid = () => sam.GenerateMasks(image);
         grid();
         double seconds = Median([.. Enumerable.Range(0, 3).Select(_ => Time(grid))]);
@@ -74,7 +76,7 @@ internal static class StockRatios
         return 0;
     }
 
-    private static void Row(ResultPage table, string work, int rounds, int stockItems, int ourItems, double peak, Action stock, Action ours)
+    private static void Row(ResultPage table, string work, int rounds, int stockItems, int ourItems, double limit, Action stock, Action ours)
     {
         List<double> stockTimes = [], ourTimes = [];
         // Long enough for the just-in-time compiler to have finished with both.
@@ -92,7 +94,7 @@ internal static class StockRatios
 
         double before = Median(stockTimes);
         double after = Median(ourTimes);
-        string share = peak > 0 ? $"{2 * PipelineBenchmarks.PromptMultiplyAdds / after / 1e9 / peak:P0}" : "";
+        string share = limit > 0 ? $"{limit / after:P0}" : "";
         table.Say($"| {work} | {before * 1e3:F1} ms | {after * 1e3:F1} ms | {before / after:F1}x | {share} |");
     }
 

@@ -106,7 +106,7 @@ internal sealed class WorkSplitter : IDisposable
     private void Start()
     {
         for (int worker = 1; worker <= _helpers; worker++)
-            new Thread(Help) { IsBackground = true, Name = $"mask decoder {worker}" }.Start(worker);
+            new Thread(Help) { IsBackground = true, Name = $"SegmentAnything worker {worker}" }.Start(worker);
         _started = true;
     }
 
