@@ -1,6 +1,5 @@
 using CommunityToolkit.HighPerformance.Buffers;
 using SegmentAnything.Execution;
-using SegmentAnything.Graphs;
 using SegmentAnything.Kernels;
 using SegmentAnything.Models;
 
@@ -40,10 +39,10 @@ public sealed class ImageEncoder : IDisposable
         EncoderSource source = EncoderSource.Of(files, variant, execution, options.EncoderPrecision);
         Fingerprint = source.Fingerprint;
         string name = $"the image encoder of {variant.Name}";
-        if (source.Parts is { } parts)
+        if (source.Parted is { } parted)
         {
-            _contract = EncoderContract.Of(OnnxFile.Parse(source.Model.Span, name).Graph, name);
-            _parts = new PartedEncoder(parts, execution.Threads, name);
+            _contract = parted.Contract;
+            _parts = new PartedEncoder(parted.Parts, execution.Threads, name);
             Provider = execution.Providers[0];
         }
         else

@@ -47,7 +47,7 @@ public sealed class MaskDecoder : IDisposable
         DecoderLayout layout = DecoderLayout.Of(weights);
         _maskTokens = layout.MaskTokens;
         _noMaskDense = weights.ReadAny("prompt_encoder.no_mask_embed.weight");
-        _splitter = new WorkSplitter(MaskDecoderEngines.Threads(options));
+        _splitter = new WorkSplitter(options.Execution.Threads);
         (_engine, Provider) = MaskDecoderEngines.Create(weights, variant.EmbeddingGrid, options, _splitter);
     }
 

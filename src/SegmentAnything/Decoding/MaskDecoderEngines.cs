@@ -25,8 +25,4 @@ internal static class MaskDecoderEngines
         graphs.Dispose();
         return (new TiledMaskDecoder(weights, splitter), taken);
     }
-
-    /// <summary>Threads that our own kernels use: those of the CPU provider of the list, or else all processors.</summary>
-    public static int Threads(SamOptions options) =>
-        options.Execution.Providers.OfType<CpuProvider>().FirstOrDefault() is { Threads: > 0 } provider ? provider.Threads : Environment.ProcessorCount;
 }

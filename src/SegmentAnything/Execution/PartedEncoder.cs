@@ -1,5 +1,5 @@
 using System.Collections.Concurrent;
-using System.Runtime.InteropServices;
+using System.Numerics.Tensors;
 using Microsoft.ML.OnnxRuntime;
 using SegmentAnything.Graphs;
 
@@ -20,7 +20,7 @@ internal sealed class PartedEncoder : IDisposable
 {
     private readonly EncoderPart[] _parts;
     private readonly ModelSession[] _sessions;
-    private readonly string[] _inputs, _outputs;
+    private readonly (string Name, long[] Shape)[] _inputs, _outputs;
     private readonly WorkSplitter _splitter;
     private readonly ConcurrentBag<Workspace> _idle = [];
 
@@ -45,9 +45,12 @@ internal sealed class PartedEncoder : IDisposable
             throw;
         }
 
-        _inputs = [.. _sessions.Select(s => s.Inputs.Keys.Single())];
-        _outputs = [.. _sessions.Select(s => s.Outputs.Keys.Single())];
+        _inputs = [.. _sessions.Select(s => Only(s.Inputs))];
+        _outputs = [.. _sessions.Select(s => Only(s.Outputs))];
         _splitter = new WorkSplitter(threads);
+
+        static (string, long[]) Only(IReadOnlyDictionary<string, TensorContract> values) =>
+            values.Single() is var (name, contract) ? (name, [.. contract.Dimensions.Select(d => (long)d)]) : default;
     }
 
     /// <summary>Computes the embedding of a picture.</summary>
@@ -83,11 +86,8 @@ internal sealed class PartedEncoder : IDisposable
     /// <summary>What one picture at a time needs: the rows between parts, and room for the pieces of each thread.</summary>
     private sealed unsafe class Workspace : ISplitWork, IDisposable
     {
-        // A cache line, in bytes.
-        private const nuint Alignment = 64;
-
         private readonly PartedEncoder _owner;
-        private readonly List<nint> _allocated = [];
+        private readonly List<NativeFloats> _allocated = [];
 
         // What each part gives, with a row of zeros above and below.
         private readonly float*[] _results;
@@ -143,7 +143,7 @@ internal sealed class PartedEncoder : IDisposable
 
         public void Dispose()
         {
-            foreach (nint memory in _allocated) NativeMemory.AlignedFree((void*)memory);
+            foreach (NativeFloats memory in _allocated) memory.Dispose();
         }
 
         private static int SourceValues(EncoderPart part) => part.Kind switch
@@ -243,25 +243,21 @@ internal sealed class PartedEncoder : IDisposable
         private void Compute(EncoderPart part, float* source, float* result)
         {
             ModelSession session = _owner._sessions[_part];
-            (string inputName, string outputName) = (_owner._inputs[_part], _owner._outputs[_part]);
-            using OrtValue input = Value(session.Inputs[inputName], source), output = Value(session.Outputs[outputName], result);
+            ((string inputName, long[] inputShape), (string outputName, long[] outputShape)) = (_owner._inputs[_part], _owner._outputs[_part]);
+            using OrtValue input = Value(inputShape, source), output = Value(outputShape, result);
             session.Run([(inputName, input)], [(outputName, output)]);
         }
 
-        private static OrtValue Value(TensorContract contract, float* memory)
-        {
-            long[] shape = [.. contract.Dimensions.Select(d => (long)d)];
-            long count = shape.Aggregate(1L, (a, b) => a * b);
-            return OrtValue.CreateTensorValueWithData(
-                OrtMemoryInfo.DefaultInstance, Microsoft.ML.OnnxRuntime.Tensors.TensorElementType.Float, shape, (nint)memory, count * sizeof(float));
-        }
+        private static OrtValue Value(long[] shape, float* memory) => OrtValue.CreateTensorValueWithData(
+            OrtMemoryInfo.DefaultInstance, Microsoft.ML.OnnxRuntime.Tensors.TensorElementType.Float, shape, (nint)memory,
+            TensorPrimitives.Product<long>(shape) * sizeof(float));
 
         private float* Allocate(int values)
         {
-            float* memory = (float*)NativeMemory.AlignedAlloc((nuint)values * sizeof(float), Alignment);
-            NativeMemory.Clear(memory, (nuint)values * sizeof(float));
-            _allocated.Add((nint)memory);
-            return memory;
+            NativeFloats memory = new(values);
+            new Span<float>(memory.Pointer, values).Clear();
+            _allocated.Add(memory);
+            return memory.Pointer;
         }
     }
 }

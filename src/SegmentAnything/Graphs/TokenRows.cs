@@ -188,7 +188,7 @@ internal sealed class TokenRows(StateDict weights, string prefix, EncoderForm fo
         Func<GraphBuilder, Value, Value, Value, int, Value> attend)
     {
         (int grid, int window, int across, int channels) = (sizes.Grid, sizes.Window, sizes.Across, sizes.Channels);
-        float[] outputBias = OutputBias(output, projections.Value.Bias);
+        output = WithValueBias(output, projections.Value.Bias);
         Value padded = g.Reshape(x, grid, (long)grid * channels);
         if (sizes.Padded > grid) padded = g.Node("Pad", [padded, g.Integers(0, 0, sizes.Padded - grid, 0)], ("mode", "constant"));
         Value result;
@@ -207,12 +207,10 @@ internal sealed class TokenRows(StateDict weights, string prefix, EncoderForm fo
 
         Value Body(GraphBuilder b, Value rows, int windowRows)
         {
-            Operand normal = ForProducts(b, epsilon is { } value ? Normalize(b, rows, windowRows * window * grid, channels, value) : rows);
-            Value q = ToWindows(b, Product(b, normal, name + "q", projections.Query.Weight, channels, projections.Query.Bias), windowRows);
-            Value k = ToWindows(b, Product(b, normal, name + "k", projections.Key.Weight, channels), windowRows);
-            Value v = ToWindows(b, Product(b, normal, name + "v", projections.Value.Weight, channels), windowRows);
-            Operand merged = ForProducts(b, FromWindows(b, attend(b, q, k, v, windowRows * across), windowRows));
-            Value projected = Product(b, merged, name + "proj", output.Weight, channels, outputBias);
+            Value normal = epsilon is { } value ? Normalize(b, rows, windowRows * window * grid, channels, value) : rows;
+            Value projected = Attention(
+                b, normal, name, channels, projections, output, tokens => ToWindows(b, tokens, windowRows),
+                (q, k, v) => FromWindows(b, attend(b, q, k, v, windowRows * across), windowRows));
             return epsilon is null ? projected : b.Add(rows, projected);
         }
 
@@ -249,21 +247,31 @@ internal sealed class TokenRows(StateDict weights, string prefix, EncoderForm fo
         (float[] Weight, float[] Bias) output, float epsilon, Func<GraphBuilder, Value, Value, Value, Value> attend)
     {
         int channels = sizes.Channels, rows = windows * sizes.Tokens;
-        Operand normal = ForProducts(g, Normalize(g, x, rows, channels, epsilon));
-        Value q = ByHead(Product(g, normal, name + "q", projections.Query.Weight, channels, projections.Query.Bias));
-        Value k = ByHead(Product(g, normal, name + "k", projections.Key.Weight, channels));
-        Value v = ByHead(Product(g, normal, name + "v", projections.Value.Weight, channels));
-        Value merged = g.Reshape(g.Transpose(attend(g, q, k, v), 0, 2, 1, 3), rows, channels);
-        return g.Add(x, Product(g, ForProducts(g, merged), name + "proj", output.Weight, channels, OutputBias(output, projections.Value.Bias)));
+        return g.Add(x, Attention(
+            g, Normalize(g, x, rows, channels, epsilon), name, channels, projections, WithValueBias(output, projections.Value.Bias),
+            tokens => g.Transpose(g.Reshape(tokens, windows, sizes.Tokens, sizes.Heads, sizes.HeadChannels), 0, 2, 1, 3),
+            (q, k, v) => g.Reshape(g.Transpose(attend(g, q, k, v), 0, 2, 1, 3), rows, channels)));
+    }
 
-        Value ByHead(Value tokens) => g.Transpose(g.Reshape(tokens, windows, sizes.Tokens, sizes.Heads, sizes.HeadChannels), 0, 2, 1, 3);
+    // Projects rows to queries, keys and values, takes them apart by window and head, and projects what the attention makes
+    // of them, as rows again.
+    private Value Attention(
+        GraphBuilder g, Value rows, string name, int channels,
+        ((float[] Weight, float[] Bias) Query, (float[] Weight, float[] Bias) Key, (float[] Weight, float[] Bias) Value) projections,
+        (float[] Weight, float[] Bias) output, Func<Value, Value> split, Func<Value, Value, Value, Value> attendAndMerge)
+    {
+        Operand operand = ForProducts(g, rows);
+        Value q = split(Product(g, operand, name + "q", projections.Query.Weight, channels, projections.Query.Bias));
+        Value k = split(Product(g, operand, name + "k", projections.Key.Weight, channels));
+        Value v = split(Product(g, operand, name + "v", projections.Value.Weight, channels));
+        return Product(g, ForProducts(g, attendAndMerge(q, k, v)), name + "proj", output.Weight, channels, output.Bias);
     }
 
     // The values' bias passes through the softmax, as weights sum to 1, and joins the bias of the projection.
-    private static float[] OutputBias((float[] Weight, float[] Bias) output, float[] valueBias)
+    private static (float[] Weight, float[] Bias) WithValueBias((float[] Weight, float[] Bias) output, float[] valueBias)
     {
         float[] bias = [.. output.Bias];
         for (int o = 0; o < bias.Length; o++) bias[o] += TensorPrimitives.Dot(output.Weight.AsSpan(o * valueBias.Length, valueBias.Length), valueBias);
-        return bias;
+        return (output.Weight, bias);
     }
 }

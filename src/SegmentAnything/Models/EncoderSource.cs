@@ -12,9 +12,9 @@ namespace SegmentAnything.Models;
 /// <param name="Path">Where it is, if it must be loaded from there because its weights are beside it; else null.</param>
 /// <param name="Fingerprint">The SHA-256 of the file that was given, in hexadecimal.</param>
 /// <param name="Tuning">What the graph asks for.</param>
-/// <param name="Parts">What to run instead of the model, with the same result, where that is faster; else null.</param>
+/// <param name="Parted">What to run instead of the model, with the same result, where that is faster; else null.</param>
 internal sealed record EncoderSource(
-    ReadOnlyMemory<byte> Model, string? Path, string Fingerprint, SessionTuning Tuning, IReadOnlyList<EncoderPart>? Parts = null)
+    ReadOnlyMemory<byte> Model, string? Path, string Fingerprint, SessionTuning Tuning, PartedSource? Parted = null)
 {
     /// <summary>Takes a model's encoder from its files; builds it from the checkpoint if there is one instead.</summary>
     /// <param name="files">An encoder, or a checkpoint.</param>
@@ -56,17 +56,26 @@ internal sealed record EncoderSource(
         }
 
         string fingerprint = Convert.ToHexStringLower(SHA256.HashData(model.Span));
-        ModelProto parsed = OnnxFile.Parse(model.Span, $"the image encoder of {variant.Name}");
+        string name = $"the image encoder of {variant.Name}";
+        ModelProto parsed = OnnxFile.Parse(model.Span, name);
         bool external = parsed.Graph.Initializer.Any(t => t.DataLocation == TensorProto.Types.DataLocation.External);
         bool half = parsed.MetadataProps.Any(m => m.Key == CheckpointModelBuilder.HalfRemark);
-        if (onProcessor && !built && !external && variant.ImageSize == TinyVitLayout.DefaultImageSize && WeightsOf(parsed) is { } own)
+        // An export of MobileSAM's encoder computes the same half as fast again in our arrangement. One that differs from the
+        // published network in any way is run as it is.
+        if (onProcessor && !built && !external && variant.ImageSize == TinyVitLayout.DefaultImageSize && TinyVitOnnxImport.Fits(parsed)
+            && EncoderContract.Of(parsed.Graph, name) is { HasPreprocessing: false } contract
+            && OrNull(() => TinyVitOnnxImport.Read(parsed, name)) is { } own)
         {
             using (own)
             {
                 // Who configures sessions wants to see the model's.
-                if (execution.ConfigureSession is null && PartsOf(own, variant, form, execution) is { } parts)
-                    return new EncoderSource(model, null, fingerprint, SessionTuning.Default, parts);
-                if (Rebuild(own, form) is { } faster)
+                if (execution.ConfigureSession is null && OrNull(() => TinyVitEncoderGraph.BuildParts(own, form, execution.Threads)) is { } parts
+                    && parts[^1].ResultChannels == variant.EmbeddingChannels && parts[^1].ResultGrid == variant.EmbeddingGrid)
+                {
+                    return new EncoderSource(model, null, fingerprint, SessionTuning.Default, new PartedSource(parts, contract));
+                }
+
+                if (OrNull(() => TinyVitEncoderGraph.Build(own, form: form).ToBytes()) is { } faster)
                 {
                     model = faster;
                     built = true;
@@ -98,39 +107,13 @@ internal sealed record EncoderSource(
     /// <summary>Where graphs that were built from checkpoints are kept: in the model store.</summary>
     public static string CacheFolder => System.IO.Path.Combine(ModelStore.Default.Folders[0], ".built");
 
-    // An export of MobileSAM's encoder computes the same half as fast again in our arrangement. One that differs from the
-    // published network in any way is run as it is.
-    private static StateDict? WeightsOf(ModelProto model)
-    {
-        if (!TinyVitOnnxImport.Fits(model) || EncoderContract.Of(model.Graph, "the image encoder").HasPreprocessing) return null;
-        try
-        {
-            return TinyVitOnnxImport.Read(model, "the image encoder");
-        }
-        catch (CheckpointException)
-        {
-            return null;
-        }
-    }
-
-    private static ReadOnlyMemory<byte>? Rebuild(StateDict weights, EncoderForm form)
+    // Null where a weight is missing or has another shape.
+    private static T? OrNull<T>(Func<T> take)
+        where T : class
     {
         try
         {
-            return TinyVitEncoderGraph.Build(weights, form: form).ToBytes();
-        }
-        catch (CheckpointException)
-        {
-            return null;
-        }
-    }
-
-    private static List<EncoderPart>? PartsOf(StateDict weights, SamVariant variant, EncoderForm form, ExecutionOptions execution)
-    {
-        try
-        {
-            List<EncoderPart> parts = TinyVitEncoderGraph.BuildParts(weights, form, execution.Threads);
-            return parts[^1].ResultChannels == variant.EmbeddingChannels && parts[^1].ResultGrid == variant.EmbeddingGrid ? parts : null;
+            return take();
         }
         catch (CheckpointException)
         {
@@ -138,3 +121,8 @@ internal sealed record EncoderSource(
         }
     }
 }
+
+/// <summary>An encoder as parts.</summary>
+/// <param name="Parts">In their order.</param>
+/// <param name="Contract">Of the model that they stand for.</param>
+internal sealed record PartedSource(IReadOnlyList<EncoderPart> Parts, EncoderContract Contract);

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace SegmentAnything.Decoding;
+namespace SegmentAnything;
 
 /// <summary>Floats outside of the managed heap, on lines of 64 bytes. The finalizer frees what was not disposed.</summary>
 internal sealed unsafe class NativeFloats : IDisposable
