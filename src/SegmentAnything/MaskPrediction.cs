@@ -4,8 +4,8 @@ namespace SegmentAnything;
 
 /// <summary>The masks for one prompt, the one with the highest predicted IoU first.</summary>
 /// <remarks>
-/// Disposing it is optional: it gives the logits' memory, 256 KB a mask, to the next predictions, which is faster than new
-/// memory for each. The masks, scores and everything else stay as they are.
+/// Disposing it is optional: it gives the logits' memory, 256 KB a mask, to the next predictions, which then need no new
+/// memory. The masks, scores and everything else stay as they are.
 /// </remarks>
 public sealed class MaskPrediction : IReadOnlyList<PredictedMask>, IDisposable
 {

@@ -135,7 +135,7 @@ public sealed class SamModel : IDisposable
     /// <param name="prompt">In source-image pixels.</param>
     /// <param name="selection">Which masks are wanted; by default three for a single point and one for every other prompt.</param>
     /// <param name="cancellationToken">Stops the work soon.</param>
-    /// <returns>Masks at source size, ranked by predicted IoU. To dispose it is optional, and makes the next prediction faster.</returns>
+    /// <returns>Masks at source size, ranked by predicted IoU. To dispose it is optional, and spares the next prediction new memory.</returns>
     /// <exception cref="ArgumentException">The prompt is empty, lies outside the image, or its mask has a wrong size.</exception>
     /// <exception cref="ModelContractException">
     /// The embedding was made by another model, or the decoder's file was exported for points alone and the prompt has more.
@@ -160,7 +160,7 @@ public sealed class SamModel : IDisposable
     /// <param name="prompts">In source-image pixels.</param>
     /// <param name="selection">Which masks are wanted of each.</param>
     /// <param name="cancellationToken">Stops the work soon.</param>
-    /// <returns>One prediction a prompt, in their order. To dispose all of them is optional, and makes the next call faster.</returns>
+    /// <returns>One prediction a prompt, in their order. To dispose all of them is optional, and spares the next call new memory.</returns>
     /// <exception cref="ArgumentException">A prompt is empty, lies outside the image, or its mask has a wrong size.</exception>
     /// <exception cref="ModelContractException">
     /// The embedding was made by another model, or the decoder's file was exported for points alone and a prompt has more.

@@ -10,8 +10,8 @@ namespace SegmentAnything;
 /// <param name="length">Values.</param>
 /// <param name="users">Predictions that share the memory.</param>
 /// <remarks>
-/// New memory costs more than it seems: the system must map and clear every page of it, which for the three masks of a click
-/// takes half as long as decoding them. Where nothing is disposed the collector takes the memory, as it does any array.
+/// New memory costs more than it seems: the system must map and clear every page of it, and a virtual machine's host may have
+/// to find it first. Where nothing is disposed the collector takes the memory, as it does any array.
 /// </remarks>
 internal sealed class PooledLogits(int length, int users) : MemoryManager<float>
 {
