@@ -49,8 +49,11 @@ internal sealed class PartedEncoder : IDisposable
         _outputs = [.. _sessions.Select(s => Only(s.Outputs))];
         _splitter = new WorkSplitter(threads);
 
-        static (string, long[]) Only(IReadOnlyDictionary<string, TensorContract> values) =>
-            values.Single() is var (name, contract) ? (name, [.. contract.Dimensions.Select(d => (long)d)]) : default;
+        static (string, long[]) Only(IReadOnlyDictionary<string, TensorContract> values)
+        {
+            (string name, TensorContract contract) = values.Single();
+            return (name, [.. contract.Dimensions.Select(d => (long)d)]);
+        }
     }
 
     /// <summary>Computes the embedding of a picture.</summary>
@@ -138,7 +141,28 @@ internal sealed class PartedEncoder : IDisposable
         public void Execute(int item, int worker)
         {
             _cancellation.ThrowIfCancellationRequested();
-            Compute(item, worker);
+            EncoderPart part = _owner._parts[_part];
+            float* source = _sourcePieces[worker], result = _resultPieces[worker];
+            switch (part.Kind)
+            {
+                case EncoderPartKind.Image:
+                    ComputeImage(part, item, source, result);
+                    break;
+                case EncoderPartKind.Windows:
+                    CopyWindows(part, item, source, toPiece: true);
+                    Compute(part, source, result);
+                    CopyWindows(part, item, result, toPiece: false);
+                    break;
+                case EncoderPartKind.Strips:
+                    Compute(part, RowAbove(part, item), Row(_results[_part], part.ResultGrid, part.ResultChannels, item * part.Rows));
+                    break;
+                default:
+                    Compute(part, RowAbove(part, item), result);
+                    int values = part.Rows * part.ResultGrid, plane = part.ResultGrid * part.ResultGrid;
+                    for (int c = 0; c < part.ResultChannels; c++)
+                        new ReadOnlySpan<float>(result + (c * values), values).CopyTo(new Span<float>(_embedding + (c * plane) + (item * values), values));
+                    break;
+            }
         }
 
         public void Dispose()
@@ -161,32 +185,6 @@ internal sealed class PartedEncoder : IDisposable
         };
 
         private static int PixelRows(EncoderPart part) => part.ComputedRows * (part.SourceGrid / part.ResultGrid);
-
-        private void Compute(int piece, int worker)
-        {
-            EncoderPart part = _owner._parts[_part];
-            float* source = _sourcePieces[worker], result = _resultPieces[worker];
-            switch (part.Kind)
-            {
-                case EncoderPartKind.Image:
-                    ComputeImage(part, piece, source, result);
-                    break;
-                case EncoderPartKind.Windows:
-                    CopyWindows(part, piece, source, toPiece: true);
-                    Compute(part, source, result);
-                    CopyWindows(part, piece, result, toPiece: false);
-                    break;
-                case EncoderPartKind.Strips:
-                    Compute(part, RowAbove(part, piece), Row(_results[_part], part.ResultGrid, part.ResultChannels, piece * part.Rows));
-                    break;
-                default:
-                    Compute(part, RowAbove(part, piece), result);
-                    int values = part.Rows * part.ResultGrid, plane = part.ResultGrid * part.ResultGrid;
-                    for (int c = 0; c < part.ResultChannels; c++)
-                        new ReadOnlySpan<float>(result + (c * values), values).CopyTo(new Span<float>(_embedding + (c * plane) + (piece * values), values));
-                    break;
-            }
-        }
 
         private void ComputeImage(EncoderPart part, int piece, float* source, float* result)
         {
