@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prepares a checkout: system packages, ONNX Runtime's NuGet packages (or a local substitute), the model files.
+# Prepares a checkout: system packages, the model files.
 # Safe to run again: what is there already is left as it is. Called by demo.sh and test.sh.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -7,5 +7,4 @@ cd "$root"
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
 
 eng/setup-system.sh
-eng/setup-onnxruntime.sh
 eng/setup-models.sh

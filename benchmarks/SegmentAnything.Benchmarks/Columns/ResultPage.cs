@@ -10,7 +10,7 @@ internal sealed class ResultPage(string name)
     private readonly StringBuilder _text = new();
 
     /// <summary>The processor and its cores.</summary>
-    public static string Machine => $"{HostEnvironmentInfo.GetCurrent().CpuInfo.Value?.ProcessorName}, {Environment.ProcessorCount} cores";
+    public static string Machine => $"{HostEnvironmentInfo.GetCurrent().Cpu.Value?.ProcessorName}, {Environment.ProcessorCount} cores";
 
     /// <summary>The widest vectors, in words.</summary>
     public static string Vectors => $"vectors of {32 * FmaPeak.WidestVector} bits";

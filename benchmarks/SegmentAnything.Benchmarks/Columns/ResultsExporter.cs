@@ -38,7 +38,7 @@ internal sealed class ResultsExporter : IExporter
     /// <summary>The folder of this processor's results, made where it is missing.</summary>
     internal static string CreateFolder(HostEnvironmentInfo host) =>
         Directory.CreateDirectory(Path.Combine(
-            Root(), "results", FolderName(host.CpuInfo.Value?.ProcessorName) + WithoutInstructions())).FullName;
+            Root(), "results", FolderName(host.Cpu.Value?.ProcessorName) + WithoutInstructions())).FullName;
 
     // Results with instruction sets switched off stand for another processor and have a folder of their own.
     private static string WithoutInstructions() => string.Concat(
