@@ -7,9 +7,15 @@ namespace SegmentAnything.Graphs;
 /// exporter stores them: biases, norms and convolutions under their names, matrices transposed and without a name.
 /// </summary>
 /// <remarks>Source: Segment Anything, modeling/prompt_encoder.py, mask_decoder.py, transformer.py, common.py.</remarks>
-internal sealed class PlainDecoder(GraphBuilder g, StateDict weights, int grid)
+/// <param name="g">The graph that they are added to.</param>
+/// <param name="weights">Under their official names.</param>
+/// <param name="grid">The side of the image embedding.</param>
+/// <param name="tokenNormEpsilon">Of the transformer's norms.</param>
+internal sealed class PlainDecoder(GraphBuilder g, StateDict weights, int grid, float tokenNormEpsilon = PlainDecoder.TokenNormEpsilon)
 {
-    private const float TokenNormEpsilon = 1e-5f;
+    /// <summary>Of the transformer's norms in SAM.</summary>
+    public const float TokenNormEpsilon = 1e-5f;
+
     private const float ChannelNormEpsilon = 1e-6f;
     private const string Prompts = "prompt_encoder.";
     private const string Decoder = "mask_decoder.";
@@ -62,12 +68,27 @@ internal sealed class PlainDecoder(GraphBuilder g, StateDict weights, int grid)
     /// </summary>
     public (Value LowRes, Value Iou) Decode(Value embedding, Value positions, Value dense, Value sparse)
     {
-        int channels = Layout.Channels, masks = Layout.MaskTokens;
+        (Value queries, Value keys) = Transform(embedding, positions, dense, sparse);
+        return (Masks(MaskWeights(queries), Upscale(keys), Layout.MaskTokens), PredictedIou(queries));
+    }
+
+    /// <summary>
+    /// The two-way transformer: what it makes of the output tokens, then the tokens (B, T, C), and of the image (B, P, C).
+    /// </summary>
+    /// <param name="embedding">(1, C, G, G).</param>
+    /// <param name="positions">(P, C).</param>
+    /// <param name="dense">(1 or B, C, 1 or G, 1 or G).</param>
+    /// <param name="sparse">(B, N, C).</param>
+    /// <param name="moreTokens">Names of output tokens that stand behind those of the IoU and the masks.</param>
+    public (Value Queries, Value Keys) Transform(Value embedding, Value positions, Value dense, Value sparse, params ReadOnlySpan<string> moreTokens)
+    {
+        int channels = Layout.Channels, outputs = 1 + Layout.MaskTokens + moreTokens.Length;
         Value keys = g.Transpose(g.Reshape(g.Add(embedding, dense), 0, channels, Positioned), 0, 2, 1);
-        Value output = g.Constant("output_tokens",
-            [.. weights.ReadAny(Decoder + "iou_token.weight"), .. weights.ReadAny(Decoder + "mask_tokens.weight")], 1, 1 + masks, channels);
+        List<float> rows = [.. weights.ReadAny(Decoder + "iou_token.weight"), .. weights.ReadAny(Decoder + "mask_tokens.weight")];
+        foreach (string token in moreTokens) rows.AddRange(weights.Read(token, 1, channels));
+        Value output = g.Constant("output_tokens", [.. rows], 1, outputs, channels);
         Value count = g.Slice(g.Node("Shape", [sparse]), 0, 0, 1);
-        Value tokens = g.Concat(1, g.Node("Expand", [output, g.Concat(0, count, g.Integers(1 + masks, channels))]), sparse);
+        Value tokens = g.Concat(1, g.Node("Expand", [output, g.Concat(0, count, g.Integers(outputs, channels))]), sparse);
 
         Value queries = tokens;
         for (int i = 0; i < DecoderLayout.Layers; i++)
@@ -86,17 +107,34 @@ internal sealed class PlainDecoder(GraphBuilder g, StateDict weights, int grid)
 
         const string final = DecoderLayout.Transformer + "final_attn_token_to_image";
         queries = Norm(g.Add(queries, Attention(g.Add(queries, tokens), g.Add(keys, positions), keys, final)), DecoderLayout.Transformer + "norm_final_attn");
-
-        const string upscaling = Decoder + "output_upscaling.";
-        Value x = g.Reshape(g.Transpose(keys, 0, 2, 1), 0, channels, grid, grid);
-        x = g.Gelu(ChannelNorm(Convolve("ConvTranspose", x, upscaling + "0", 2), upscaling + "1"));
-        x = g.Gelu(Convolve("ConvTranspose", x, upscaling + "3", 2));
-        Value[] hyper = [.. Enumerable.Range(0, masks).Select(i =>
-            Mlp(g.Slice(queries, 1, 1 + i, 2 + i), $"{Decoder}output_hypernetworks_mlps.{i}.layers.", Layout.HyperLayers))];
-        Value logits = g.MatMul(g.Concat(1, hyper), g.Reshape(x, 0, Layout.UpscaleChannels2, 16L * Positioned));
-        Value iou = Mlp(g.Slice(queries, 1, 0, 1), Decoder + "iou_prediction_head.layers.", Layout.IouLayers);
-        return (g.Reshape(logits, 0, masks, 4L * grid, 4L * grid), g.Reshape(iou, 0, masks));
+        return (queries, keys);
     }
+
+    /// <summary>The image (B, P, C) of the transformer to four times the side: (B, U, 4G, 4G).</summary>
+    public Value Upscale(Value keys)
+    {
+        const string upscaling = Decoder + "output_upscaling.";
+        Value x = g.Reshape(g.Transpose(keys, 0, 2, 1), 0, Layout.Channels, grid, grid);
+        x = g.Gelu(ChannelNorm(Convolve("ConvTranspose", x, upscaling + "0", 2), upscaling + "1"));
+        return g.Gelu(Convolve("ConvTranspose", x, upscaling + "3", 2));
+    }
+
+    /// <summary>What each mask is the product of with the upscaled image: (B, masks, U).</summary>
+    public Value MaskWeights(Value queries)
+    {
+        Value[] masks = new Value[Layout.MaskTokens];
+        for (int i = 0; i < masks.Length; i++)
+            masks[i] = Mlp(g.Slice(queries, 1, 1 + i, 2 + i), $"{Decoder}output_hypernetworks_mlps.{i}.layers.", Layout.HyperLayers);
+        return g.Concat(1, masks);
+    }
+
+    /// <summary>Weights (B, masks, U) times the upscaled image (B, U, 4G, 4G): (B, masks, 4G, 4G).</summary>
+    public Value Masks(Value maskWeights, Value upscaled, int masks) => g.Reshape(
+        g.MatMul(maskWeights, g.Reshape(upscaled, 0, Layout.UpscaleChannels2, 16L * Positioned)), 0, masks, 4L * grid, 4L * grid);
+
+    /// <summary>(B, masks).</summary>
+    public Value PredictedIou(Value queries) =>
+        g.Reshape(Mlp(g.Slice(queries, 1, 0, 1), Decoder + "iou_prediction_head.layers.", Layout.IouLayers), 0, Layout.MaskTokens);
 
     private Value Attention(Value asking, Value asked, Value values, string name)
     {
@@ -109,7 +147,8 @@ internal sealed class PlainDecoder(GraphBuilder g, StateDict weights, int grid)
             g.Transpose(g.Reshape(Linear(x, $"{name}.{projection}"), 0, -1, DecoderLayout.Heads, perHead), axes);
     }
 
-    private Value Mlp(Value x, string name, int layers)
+    /// <summary>Layers with ReLU between them.</summary>
+    public Value Mlp(Value x, string name, int layers)
     {
         for (int i = 0; i < layers; i++)
         {
@@ -129,13 +168,14 @@ internal sealed class PlainDecoder(GraphBuilder g, StateDict weights, int grid)
         return g.Add(g.MatMul(x, matrix), g.Constant(name + ".bias", bias, outputs));
     }
 
-    private Value Convolve(string op, Value x, string name, long kernel) =>
+    /// <summary>A convolution, or a transposed one, whose stride is its kernel.</summary>
+    public Value Convolve(string op, Value x, string name, long kernel) =>
         g.Node(op, [x, Named(name + ".weight"), Named(name + ".bias")], ("kernel_shape", new[] { kernel, kernel }), ("strides", new[] { kernel, kernel }));
 
-    private Value Norm(Value x, string name) => g.LayerNorm(x, Named(name + ".weight"), Named(name + ".bias"), TokenNormEpsilon);
+    private Value Norm(Value x, string name) => g.LayerNorm(x, Named(name + ".weight"), Named(name + ".bias"), tokenNormEpsilon);
 
     /// <summary>LayerNorm over the channels of (B, C, H, W).</summary>
-    private Value ChannelNorm(Value x, string name)
+    public Value ChannelNorm(Value x, string name)
     {
         int channels = weights.ShapeOf(name + ".weight")[0];
         Value axis = g.Integers(1);
@@ -146,5 +186,5 @@ internal sealed class PlainDecoder(GraphBuilder g, StateDict weights, int grid)
         return g.Add(scaled, g.Constant($"shift/{name}", weights.ReadAny(name + ".bias"), channels, 1, 1));
     }
 
-    private Value Named(string name) => g.Constant(name, weights.ReadAny(name), weights.ShapeOf(name).AsSpan());
+    public Value Named(string name) => g.Constant(name, weights.ReadAny(name), weights.ShapeOf(name).AsSpan());
 }

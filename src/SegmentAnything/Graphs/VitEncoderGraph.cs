@@ -23,9 +23,11 @@ internal sealed class VitEncoderGraph
     private readonly Dictionary<int, Value> _oneHot = [];
     private readonly IProgress<float>? _progress;
     private readonly EncoderForm _form;
+    private readonly bool _early;
 
-    private VitEncoderGraph(StateDict weights, WeightOptions options, EncoderForm form, IProgress<float>? progress)
+    private VitEncoderGraph(StateDict weights, WeightOptions options, EncoderForm form, IProgress<float>? progress, bool early)
     {
+        _early = early;
         _rows = new TokenRows(weights, VitLayout.Prefix, form);
         _layout = VitLayout.Of(weights);
         _g = new GraphBuilder("sam_vit_encoder", options);
@@ -37,13 +39,16 @@ internal sealed class VitEncoderGraph
     /// <param name="options">How the graph stores them.</param>
     /// <param name="form">What the graph is built for.</param>
     /// <param name="progress">Told the share of blocks that are done.</param>
+    /// <param name="early">
+    /// Gives a second output, <c>early</c> (1, G, G, channels): what the first block with global attention makes.
+    /// </param>
     /// <param name="cancellationToken">Stops between blocks.</param>
     /// <exception cref="CheckpointException">A weight is missing or has an unexpected shape.</exception>
     public static GraphBuilder Build(
         StateDict weights, WeightOptions? options = null, EncoderForm? form = null, IProgress<float>? progress = null,
-        CancellationToken cancellationToken = default)
+        bool early = false, CancellationToken cancellationToken = default)
     {
-        var graph = new VitEncoderGraph(weights, options ?? WeightOptions.Default, form ?? EncoderForm.Tiled, progress);
+        var graph = new VitEncoderGraph(weights, options ?? WeightOptions.Default, form ?? EncoderForm.Tiled, progress, early);
         graph.Build(cancellationToken);
         return graph._g;
     }
@@ -52,14 +57,18 @@ internal sealed class VitEncoderGraph
     {
         int size = _layout.ImageSize;
         Value x = Patches(_g.Input("image", 1, 3, size, size));
+        int firstGlobal = _early ? _layout.GlobalBlocks.First() : -1;
+        Value early = default;
         for (int i = 0; i < _layout.Depth; i++)
         {
             cancellationToken.ThrowIfCancellationRequested();
             x = Block(x, $"blocks.{i}.", _layout.Windows[i]);
+            if (i == firstGlobal) early = x;
             _progress?.Report((i + 1f) / _layout.Depth);
         }
 
         _g.Output("embedding", Neck(x), 1, _layout.OutputChannels, _layout.Grid, _layout.Grid);
+        if (_early) _g.Output("early", _g.Reshape(early, 1, _layout.Grid, _layout.Grid, _layout.Channels), 1, _layout.Grid, _layout.Grid, _layout.Channels);
     }
 
     // A convolution whose kernel is its stride is a product on rows of patches.

@@ -101,7 +101,7 @@ internal static class CheckpointModelBuilder
 
     private static GraphBuilder Build(StateDict weights, WeightOptions weightOptions, CheckpointModelOptions options, CancellationToken cancellationToken)
     {
-        if (VitLayout.Fits(weights)) return VitEncoderGraph.Build(weights, weightOptions, options.Form, options.Progress, cancellationToken);
+        if (VitLayout.Fits(weights)) return VitEncoderGraph.Build(weights, weightOptions, options.Form, options.Progress, cancellationToken: cancellationToken);
         if (TinyVitLayout.Fits(weights)) return TinyVitEncoderGraph.Build(weights, weightOptions, options.Form);
         throw new CheckpointException($"{weights.Source}: no image encoder of a known SAM was found among its {weights.Tensors.Count} tensors.");
     }

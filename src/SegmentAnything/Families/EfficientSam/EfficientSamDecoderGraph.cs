@@ -1,0 +1,117 @@
+using SegmentAnything.Checkpoints;
+using SegmentAnything.Graphs;
+
+namespace SegmentAnything.Families.EfficientSam;
+
+/// <summary>
+/// EfficientSAM's mask decoder as one graph for any number of prompts: like SAM's, but self attention always adds to its
+/// input, positions reach the second layer's values, every MLP has GELU, and upscaling is normalised over channels and
+/// positions together.
+/// </summary>
+/// <remarks>
+/// <code>
+/// image_embedding (1, C, G, G)   sparse (B, 6, C)
+/// logits (B, masks, 4G, 4G)      iou (B, masks)
+/// </code>
+/// Source: EfficientSAM, efficient_sam/efficient_sam_decoder.py, two_way_transformer.py, mlp.py.
+/// </remarks>
+internal sealed class EfficientSamDecoderGraph(GraphBuilder g, StateDict weights, EfficientSamDecoderLayout layout, int grid)
+{
+    private const float NormEpsilon = 1e-5f;
+
+    private int Positioned => grid * grid;
+
+    /// <param name="weights">Under their official names.</param>
+    /// <param name="layout">What they are of.</param>
+    /// <param name="grid">G.</param>
+    public static GraphBuilder Build(StateDict weights, EfficientSamDecoderLayout layout, int grid)
+    {
+        GraphBuilder g = new("efficient_sam_decoder");
+        new EfficientSamDecoderGraph(g, weights, layout, grid).Build();
+        return g;
+    }
+
+    private void Build()
+    {
+        int channels = layout.Channels, masks = layout.MaskTokens, side = 4 * grid;
+        Value embedding = g.Input("image_embedding", 1, channels, grid, grid);
+        Value sparse = g.Input("sparse", "prompts", EfficientSamDecoderLayout.Points, channels);
+        (Value queries, Value keys) = Transform(embedding, sparse);
+        Value x = Upscale(keys);
+        Value[] hyper = [.. Enumerable.Range(0, masks).Select(i =>
+            Mlp(g.Slice(queries, 1, 1 + i, 2 + i), $"{EfficientSamDecoderLayout.Decoder}output_hypernetworks_mlps.{i}.", layout.HyperLayers))];
+        Value logits = g.MatMul(g.Concat(1, hyper), g.Reshape(x, 0, layout.UpscaleChannels2, (long)side * side));
+        g.Output("logits", g.Reshape(logits, 0, masks, side, side), "prompts", masks, side, side);
+        Value iou = Mlp(g.Slice(queries, 1, 0, 1), EfficientSamDecoderLayout.Decoder + "iou_prediction_head.", layout.IouLayers);
+        g.Output("iou", g.Reshape(iou, 0, masks), "prompts", masks);
+    }
+
+    private (Value Queries, Value Keys) Transform(Value embedding, Value sparse)
+    {
+        int channels = layout.Channels, outputs = 1 + layout.MaskTokens;
+        Value positions = g.Constant("positions", PositionalEncoding.OfGrid(weights, grid), Positioned, channels);
+        Value keys = g.Transpose(g.Reshape(embedding, 0, channels, Positioned), 0, 2, 1);
+        Value output = g.Constant("output_tokens",
+            [.. weights.ReadAny(EfficientSamDecoderLayout.Decoder + "iou_token.weight"), .. weights.ReadAny(EfficientSamDecoderLayout.Decoder + "mask_tokens.weight")],
+            1, outputs, channels);
+        Value count = g.Slice(g.Node("Shape", [sparse]), 0, 0, 1);
+        Value tokens = g.Concat(1, g.Node("Expand", [output, g.Concat(0, count, g.Integers(outputs, channels))]), sparse);
+        Value queries = tokens;
+        for (int i = 0; i < DecoderLayout.Layers; i++)
+        {
+            string name = $"{DecoderLayout.Transformer}layers.{i}.";
+            if (i > 0) queries = g.Add(queries, tokens);
+            queries = Norm(g.Add(queries, Attention(queries, queries, queries, name + "self_attn")), name + "norm1");
+            Value attended = Attention(g.Add(queries, tokens), g.Add(keys, positions), keys, name + "cross_attn_token_to_image");
+            queries = Norm(g.Add(queries, attended), name + "norm2");
+            queries = Norm(g.Add(queries, Mlp(queries, name + "mlp.", 2)), name + "norm3");
+            attended = Attention(g.Add(keys, positions), g.Add(queries, tokens), queries, name + "cross_attn_image_to_token");
+            keys = Norm(g.Add(keys, attended), name + "norm4");
+        }
+
+        const string final = DecoderLayout.Transformer + "final_attn_token_to_image";
+        Value last = Attention(g.Add(queries, tokens), g.Add(keys, positions), keys, final);
+        return (Norm(g.Add(queries, last), DecoderLayout.Transformer + "norm_final_attn"), keys);
+    }
+
+    // Two steps of twice the side. The norm takes the mean over channels and positions of a prompt together.
+    private Value Upscale(Value keys)
+    {
+        const string name = EfficientSamDecoderLayout.Upscaling;
+        int inside = layout.UpscaleChannels1;
+        Value x = g.Reshape(g.Transpose(keys, 0, 2, 1), 0, layout.Channels, grid, grid);
+        x = Convolve(x, name + "0.0");
+        Value normal = g.Node("InstanceNormalization", [g.Reshape(x, 0, 1, 4L * Positioned * inside), g.Filled(1, 1), g.Filled(0, 1)], ("epsilon", NormEpsilon));
+        normal = g.Reshape(normal, 0, inside, 2L * grid, 2L * grid);
+        Value scale = g.Constant("scale/" + name, weights.Read(name + "0.1.weight", inside), inside, 1, 1);
+        Value shift = g.Constant("shift/" + name, weights.Read(name + "0.1.bias", inside), inside, 1, 1);
+        return g.Gelu(Convolve(g.Gelu(g.Add(g.Multiply(normal, scale), shift)), name + "1.0"));
+    }
+
+    private Value Attention(Value asking, Value asked, Value values, string name)
+    {
+        int channels = weights.ShapeOf(name + ".q_proj.bias")[0], perHead = channels / DecoderLayout.Heads;
+        Value q = Split(asking, "q_proj", 0, 2, 1, 3), k = Split(asked, "k_proj", 0, 2, 3, 1), v = Split(values, "v_proj", 0, 2, 1, 3);
+        Value scores = g.Softmax(g.Multiply(g.MatMul(q, k), g.Scalar(1 / MathF.Sqrt(perHead))));
+        return Linear(g.Reshape(g.Transpose(g.MatMul(scores, v), 0, 2, 1, 3), 0, -1, channels), name + ".out_proj");
+
+        Value Split(Value x, string projection, params ReadOnlySpan<long> axes) =>
+            g.Transpose(g.Reshape(Linear(x, $"{name}.{projection}"), 0, -1, DecoderLayout.Heads, perHead), axes);
+    }
+
+    // Layers with GELU between them; the last is called fc.
+    private Value Mlp(Value x, string name, int layers)
+    {
+        for (int i = 0; i < layers - 1; i++) x = g.Gelu(Linear(x, $"{name}layers.{i}.0"));
+        return Linear(x, name + "fc");
+    }
+
+    private Value Linear(Value x, string name) => g.Linear(x, name, weights.ReadAny(name + ".weight"), weights.ReadAny(name + ".bias"));
+
+    private Value Convolve(Value x, string name) => g.Node("ConvTranspose", [x, Named(name + ".weight"), Named(name + ".bias")],
+        ("kernel_shape", new long[] { 2, 2 }), ("strides", new long[] { 2, 2 }));
+
+    private Value Norm(Value x, string name) => g.LayerNorm(x, Named(name + ".weight"), Named(name + ".bias"), NormEpsilon);
+
+    private Value Named(string name) => g.Constant(name, weights.ReadAny(name), weights.ShapeOf(name).AsSpan());
+}
