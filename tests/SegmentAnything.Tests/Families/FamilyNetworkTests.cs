@@ -11,7 +11,7 @@ namespace SegmentAnything.Tests.Families;
 /// <summary>The networks of SAM's relatives against the official code: image encoders and mask decoders, graph by graph.</summary>
 public class FamilyNetworkTests
 {
-    private const double EmbeddingTolerance = 5e-5, LogitTolerance = 2e-3, ScoreTolerance = 5e-5, TokenTolerance = 1e-5;
+    private const double EmbeddingTolerance = 5e-4, LogitTolerance = 2e-3, ScoreTolerance = 5e-5, TokenTolerance = 1e-5;
 
     /// <summary>Weights rounded to float16 are off by 2^-11 of themselves; seen in an embedding of 4: 2e-2.</summary>
     private const double HalfTolerance = 1e-1;
