@@ -1,20 +1,27 @@
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Graphs;
 
-namespace SegmentAnything.Graphs;
+namespace SegmentAnything.Decoding;
 
-/// <summary>The three graphs that the mask decoder is made of, as bytes of ONNX models.</summary>
+/// <summary>The three graphs that a mask decoder is made of, as bytes of ONNX models. Tensors are found by their names.</summary>
 /// <param name="Prepare">
-/// What depends on the image alone. <c>image_embedding</c> (1, C, G, G), <c>dense</c> (1, C, d, d with d = 1 or G)
-/// to <c>keys</c> (P, C), <c>k0</c> (8, c, P), <c>v0</c> (8, P, c), <c>q0</c> (8, P, c).
+/// What depends on the image alone: the image's maps under their names (1, channels, side, side), those of them that the
+/// decoder reads, and <c>dense</c> (1, C, d, d with d = 1 or G) where the network has mask prompts, to any outputs of fixed
+/// shapes.
 /// </param>
 /// <param name="Transformer">
-/// What depends on the prompts. Those four and <c>sparse</c> (B, N, C) to <c>image_tokens</c> (B, P, C),
-/// <c>hyper</c> (B, masks, U) and <c>iou</c> (B, masks).
+/// What depends on the prompts: any of those outputs and <c>sparse</c> (B, N, C) to <c>hyper</c> (B, masks, U) and <c>iou</c>
+/// (B, masks); <c>object_score</c> (B, 1) and <c>mask_tokens</c> (B, masks, C) where the network has them; and whatever the
+/// upscaling reads, with B as its first dimension.
 /// </param>
 /// <param name="Upscale">
-/// <c>image_tokens</c> (B, P, C) and the wanted rows of <c>hyper</c> (B, m, U) to <c>logits</c> (B, m, 4G, 4G).
+/// Outputs of both and the wanted rows of <c>hyper</c> (B, m, U) to <c>logits</c> (B, m, L, L).
 /// </param>
-internal sealed record DecoderGraphSet(byte[] Prepare, byte[] Transformer, byte[] Upscale);
+internal sealed record DecoderGraphSet(byte[] Prepare, byte[] Transformer, byte[] Upscale)
+{
+    public const string Dense = "dense", Sparse = "sparse", Hyper = "hyper", Iou = "iou", Logits = "logits",
+        ObjectScore = "object_score", MaskTokens = "mask_tokens";
+}
 
 /// <summary>Builds the decoder's graphs from its weights, with the number of prompts B and of prompt tokens N free.</summary>
 /// <remarks>
@@ -25,29 +32,29 @@ internal sealed record DecoderGraphSet(byte[] Prepare, byte[] Transformer, byte[
 /// </remarks>
 internal static class DecoderGraphs
 {
-    private const float TokenNormEpsilon = 1e-5f;
-    private const float ChannelNormEpsilon = 1e-6f;
-    private const int Heads = DecoderLayout.Heads;
-
-    public static DecoderGraphSet Build(StateDict weights, int grid)
+    public static DecoderGraphSet Build(StateDict weights, DecoderLayout layout, int grid)
     {
-        Network network = new(weights, DecoderLayout.Of(weights), grid);
+        if (layout.Layers != 2)
+            throw new CheckpointException($"{weights.Source}: the mask decoder's transformer has {layout.Layers} layers; it is built here with 2.");
+        Network network = new(weights, layout, grid);
         return new DecoderGraphSet(network.Prepare(), network.Transformer(), network.Upscale());
     }
 
     /// <summary>The prompt encoder's network for a rough mask: <c>mask</c> (B, 1, 4G, 4G) to <c>dense</c> (B, C, G, G).</summary>
-    public static byte[] BuildMaskPrompt(StateDict weights, int grid) => new Network(weights, DecoderLayout.Of(weights), grid).MaskPrompt();
+    public static byte[] BuildMaskPrompt(StateDict weights, DecoderLayout layout, int grid) => new Network(weights, layout, grid).MaskPrompt();
 
     private sealed class Network(StateDict weights, DecoderLayout layout, int grid)
     {
         private readonly int _channels = layout.Channels;
-        private readonly int _headChannels = layout.AttentionChannels / Heads;
+        private readonly int _headChannels = layout.AttentionChannels / layout.Heads;
         private readonly int _positions = grid * grid;
+
+        private int Heads => layout.Heads;
 
         public byte[] Prepare()
         {
             GraphBuilder g = new("sam_decoder_prepare");
-            Value embedding = g.Input("image_embedding", 1, _channels, grid, grid);
+            Value embedding = g.Input(FeatureMapShape.Embedding, 1, _channels, grid, grid);
             Value dense = g.Input("dense", 1, _channels, "dense_rows", "dense_columns");
             Value keys = g.Transpose(g.Reshape(g.Add(embedding, dense), _channels, _positions), 1, 0);
             Value positioned = g.Add(keys, Positions(g));
@@ -100,7 +107,7 @@ internal static class DecoderGraphs
             Value outputs = g.Slice(queries, 1, 0, 1 + layout.MaskTokens);
             Value outputsPositioned = g.Add(outputs, g.Slice(tokens, 1, 0, 1 + layout.MaskTokens));
             Value final = TokenToImage(g, outputsPositioned, positioned, keys, DecoderLayout.Transformer + "final_attn_token_to_image.");
-            outputs = LayerNorm(g, g.Add(outputs, final), DecoderLayout.Transformer + "norm_final_attn", TokenNormEpsilon);
+            outputs = LayerNorm(g, g.Add(outputs, final), DecoderLayout.Transformer + "norm_final_attn", layout.NormEpsilon);
 
             g.Output("image_tokens", keys, "prompts", _positions, _channels);
             g.Output("hyper", Hypernetworks(g, g.Slice(outputs, 1, 1, 1 + layout.MaskTokens)),
@@ -126,7 +133,7 @@ internal static class DecoderGraphs
 
             // Both transposed convolutions have kernel and stride 2: no output sees two inputs, so they are products on rows.
             x = g.Reshape(UpscaleStep(g, x, "mask_decoder.output_upscaling.0", _channels, first), 0, 4L * _positions, first);
-            x = g.Gelu(LayerNorm(g, x, "mask_decoder.output_upscaling.1", ChannelNormEpsilon));
+            x = g.Gelu(LayerNorm(g, x, "mask_decoder.output_upscaling.1", DecoderLayout.ChannelNormEpsilon));
             x = g.Gelu(UpscaleStep(g, x, "mask_decoder.output_upscaling.3", first, second));
             x = g.Reshape(x, 0, 16L * _positions, second);
 
@@ -166,7 +173,7 @@ internal static class DecoderGraphs
         }
 
         private Value Norm(GraphBuilder g, Value x, int layer, int norm) =>
-            LayerNorm(g, x, $"{DecoderLayout.Transformer}layers.{layer}.norm{norm}", TokenNormEpsilon);
+            LayerNorm(g, x, $"{DecoderLayout.Transformer}layers.{layer}.norm{norm}", layout.NormEpsilon);
 
         private Value Mlp(GraphBuilder g, Value x, int layer)
         {
@@ -315,6 +322,6 @@ internal static class DecoderGraphs
 
         /// <summary>LayerNorm over the channels of (B, C, H, W).</summary>
         private Value ChannelNorm(GraphBuilder g, Value x, string name) =>
-            g.Transpose(LayerNorm(g, g.Transpose(x, 0, 2, 3, 1), name, ChannelNormEpsilon), 0, 3, 1, 2);
+            g.Transpose(LayerNorm(g, g.Transpose(x, 0, 2, 3, 1), name, DecoderLayout.ChannelNormEpsilon), 0, 3, 1, 2);
     }
 }
