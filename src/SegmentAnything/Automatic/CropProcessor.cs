@@ -103,7 +103,7 @@ internal sealed class CropProcessor(AutomaticMaskOptions options, ImageSize imag
         statistics.AfterPredictedIou += passing.Length;
 
         MaskMeasurement?[] measured = new MaskMeasurement?[passing.Length];
-        MaskUpscaler upscaler = encoded.Upscaler;
+        IMaskUpscaler upscaler = encoded.Upscaler;
         Parallel.For(0, passing.Length, new ParallelOptions { CancellationToken = cancellationToken }, i =>
         {
             if (TryMeasure(upscaler, _logits.AsSpan(passing[i] * maskValues, maskValues), out MaskMeasurement measurement))
@@ -131,7 +131,7 @@ internal sealed class CropProcessor(AutomaticMaskOptions options, ImageSize imag
         BatchDone?.Invoke(batch.Length);
     }
 
-    private bool TryMeasure(MaskUpscaler upscaler, ReadOnlySpan<float> logits, out MaskMeasurement measurement)
+    private bool TryMeasure(IMaskUpscaler upscaler, ReadOnlySpan<float> logits, out MaskMeasurement measurement)
     {
         const float Cutoff = MaskDecoder.MaskThreshold;
         if (options.StabilityScoreThreshold > 0)

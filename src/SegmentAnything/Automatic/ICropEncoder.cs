@@ -26,7 +26,7 @@ internal interface IEncodedCrop : IDisposable
     int EmbeddingChannels { get; }
 
     /// <summary>From low-resolution logits to masks of the crop's size.</summary>
-    Kernels.MaskUpscaler Upscaler { get; }
+    Kernels.IMaskUpscaler Upscaler { get; }
 
     /// <summary>Decodes a batch of single foreground points.</summary>
     /// <param name="points">In pixels of the crop.</param>
@@ -46,12 +46,9 @@ internal sealed class ModelCropEncoder(ImageEncoder imageEncoder, PromptEncoder 
 
     private sealed class EncodedCrop(ImageEmbedding embedding, PromptEncoder promptEncoder, MaskDecoder maskDecoder) : IEncodedCrop
     {
-        // One foreground point and its padding.
-        private const int TokensPerPoint = 2;
-
         private float[] _tokens = [];
 
-        public int MasksPerPoint => 3;
+        public int MasksPerPoint { get; } = maskDecoder.MasksOf(MaskSelection.Multiple);
 
         public int LowResSize => maskDecoder.LowResSize;
 
@@ -61,15 +58,15 @@ internal sealed class ModelCropEncoder(ImageEncoder imageEncoder, PromptEncoder 
 
         public int EmbeddingChannels => embedding.Channels;
 
-        public Kernels.MaskUpscaler Upscaler => embedding.Upscaler;
+        public Kernels.IMaskUpscaler Upscaler { get; } = maskDecoder.UpscalerOf(embedding);
 
         public void Decode(
             ReadOnlySpan<(double X, double Y)> points, float leastPredictedIou, Span<float> logits, Span<float> predictedIou, CancellationToken cancellationToken)
         {
-            int tokenValues = TokensPerPoint * embedding.Channels;
+            int tokenValues = promptEncoder.TokensOfPoint * embedding.Channels;
             if (_tokens.Length < points.Length * tokenValues) _tokens = new float[points.Length * tokenValues];
             for (int i = 0; i < points.Length; i++)
-                promptEncoder.WritePoint(points[i].X, points[i].Y, embedding.Transform, _tokens.AsSpan(i * tokenValues, tokenValues));
+                promptEncoder.WritePoint(points[i].X, points[i].Y, embedding.Frame, _tokens.AsSpan(i * tokenValues, tokenValues));
 
             using ImageEmbedding.Use use = embedding.Acquire();
             maskDecoder.DecodeLogits(

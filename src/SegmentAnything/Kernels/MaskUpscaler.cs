@@ -30,7 +30,7 @@ namespace SegmentAnything.Kernels;
 /// Source: Segment Anything, modeling/sam.py (postprocess_masks), utils/amg.py (calculate_stability_score,
 /// mask_to_rle_pytorch). Measured by: MaskUpscalerBenchmarks.
 /// </remarks>
-internal sealed partial class MaskUpscaler
+internal sealed partial class MaskUpscaler : IMaskUpscaler
 {
     // Four blends, each with at most three roundings of half a unit in 2^-24 of the largest value, and a quarter to spare.
     private const float RoundingMargin = 1f / (1 << 20);

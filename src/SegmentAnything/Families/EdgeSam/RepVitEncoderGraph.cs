@@ -1,5 +1,6 @@
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Graphs;
+using SegmentAnything.Kernels;
 
 namespace SegmentAnything.Families.EdgeSam;
 
@@ -25,9 +26,6 @@ internal static class RepVitEncoderGraph
 {
     private const float BatchNormEpsilon = 1e-5f;
     private const float ChannelNormEpsilon = 1e-6f;
-
-    /// <summary>PyTorch's bicubic; other programs take -0.5.</summary>
-    private const float CubicCoefficient = -0.75f;
 
     /// <param name="weights">Under their official names.</param>
     /// <param name="layout">What they are of.</param>
@@ -66,7 +64,7 @@ internal static class RepVitEncoderGraph
         {
             Value to = g.Integers(1, channels, grid, grid), absent = new("");
             return fusion == FusionResize.Bicubic
-                ? g.Node("Resize", [small, absent, absent, to], ("mode", "cubic"), ("cubic_coeff_a", CubicCoefficient), ("coordinate_transformation_mode", "half_pixel"))
+                ? g.Node("Resize", [small, absent, absent, to], ("mode", "cubic"), ("cubic_coeff_a", BicubicAxis.Coefficient), ("coordinate_transformation_mode", "half_pixel"))
                 : g.Node("Resize", [small, absent, absent, to], ("mode", "linear"), ("coordinate_transformation_mode", "half_pixel"));
         }
     }
@@ -103,7 +101,10 @@ internal static class RepVitEncoderGraph
     {
         Value mean = g.Reshape(g.Node("GlobalAveragePool", [x]), 1, channels);
         Value narrow = g.Relu(Linear("fc1", inside, channels, mean));
-        return g.Reshape(g.Node("Sigmoid", [Linear("fc2", channels, inside, narrow)]), 1, channels, 1, 1);
+        return g.Reshape(Logistic(Linear("fc2", channels, inside, narrow)), 1, channels, 1, 1);
+
+        // 1 / (1 + exp(-x)): ONNX Runtime's Sigmoid is an approximation, and these are few values that scale many.
+        Value Logistic(Value values) => g.Node("Div", [g.Scalar(1), g.Add(g.Scalar(1), g.Node("Exp", [g.Node("Neg", [values])]))]);
 
         Value Linear(string layer, int outputs, int inputs, Value values) => TokenRows.Linear(
             g, values, name + layer, weights.Read($"{RepVitLayout.Prefix}{name}{layer}.weight", outputs, inputs, 1, 1), weights.Read($"{RepVitLayout.Prefix}{name}{layer}.bias", outputs));

@@ -1,63 +1,79 @@
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Decoding;
 using SegmentAnything.Graphs;
 
 namespace SegmentAnything.Families.EfficientSam;
 
 /// <summary>
-/// EfficientSAM's mask decoder as one graph for any number of prompts: like SAM's, but self attention always adds to its
+/// EfficientSAM's mask decoder as graphs for any number of prompts: like SAM's, but self attention always adds to its
 /// input, positions reach the second layer's values, every MLP has GELU, and upscaling is normalised over channels and
 /// positions together.
 /// </summary>
 /// <remarks>
-/// <code>
-/// image_embedding (1, C, G, G)   sparse (B, 6, C)
-/// logits (B, masks, 4G, 4G)      iou (B, masks)
-/// </code>
 /// Source: EfficientSAM, efficient_sam/efficient_sam_decoder.py, two_way_transformer.py, mlp.py.
 /// </remarks>
 internal sealed class EfficientSamDecoderGraph(GraphBuilder g, StateDict weights, EfficientSamDecoderLayout layout, int grid)
 {
     private const float NormEpsilon = 1e-5f;
+    private const string Keys = "keys", ImageTokens = "image_tokens";
 
     private int Positioned => grid * grid;
 
     /// <param name="weights">Under their official names.</param>
     /// <param name="layout">What they are of.</param>
     /// <param name="grid">G.</param>
-    public static GraphBuilder Build(StateDict weights, EfficientSamDecoderLayout layout, int grid)
+    /// <exception cref="CheckpointException">A weight is missing or has an unexpected shape.</exception>
+    public static DecoderGraphSet Build(StateDict weights, EfficientSamDecoderLayout layout, int grid)
     {
-        GraphBuilder g = new("efficient_sam_decoder");
-        new EfficientSamDecoderGraph(g, weights, layout, grid).Build();
-        return g;
+        return new DecoderGraphSet(Graph("prepare", n => n.Prepare()), Graph("transformer", n => n.Transformer()), Graph("upscale", n => n.Upscale()));
+
+        byte[] Graph(string part, Action<EfficientSamDecoderGraph> build)
+        {
+            GraphBuilder g = new("efficient_sam_decoder_" + part);
+            build(new EfficientSamDecoderGraph(g, weights, layout, grid));
+            return g.ToBytes();
+        }
     }
 
-    private void Build()
+    private void Prepare()
     {
-        int channels = layout.Channels, masks = layout.MaskTokens, side = 4 * grid;
-        Value embedding = g.Input("image_embedding", 1, channels, grid, grid);
-        Value sparse = g.Input("sparse", "prompts", EfficientSamDecoderLayout.Points, channels);
-        (Value queries, Value keys) = Transform(embedding, sparse);
-        Value x = Upscale(keys);
+        Value embedding = g.Input(FeatureMapShape.Embedding, 1, layout.Channels, grid, grid);
+        g.Output(Keys, g.Transpose(g.Reshape(embedding, 0, layout.Channels, Positioned), 0, 2, 1), 1, Positioned, layout.Channels);
+    }
+
+    private void Transformer()
+    {
+        int masks = layout.MaskTokens;
+        Value sparse = g.Input(DecoderGraphSet.Sparse, "prompts", EfficientSamDecoderLayout.Points, layout.Channels);
+        (Value queries, Value keys) = Transform(g.Input(Keys, 1, Positioned, layout.Channels), sparse);
         Value[] hyper = [.. Enumerable.Range(0, masks).Select(i =>
             Mlp(g.Slice(queries, 1, 1 + i, 2 + i), $"{EfficientSamDecoderLayout.Decoder}output_hypernetworks_mlps.{i}.", layout.HyperLayers))];
-        Value logits = g.MatMul(g.Concat(1, hyper), g.Reshape(x, 0, layout.UpscaleChannels2, (long)side * side));
-        g.Output("logits", g.Reshape(logits, 0, masks, side, side), "prompts", masks, side, side);
         Value iou = Mlp(g.Slice(queries, 1, 0, 1), EfficientSamDecoderLayout.Decoder + "iou_prediction_head.", layout.IouLayers);
-        g.Output("iou", g.Reshape(iou, 0, masks), "prompts", masks);
+        g.Output(ImageTokens, keys, "prompts", Positioned, layout.Channels);
+        g.Output(DecoderGraphSet.Hyper, g.Concat(1, hyper), "prompts", masks, layout.UpscaleChannels2);
+        g.Output(DecoderGraphSet.Iou, g.Reshape(iou, 0, masks), "prompts", masks);
     }
 
-    private (Value Queries, Value Keys) Transform(Value embedding, Value sparse)
+    private void Upscale()
+    {
+        int side = DecoderLayout.Upscaling * grid;
+        Value x = Upscale(g.Input(ImageTokens, "prompts", Positioned, layout.Channels));
+        Value hyper = g.Input(DecoderGraphSet.Hyper, "prompts", "masks", layout.UpscaleChannels2);
+        Value logits = g.MatMul(hyper, g.Reshape(x, 0, layout.UpscaleChannels2, (long)side * side));
+        g.Output(DecoderGraphSet.Logits, g.Reshape(logits, 0, -1, side, side), "prompts", "masks", side, side);
+    }
+
+    private (Value Queries, Value Keys) Transform(Value keys, Value sparse)
     {
         int channels = layout.Channels, outputs = 1 + layout.MaskTokens;
         Value positions = g.Constant("positions", PositionalEncoding.OfGrid(weights, grid), Positioned, channels);
-        Value keys = g.Transpose(g.Reshape(embedding, 0, channels, Positioned), 0, 2, 1);
         Value output = g.Constant("output_tokens",
             [.. weights.ReadAny(EfficientSamDecoderLayout.Decoder + "iou_token.weight"), .. weights.ReadAny(EfficientSamDecoderLayout.Decoder + "mask_tokens.weight")],
             1, outputs, channels);
         Value count = g.Slice(g.Node("Shape", [sparse]), 0, 0, 1);
         Value tokens = g.Concat(1, g.Node("Expand", [output, g.Concat(0, count, g.Integers(outputs, channels))]), sparse);
         Value queries = tokens;
-        for (int i = 0; i < DecoderLayout.Layers; i++)
+        for (int i = 0; i < EfficientSamDecoderLayout.Layers; i++)
         {
             string name = $"{DecoderLayout.Transformer}layers.{i}.";
             if (i > 0) queries = g.Add(queries, tokens);
@@ -90,13 +106,13 @@ internal sealed class EfficientSamDecoderGraph(GraphBuilder g, StateDict weights
 
     private Value Attention(Value asking, Value asked, Value values, string name)
     {
-        int channels = weights.ShapeOf(name + ".q_proj.bias")[0], perHead = channels / DecoderLayout.Heads;
+        int channels = weights.ShapeOf(name + ".q_proj.bias")[0], perHead = channels / EfficientSamDecoderLayout.Heads;
         Value q = Split(asking, "q_proj", 0, 2, 1, 3), k = Split(asked, "k_proj", 0, 2, 3, 1), v = Split(values, "v_proj", 0, 2, 1, 3);
         Value scores = g.Softmax(g.Multiply(g.MatMul(q, k), g.Scalar(1 / MathF.Sqrt(perHead))));
         return Linear(g.Reshape(g.Transpose(g.MatMul(scores, v), 0, 2, 1, 3), 0, -1, channels), name + ".out_proj");
 
         Value Split(Value x, string projection, params ReadOnlySpan<long> axes) =>
-            g.Transpose(g.Reshape(Linear(x, $"{name}.{projection}"), 0, -1, DecoderLayout.Heads, perHead), axes);
+            g.Transpose(g.Reshape(Linear(x, $"{name}.{projection}"), 0, -1, EfficientSamDecoderLayout.Heads, perHead), axes);
     }
 
     // Layers with GELU between them; the last is called fc.

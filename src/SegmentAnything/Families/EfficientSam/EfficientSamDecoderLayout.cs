@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Decoding;
 
 namespace SegmentAnything.Families.EfficientSam;
 
@@ -24,6 +25,12 @@ internal sealed record EfficientSamDecoderLayout(
     public const string Decoder = "mask_decoder.";
     public const string Upscaling = Decoder + "final_output_upscaling_layers.";
 
+    /// <summary>Attention heads. Shapes do not tell. Source: EfficientSAM, efficient_sam/efficient_sam.py (build_efficient_sam).</summary>
+    public const int Heads = 8;
+
+    /// <summary>Layers of the two-way transformer.</summary>
+    public const int Layers = 2;
+
     /// <summary>Tokens of every prompt: longer ones are cut, shorter ones padded.</summary>
     public const int Points = 6;
 
@@ -38,19 +45,19 @@ internal sealed record EfficientSamDecoderLayout(
             Dimension(Decoder + "mask_tokens.weight", 2, 0),
             Dimension(Upscaling + "0.0.weight", 4, 1),
             Dimension(Upscaling + "1.0.weight", 4, 1),
-            Layers(Decoder + "output_hypernetworks_mlps.0."),
+            CountLayers(Decoder + "output_hypernetworks_mlps.0."),
             Dimension(Decoder + "iou_prediction_head.layers.0.0.weight", 2, 0),
-            Layers(Decoder + "iou_prediction_head."));
-        if (layout.Channels % (2 * DecoderLayout.Heads) != 0 || layout.AttentionChannels % DecoderLayout.Heads != 0)
+            CountLayers(Decoder + "iou_prediction_head."));
+        if (layout.Channels % (2 * Heads) != 0 || layout.AttentionChannels % Heads != 0)
         {
             throw new CheckpointException(
-                $"{weights.Source}: {layout.Channels} channels and {layout.AttentionChannels} attention channels do not divide among {DecoderLayout.Heads} heads.");
+                $"{weights.Source}: {layout.Channels} channels and {layout.AttentionChannels} attention channels do not divide among {Heads} heads.");
         }
 
         CheckpointShapes.Check(weights, layout.Tensors());
         return layout;
 
-        int Layers(string name)
+        int CountLayers(string name)
         {
             int count = 0;
             while (weights.Contains($"{name}layers.{count}.0.weight")) count++;
@@ -72,7 +79,7 @@ internal sealed record EfficientSamDecoderLayout(
         List<(string, int[])> tensors = [(Prompts + "pe_layer.positional_encoding_gaussian_matrix", [2, Channels / 2])];
         foreach (string table in (string[])["invalid_points", "point_embeddings", "bbox_top_left_embeddings", "bbox_bottom_right_embeddings"])
             tensors.Add(($"{Prompts}{table}.weight", [1, Channels]));
-        for (int i = 0; i < DecoderLayout.Layers; i++)
+        for (int i = 0; i < Layers; i++)
         {
             string name = $"{DecoderLayout.Transformer}layers.{i}.";
             Attention(name + "self_attn", Channels);

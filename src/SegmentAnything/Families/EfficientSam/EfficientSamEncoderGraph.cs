@@ -1,6 +1,7 @@
 using System.Numerics.Tensors;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Graphs;
+using SegmentAnything.Kernels;
 
 namespace SegmentAnything.Families.EfficientSam;
 
@@ -67,7 +68,33 @@ internal sealed class EfficientSamEncoderGraph
             _g, rows, "patch_embed.proj", _rows.Read("patch_embed.proj.weight", channels, 3, patch, patch), _rows.Read("patch_embed.proj.bias", channels));
         // The first row belongs to a token of classification, which is not there.
         float[] positions = _rows.Read("pos_embed", 1, (from * from) + 1, channels);
-        return _g.Add(x, _g.Weight("pos_embed", BicubicTable.Resize(positions.AsSpan(channels), from, channels, grid), Tokens, channels));
+        return _g.Add(x, _g.Weight("pos_embed", PositionsFor(positions.AsSpan(channels)), Tokens, channels));
+    }
+
+    // The table that was trained, at the size of this grid: (grid², channels).
+    private float[] PositionsFor(ReadOnlySpan<float> table)
+    {
+        (int from, int grid, int channels) = (_layout.PositionGrid, _layout.Grid, _layout.Channels);
+        if (from == grid) return table.ToArray();
+        BicubicAxis axis = new(from, grid);
+        float[] result = new float[grid * grid * channels];
+        for (int y = 0; y < grid; y++)
+        {
+            for (int x = 0; x < grid; x++)
+            {
+                Span<float> row = result.AsSpan(((y * grid) + x) * channels, channels);
+                for (int i = BicubicAxis.Taps * y; i < BicubicAxis.Taps * (y + 1); i++)
+                {
+                    for (int j = BicubicAxis.Taps * x; j < BicubicAxis.Taps * (x + 1); j++)
+                    {
+                        ReadOnlySpan<float> trained = table.Slice(((axis.Positions[i] * from) + axis.Positions[j]) * channels, channels);
+                        TensorPrimitives.MultiplyAdd(trained, axis.Weights[i] * axis.Weights[j], row, row);
+                    }
+                }
+            }
+        }
+
+        return result;
     }
 
     private Value Attention(Value x, string name)

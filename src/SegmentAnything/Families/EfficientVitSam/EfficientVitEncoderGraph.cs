@@ -1,5 +1,6 @@
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Graphs;
+using SegmentAnything.Kernels;
 
 namespace SegmentAnything.Families.EfficientVitSam;
 
@@ -20,9 +21,6 @@ internal sealed class EfficientVitEncoderGraph
 
     /// <summary>Added to the sum of a row of attention before the division.</summary>
     private const float AttentionEpsilon = 1e-15f;
-
-    /// <summary>PyTorch's bicubic; other programs take -0.5.</summary>
-    private const float CubicCoefficient = -0.75f;
 
     private readonly StateDict _weights;
     private readonly EfficientVitLayout _layout;
@@ -136,7 +134,7 @@ internal sealed class EfficientVitEncoderGraph
             if (i < EfficientVitLayout.MergedStages - 1)
             {
                 part = _g.Node("Resize", [part, new(""), new(""), _g.Integers(1, channels, grid, grid)],
-                    ("mode", "cubic"), ("cubic_coeff_a", CubicCoefficient), ("coordinate_transformation_mode", "half_pixel"));
+                    ("mode", "cubic"), ("cubic_coeff_a", BicubicAxis.Coefficient), ("coordinate_transformation_mode", "half_pixel"));
             }
 
             x = i == 0 ? part : _g.Add(x, part);

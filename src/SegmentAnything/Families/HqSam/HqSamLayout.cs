@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Decoding;
 
 namespace SegmentAnything.Families.HqSam;
 
