@@ -221,7 +221,7 @@ public class AutomaticMaskGeneratorTests
 
             public int EmbeddingChannels => 1;
 
-            public MaskUpscaler Upscaler { get; } = new(new ImageFrame(size, 1024).ResizedSize, size);
+            public IMaskUpscaler Upscaler { get; } = new MaskUpscaler(new ImageFrame(size, 1024).ResizedSize, size);
 
             public void Decode(
                 ReadOnlySpan<(double X, double Y)> points, float leastPredictedIou, Span<float> logits, Span<float> predictedIou, CancellationToken cancellationToken)

@@ -188,7 +188,7 @@ public class PromptPlanTests
 
             public int EmbeddingChannels => _model._colours;
 
-            public MaskUpscaler Upscaler { get; }
+            public IMaskUpscaler Upscaler { get; }
 
             public void Decode(
                 ReadOnlySpan<(double X, double Y)> points, float leastPredictedIou, Span<float> logits, Span<float> predictedIou, CancellationToken cancellationToken)

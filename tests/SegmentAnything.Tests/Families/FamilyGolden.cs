@@ -33,14 +33,10 @@ internal sealed class FamilyGolden : IDisposable
 
     public int Grid => EmbeddingShape[^1];
 
-    public ImageSize SourceSize => new(Root.GetProperty("original_size_hw")[1].GetInt32(), Root.GetProperty("original_size_hw")[0].GetInt32());
-
     /// <summary>Every file of the same weights.</summary>
     public IEnumerable<string> Checkpoints => Root.EnumerateObject()
         .Where(p => p.Name.StartsWith("checkpoint", StringComparison.Ordinal))
         .Select(p => Path.Combine(Folder, p.Value.GetProperty("file").GetString()!));
-
-    public IEnumerable<JsonElement> Prompts => Root.GetProperty("prompts").EnumerateArray();
 
     /// <summary>Opens every model of some families, or skips the running test.</summary>
     public static IEnumerable<FamilyGolden> All(params string[] families)
@@ -58,7 +54,13 @@ internal sealed class FamilyGolden : IDisposable
     public float[] Read(JsonElement parent, string name) => ReferenceFile.ReadFloats(Folder, parent.GetProperty(name));
 
     /// <summary>HQ-SAM: the one feature of the image encoder that the decoder reads.</summary>
-    public float[] Early() => ReferenceFile.ReadFloats(Folder, Root.GetProperty("interm_embeddings")[0]);
+    public float[] Early()
+    {
+        JsonElement early = Root.GetProperty("interm_embeddings")[0];
+        int channels = early.GetProperty("shape")[3].GetInt32();
+        // Channels are last there.
+        return Matrices.Transpose(ReferenceFile.ReadFloats(Folder, early), Grid * Grid, channels);
+    }
 
     /// <summary>Runs a graph once on named inputs.</summary>
     public static Dictionary<string, float[]> Run(GraphBuilder graph, params (string Name, float[] Values, long[] Shape)[] inputs) =>
@@ -76,11 +78,6 @@ internal sealed class FamilyGolden : IDisposable
         foreach (OrtValue value in values) value.Dispose();
         return session.OutputNames.Zip(outputs).ToDictionary(p => p.First, p => p.Second.GetTensorDataAsSpan<float>().ToArray());
     }
-
-    /// <summary>Numbers of a list, however deep.</summary>
-    public static float[] Flatten(JsonElement list) => list.ValueKind == JsonValueKind.Array
-        ? [.. list.EnumerateArray().SelectMany(Flatten)]
-        : [list.GetSingle()];
 
     public void AssertNear(ReadOnlySpan<float> found, ReadOnlySpan<float> expected, double tolerance, string what)
     {
