@@ -18,7 +18,8 @@ internal enum FusionResize
 /// Builds EdgeSAM's image encoder from its weights: <c>image</c> (1, 3, S, S), normalised, to <c>embedding</c> (1, C, G, G).
 /// </summary>
 /// <remarks>
-/// Batch normalisation is folded into the convolutions. A block that keeps the size adds a 3 x 3 and a 1 x 1 convolution of
+/// Batch normalisation is folded into the convolutions; those of one position are products on rows (<see cref="TokenRows"/>),
+/// which are faster, and rounded less. A block that keeps the size adds a 3 x 3 and a 1 x 1 convolution of
 /// each channel on its own to what goes in: together they are one 3 x 3 convolution, whose middle takes the other two.
 /// Source: EdgeSAM, edge_sam/modeling/rep_vit.py.
 /// </remarks>
@@ -42,19 +43,21 @@ internal static class RepVitEncoderGraph
         int size = layout.ImageSize, grid = layout.Grid, channels = layout.OutputChannels;
         Value x = convolutions.Apply(g.Input("image", 1, 3, size, size), "features.0.0", Activation.Gelu, stride: 2);
         x = convolutions.Apply(x, "features.0.2", stride: 2);
+        // Between the convolutions that look around, positions are rows: convolutions of one position are products.
+        int side = size / 4, fused = layout.LastBlockOf(2);
+        x = TokenRows.ToRows(g, x, side, side, layout.Blocks[0].Channels);
         Value earlier = x;
-        int fused = layout.LastBlockOf(2);
         for (int i = 0; i < layout.Blocks.Length; i++)
         {
-            x = Block(g, convolutions, weights, x, $"features.{i + 1}.", layout.Blocks[i], layout.Blocks[Math.Max(0, i - 1)].Channels);
+            x = Block(g, rows, convolutions, x, $"features.{i + 1}.", layout.Blocks[i], layout.Blocks[Math.Max(0, i - 1)].Channels, side);
+            side /= layout.Blocks[i].Stride;
             if (i == fused) earlier = x;
         }
 
-        // Merging and neck on rows of positions: their convolutions of one position are products.
         int deep = layout.Blocks[^1].Channels, shallow = layout.Blocks[fused].Channels;
-        Value late = Product("fuse_stage3.op_list.0.weight", TokenRows.ToRows(g, x, grid / 2, grid / 2, deep), deep);
+        Value late = Product("fuse_stage3.op_list.0.weight", x, deep);
         late = TokenRows.ToRows(g, Enlarge(TokenRows.ToPlanes(g, late, grid / 2, grid / 2, channels)), grid, grid, channels);
-        x = g.Add(Product("fuse_stage2.weight", TokenRows.ToRows(g, earlier, grid, grid, shallow), shallow), late);
+        x = g.Add(Product("fuse_stage2.weight", earlier, shallow), late);
         return SamNeck.Build(g, rows, x, channels, channels, grid, ChannelNormEpsilon);
 
         Value Product(string name, Value positions, int inputs) =>
@@ -69,16 +72,29 @@ internal static class RepVitEncoderGraph
         }
     }
 
-    private static Value Block(GraphBuilder g, Convolutions convolutions, StateDict weights, Value x, string name, RepVitBlock block, int inputs)
+    // Rows of side x side positions to rows.
+    private static Value Block(GraphBuilder g, TokenRows rows, Convolutions convolutions, Value x, string name, RepVitBlock block, int inputs, int side)
     {
         string mixer = name + "token_mixer.";
+        x = TokenRows.ToPlanes(g, x, side, side, inputs);
         x = block.Stride == 2
             ? convolutions.Apply(x, mixer + "0", OnEachChannel(convolutions.Fold(mixer + "0")), stride: 2)
             : convolutions.Apply(x, mixer + "0", Merged(convolutions, mixer));
-        if (block.SqueezeChannels > 0) x = g.Multiply(x, Excitation(g, weights, x, mixer + "1.", inputs, block.SqueezeChannels));
-        if (block.Stride == 2) x = convolutions.Apply(x, mixer + "2");
+        if (block.SqueezeChannels > 0) x = g.Multiply(x, Excitation(g, rows, x, mixer + "1.", inputs, block.SqueezeChannels));
+        side /= block.Stride;
+        x = TokenRows.ToRows(g, x, side, side, inputs);
+        if (block.Stride == 2)
+        {
+            (float[] weight, float[] bias) = Matrix(mixer + "2");
+            x = TokenRows.Linear(g, x, mixer + "2", weight, bias);
+        }
+
         mixer = name + "channel_mixer.m.";
-        return g.Add(x, convolutions.Apply(convolutions.Apply(x, mixer + "0", Activation.Gelu), mixer + "2"));
+        return rows.Mlp(g, x, (mixer + "0", Matrix(mixer + "0")), (mixer + "2", Matrix(mixer + "2")), side * side, block.Channels, block.Hidden);
+
+        (float[] Weight, float[] Bias) Matrix(string pair) => convolutions.Fold(pair) is { Bias: { } bias } folded
+            ? (folded.Weight, bias)
+            : throw new CheckpointException($"{rows.Weights.Source}: '{RepVitLayout.Prefix}{pair}' has neither a norm nor a bias.");
     }
 
     // conv3x3(x) + conv1x1(x) + x
@@ -97,16 +113,14 @@ internal static class RepVitEncoderGraph
     private static FoldedConvolution OnEachChannel(FoldedConvolution convolution) => convolution with { Groups = convolution.Outputs };
 
     // One factor for each channel, from the mean of all channels.
-    private static Value Excitation(GraphBuilder g, StateDict weights, Value x, string name, int channels, int inside)
+    private static Value Excitation(GraphBuilder g, TokenRows rows, Value x, string name, int channels, int inside)
     {
-        Value mean = g.Reshape(g.Node("GlobalAveragePool", [x]), 1, channels);
+        // Of the rows' means: one long sum in float32 is rounded more, and scales all that follows.
+        Value mean = g.Reshape(g.Node("ReduceMean", [g.Node("ReduceMean", [x, g.Integers(3)]), g.Integers(2)]), 1, channels);
         Value narrow = g.Relu(Linear("fc1", inside, channels, mean));
-        return g.Reshape(Logistic(Linear("fc2", channels, inside, narrow)), 1, channels, 1, 1);
-
-        // 1 / (1 + exp(-x)): ONNX Runtime's Sigmoid is an approximation, and these are few values that scale many.
-        Value Logistic(Value values) => g.Node("Div", [g.Scalar(1), g.Add(g.Scalar(1), g.Node("Exp", [g.Node("Neg", [values])]))]);
+        return g.Reshape(g.Node("Sigmoid", [Linear("fc2", channels, inside, narrow)]), 1, channels, 1, 1);
 
         Value Linear(string layer, int outputs, int inputs, Value values) => TokenRows.Linear(
-            g, values, name + layer, weights.Read($"{RepVitLayout.Prefix}{name}{layer}.weight", outputs, inputs, 1, 1), weights.Read($"{RepVitLayout.Prefix}{name}{layer}.bias", outputs));
+            g, values, name + layer, rows.Read($"{name}{layer}.weight", outputs, inputs, 1, 1), rows.Read($"{name}{layer}.bias", outputs));
     }
 }
