@@ -5,7 +5,7 @@ using System.Text;
 using CommunityToolkit.HighPerformance.Buffers;
 using SegmentAnything.Decoding;
 using SegmentAnything.Geometry;
-using SegmentAnything.Kernels;
+using SegmentAnything.Masks;
 
 namespace SegmentAnything;
 

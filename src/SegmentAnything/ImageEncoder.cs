@@ -1,7 +1,8 @@
 using CommunityToolkit.HighPerformance.Buffers;
 using SegmentAnything.Execution;
-using SegmentAnything.Kernels;
+using SegmentAnything.Geometry;
 using SegmentAnything.Models;
+using SegmentAnything.Preprocessing;
 
 namespace SegmentAnything;
 
@@ -15,6 +16,7 @@ public sealed class ImageEncoder : IDisposable
     private readonly EncoderContract _contract;
     private readonly long[] _inputShape;
     private readonly (float[] Mean, float[] Std, float[] Padding) _preprocessing;
+    private readonly int _threads;
     private readonly UseGate _gate = new();
 
     /// <summary>Loads the image encoder of a model.</summary>
@@ -36,6 +38,7 @@ public sealed class ImageEncoder : IDisposable
         _variant = variant;
         options ??= SamOptions.Default;
         ExecutionOptions execution = options.Execution;
+        _threads = execution.Threads;
         EncoderSource source = EncoderSource.Of(files, variant, execution, options.EncoderPrecision);
         Fingerprint = source.Fingerprint;
         string name = $"the image encoder of {variant.Name}";
@@ -102,7 +105,9 @@ public sealed class ImageEncoder : IDisposable
 
         int size = _variant.ImageSize;
         using MemoryOwner<float> input = MemoryOwner<float>.Allocate(3 * size * size);
-        ImageKernels.Preprocess(image, size, _preprocessing.Mean, _preprocessing.Std, input.Span, _preprocessing.Padding);
+        EncoderInput.Write(
+            image, new LongestSideTransform(image.Size, size).ResizedSize, size, _preprocessing.Mean, _preprocessing.Std, input.Span, _threads,
+            _preprocessing.Padding);
         cancellationToken.ThrowIfCancellationRequested();
 
         int channels = _variant.EmbeddingChannels;

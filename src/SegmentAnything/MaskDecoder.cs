@@ -2,7 +2,7 @@ using CommunityToolkit.HighPerformance.Buffers;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Decoding;
 using SegmentAnything.Execution;
-using SegmentAnything.Kernels;
+using SegmentAnything.Masks;
 
 namespace SegmentAnything;
 
@@ -53,6 +53,9 @@ public sealed class MaskDecoder : IDisposable
 
     /// <summary>The execution provider that runs it.</summary>
     public ExecutionProvider Provider { get; }
+
+    /// <summary>Threads that work on a prompt, the caller's included.</summary>
+    internal int Threads => _splitter.Threads;
 
     /// <summary>The side of the low-resolution logits: 256.</summary>
     public int LowResSize => 4 * _variant.EmbeddingGrid;

@@ -1,7 +1,7 @@
 using BenchmarkDotNet.Attributes;
 using SegmentAnything.Benchmarks.Columns;
 using SegmentAnything.Geometry;
-using SegmentAnything.Kernels;
+using SegmentAnything.Masks;
 using SegmentAnything.Rle;
 
 namespace SegmentAnything.Benchmarks.Kernels;

@@ -1,6 +1,6 @@
 using SegmentAnything.Rle;
 
-namespace SegmentAnything.Kernels;
+namespace SegmentAnything.Masks;
 
 /// <summary>What is known of a mask after its logits were resized and cut.</summary>
 /// <param name="Mask">Where the resized logits are above the cut-off, at source size.</param>
