@@ -1,8 +1,6 @@
 using Google.Protobuf;
 using SegmentAnything.Graphs;
 using SegmentAnything.Graphs.Onnx;
-using SegmentAnything.Tests.Graphs;
-using SegmentAnything.Tests.Models;
 using SegmentAnything.TestSupport;
 
 namespace SegmentAnything.Tests;

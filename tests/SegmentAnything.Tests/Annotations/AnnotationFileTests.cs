@@ -1,8 +1,8 @@
 using System.Text;
 using System.Text.Json;
 using SegmentAnything.Rle;
-using SegmentAnything.Tests.Decoding;
 using SegmentAnything.TestSupport;
+using SegmentAnything.Tests.Decoding;
 
 namespace SegmentAnything.Tests.Annotations;
 

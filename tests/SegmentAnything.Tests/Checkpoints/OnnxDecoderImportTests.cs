@@ -2,7 +2,6 @@ using Google.Protobuf;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Graphs;
 using SegmentAnything.Graphs.Onnx;
-using SegmentAnything.Tests.Pipeline;
 
 namespace SegmentAnything.Tests.Checkpoints;
 

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using SegmentAnything.Geometry;
-using SegmentAnything.Tests.Kernels;
 
 namespace SegmentAnything.Tests.Geometry;
 

@@ -4,7 +4,6 @@ using Microsoft.ML.OnnxRuntime;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Graphs;
 using SegmentAnything.Models;
-using SegmentAnything.Tests.Graphs;
 using SegmentAnything.TestSupport;
 
 namespace SegmentAnything.Tests.Models;

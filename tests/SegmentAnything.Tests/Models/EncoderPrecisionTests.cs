@@ -1,7 +1,6 @@
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Graphs;
 using SegmentAnything.Models;
-using SegmentAnything.Tests.Pipeline;
 using SegmentAnything.TestSupport;
 
 namespace SegmentAnything.Tests.Models;

@@ -1,7 +1,7 @@
 using SegmentAnything.Imaging;
 using SegmentAnything.TestSupport;
 
-namespace SegmentAnything.ModelTests.Cli;
+namespace SegmentAnything.Cli.Tests;
 
 public sealed class DemoCommandTests
 {

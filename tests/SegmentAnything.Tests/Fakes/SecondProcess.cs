@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Reflection;
 
-namespace SegmentAnything.Tests;
+namespace SegmentAnything.Tests.Fakes;
 
 /// <summary>Starts this test program a second time, to run one test that is marked as explicit.</summary>
 internal static class SecondProcess

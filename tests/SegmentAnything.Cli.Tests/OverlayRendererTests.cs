@@ -1,8 +1,7 @@
-using SegmentAnything.Cli;
 using SegmentAnything.Imaging;
 using SegmentAnything.Rle;
 
-namespace SegmentAnything.ModelTests.Cli;
+namespace SegmentAnything.Cli.Tests;
 
 public sealed class OverlayRendererTests
 {

@@ -2,7 +2,7 @@ using Microsoft.ML.OnnxRuntime;
 using SegmentAnything.Graphs;
 using SegmentAnything.Models;
 
-namespace SegmentAnything.Tests.Graphs;
+namespace SegmentAnything.Tests.References;
 
 /// <summary>Runs an encoder graph once.</summary>
 internal static class EncoderRunner

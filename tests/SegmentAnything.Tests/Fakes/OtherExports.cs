@@ -4,7 +4,7 @@ using SegmentAnything.Graphs;
 using SegmentAnything.Graphs.Onnx;
 using DataType = SegmentAnything.Graphs.Onnx.TensorProto.Types.DataType;
 
-namespace SegmentAnything.Tests.Models;
+namespace SegmentAnything.Tests.Fakes;
 
 /// <summary>Files of other exporters' layouts, with the weights of a tiny SAM: whole graphs, which ONNX Runtime runs.</summary>
 internal static class OtherExports

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 using System.Text.Json;
 using SegmentAnything.TestSupport;
 
-namespace SegmentAnything.Tests.Kernels;
+namespace SegmentAnything.Tests.References;
 
 /// <summary>Reads reference data: JSON beside raw little-endian arrays.</summary>
 internal static class GoldenJson

@@ -1,6 +1,4 @@
-using SegmentAnything.Cli;
-
-namespace SegmentAnything.ModelTests.Cli;
+namespace SegmentAnything.Cli.Tests;
 
 /// <summary>One command line, run inside the test's process: what it wrote and how it ended.</summary>
 internal sealed record ToolRun(int Status, string Output, string Error)

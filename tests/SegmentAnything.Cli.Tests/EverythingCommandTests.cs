@@ -1,9 +1,10 @@
 using System.Text;
 using SegmentAnything.Imaging;
+using SegmentAnything.ModelTests;
 using SegmentAnything.Rle;
 using SegmentAnything.TestSupport;
 
-namespace SegmentAnything.ModelTests.Cli;
+namespace SegmentAnything.Cli.Tests;
 
 public sealed class EverythingCommandTests : IDisposable
 {

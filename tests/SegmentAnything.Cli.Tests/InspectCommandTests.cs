@@ -1,6 +1,7 @@
+using SegmentAnything.ModelTests;
 using SegmentAnything.TestSupport;
 
-namespace SegmentAnything.ModelTests.Cli;
+namespace SegmentAnything.Cli.Tests;
 
 public sealed class InspectCommandTests : IDisposable
 {

@@ -3,7 +3,7 @@ using SegmentAnything.Imaging;
 using SegmentAnything.Rle;
 using SegmentAnything.TestSupport;
 
-namespace SegmentAnything.ModelTests.Cli;
+namespace SegmentAnything.Cli.Tests;
 
 public sealed class SegmentCommandTests : IDisposable
 {

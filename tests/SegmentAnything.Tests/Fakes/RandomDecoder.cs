@@ -1,6 +1,6 @@
 using SegmentAnything.Checkpoints;
 
-namespace SegmentAnything.Tests.Decoding;
+namespace SegmentAnything.Tests.Fakes;
 
 /// <summary>Random weights with the official names and shapes of SAM's prompt encoder and mask decoder, of any size.</summary>
 internal static class RandomDecoder

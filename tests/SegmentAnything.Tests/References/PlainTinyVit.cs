@@ -1,7 +1,7 @@
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Graphs;
 
-namespace SegmentAnything.Tests.Graphs;
+namespace SegmentAnything.Tests.References;
 
 /// <summary>
 /// MobileSAM's encoder in plain loops and double precision, as the official code orders its steps: batch normalisation

@@ -1,7 +1,8 @@
+using SegmentAnything.ModelTests;
 using SegmentAnything.Rle;
 using SegmentAnything.TestSupport;
 
-namespace SegmentAnything.ModelTests.Cli;
+namespace SegmentAnything.Cli.Tests;
 
 [Collection(MobileSamCollection.Name)]
 public sealed class ConvertCommandTests(MobileSam fixture) : IDisposable

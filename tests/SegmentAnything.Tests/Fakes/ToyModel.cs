@@ -3,9 +3,8 @@ using Google.Protobuf;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Graphs;
 using SegmentAnything.Graphs.Onnx;
-using SegmentAnything.Tests.Decoding;
 
-namespace SegmentAnything.Tests.Pipeline;
+namespace SegmentAnything.Tests.Fakes;
 
 /// <summary>
 /// A model of kilobytes with random weights and the real contract: an encoder that averages patches, and a decoder file

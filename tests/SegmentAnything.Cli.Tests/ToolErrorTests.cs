@@ -2,7 +2,7 @@ using System.Diagnostics;
 using SegmentAnything.Imaging;
 using SegmentAnything.TestSupport;
 
-namespace SegmentAnything.ModelTests.Cli;
+namespace SegmentAnything.Cli.Tests;
 
 /// <summary>What the tool says when it cannot do what is asked: none of this needs weights.</summary>
 public sealed class ToolErrorTests : IDisposable
@@ -34,6 +34,7 @@ public sealed class ToolErrorTests : IDisposable
     [Theory]
     [InlineData("--model", "no-such-model", 1)]
     [InlineData("--provider", "cpu:many", 2)]
+    [InlineData("--provider", "cpu:9999", 2)]
     [InlineData("--provider", ":1", 2)]
     public async Task Option_OfUnknownValue_IsAnErrorThatRepeatsTheValue(string option, string value, int status)
     {

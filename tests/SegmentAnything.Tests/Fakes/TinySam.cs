@@ -1,10 +1,8 @@
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Graphs;
-using SegmentAnything.Tests.Decoding;
-using SegmentAnything.Tests.Graphs;
 using SegmentAnything.TestSupport;
 
-namespace SegmentAnything.Tests.Models;
+namespace SegmentAnything.Tests.Fakes;
 
 /// <summary>A whole SAM with random weights, small enough to be built in a test.</summary>
 internal static class TinySam

@@ -2,7 +2,7 @@ using Microsoft.ML.OnnxRuntime;
 using SegmentAnything.Execution;
 using SegmentAnything.Graphs;
 
-namespace SegmentAnything.Tests.Execution;
+namespace SegmentAnything.Tests.Fakes;
 
 /// <summary>Graphs of a few nodes, and how to run them.</summary>
 internal static class TinyGraphs

@@ -1,6 +1,6 @@
 using SegmentAnything.Checkpoints;
 
-namespace SegmentAnything.Tests.Decoding;
+namespace SegmentAnything.Tests.References;
 
 /// <summary>
 /// SAM's mask decoder in double precision, step by step as the published modules state it (transformer, mask decoder and

@@ -1,10 +1,10 @@
 using System.Text.Json;
 using SegmentAnything.Geometry;
-using SegmentAnything.Kernels;
+using SegmentAnything.Masks;
 using SegmentAnything.Rle;
 using SegmentAnything.TestSupport;
 
-namespace SegmentAnything.Tests.Kernels;
+namespace SegmentAnything.Tests.Masks;
 
 public class MaskUpscalerTests
 {

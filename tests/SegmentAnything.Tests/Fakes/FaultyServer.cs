@@ -4,7 +4,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 
-namespace SegmentAnything.Tests.Models;
+namespace SegmentAnything.Tests.Fakes;
 
 /// <summary>
 /// A web server on the loopback, written on bare sockets so that it can break every rule: announce one length and send

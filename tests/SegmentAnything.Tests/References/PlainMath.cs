@@ -1,4 +1,4 @@
-namespace SegmentAnything.Tests.Graphs;
+namespace SegmentAnything.Tests.References;
 
 /// <summary>What networks are made of, in double precision.</summary>
 internal static class PlainMath
