@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
+using System.Numerics.Tensors;
 using Microsoft.ML.OnnxRuntime;
+using Microsoft.ML.OnnxRuntime.Tensors;
 
 namespace SegmentAnything.Execution;
 
@@ -89,6 +91,16 @@ internal sealed class ModelSession : IDisposable
             GC.KeepAlive(inputValues);
             GC.KeepAlive(outputValues);
         }
+    }
+
+    /// <summary>Runs a model of one input and one output on floats in unmanaged memory.</summary>
+    public unsafe void Run(string input, long[] inputShape, float* source, string output, long[] outputShape, float* result)
+    {
+        using OrtValue from = Over(inputShape, source), to = Over(outputShape, result);
+        Run([(input, from)], [(output, to)]);
+
+        static OrtValue Over(long[] shape, float* memory) => OrtValue.CreateTensorValueWithData(
+            OrtMemoryInfo.DefaultInstance, TensorElementType.Float, shape, (nint)memory, TensorPrimitives.Product<long>(shape) * sizeof(float));
     }
 
     /// <summary>Lets no further run begin, waits for those under way, then releases the model. Safe to call twice.</summary>
