@@ -14,7 +14,7 @@ namespace SegmentAnything;
 /// MaskPrediction masks = sam.Predict(photo, Prompt.Point(500, 375));
 /// </code>
 /// </remarks>
-public sealed class SamModel : IDisposable
+public sealed class SamModel : ISegmenter
 {
     private SamModel(OpenedModel opened, SamOptions options)
     {

@@ -66,8 +66,27 @@ internal sealed class ModelSession : IDisposable
         ReadOnlySpan<(string Name, OrtValue Value)> outputs,
         CancellationToken cancellationToken = default)
     {
-        (string[] inputNames, OrtValue[] inputValues) = Split(inputs);
         (string[] outputNames, OrtValue[] outputValues) = Split(outputs);
+        Run(inputs, outputNames, outputValues, cancellationToken)?.Dispose();
+    }
+
+    /// <summary>Runs the model once, into memory that ONNX Runtime allocates. Safe to call from several threads.</summary>
+    /// <param name="inputs">A value for every input, by name.</param>
+    /// <param name="outputs">The names of the outputs that are wanted.</param>
+    /// <param name="cancellationToken">Stops the run after the operator under way.</param>
+    /// <returns>One value an output, in their order.</returns>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <exception cref="ObjectDisposedException">The session was disposed.</exception>
+    /// <exception cref="OnnxRuntimeException">A name, type or shape is not the model's, or an operator failed.</exception>
+    public IDisposableReadOnlyCollection<OrtValue> Run(
+        ReadOnlySpan<(string Name, OrtValue Value)> inputs, string[] outputs, CancellationToken cancellationToken) =>
+        Run(inputs, outputs, null, cancellationToken)!;
+
+    // Into values of the caller; or, if there are none, into new ones.
+    private IDisposableReadOnlyCollection<OrtValue>? Run(
+        ReadOnlySpan<(string Name, OrtValue Value)> inputs, string[] outputNames, OrtValue[]? outputValues, CancellationToken cancellationToken)
+    {
+        (string[] inputNames, OrtValue[] inputValues) = Split(inputs);
         cancellationToken.ThrowIfCancellationRequested();
         using UseGate.Use use = _gate.Enter(this);
         _device?.Wait(cancellationToken);
@@ -77,7 +96,9 @@ internal sealed class ModelSession : IDisposable
             using var runOptions = new RunOptions();
             using CancellationTokenRegistration registration = cancellationToken.UnsafeRegister(
                 static options => ((RunOptions)options!).Terminate = true, runOptions);
+            if (outputValues is null) return _session.Run(runOptions, inputNames, inputValues, outputNames);
             _session.Run(runOptions, inputNames, inputValues, outputNames, outputValues);
+            return null;
         }
         catch (OnnxRuntimeException e) when (cancellationToken.IsCancellationRequested)
         {
