@@ -17,7 +17,7 @@ internal sealed class EdgeSamFamily : ModelFamily
     {
         if (!RepVitLayout.Fits(weights) || !RepVitLayout.IsFused(weights)) return null;
         RepVitLayout encoder = RepVitLayout.Of(weights, specification?.ImageSize ?? RepVitLayout.DefaultImageSize);
-        CheckpointShapes.Check(weights, encoder.Tensors());
+        CheckpointShapes.CheckAll(weights, RepVitLayout.Prefix, encoder.Tensors());
         return EdgeSamModel.Of(weights, encoder);
     }
 }

@@ -17,7 +17,7 @@ internal sealed class EfficientSamFamily : ModelFamily
         if (!EfficientSamLayout.Fits(weights)) return null;
         EfficientSamLayout encoder = EfficientSamLayout.Of(
             weights, specification?.ImageSize ?? EfficientSamLayout.DefaultImageSize, specification?.Heads ?? 0);
-        CheckpointShapes.Check(weights, encoder.Tensors());
+        CheckpointShapes.CheckAll(weights, EfficientSamLayout.Prefix, encoder.Tensors());
         EfficientSamDecoderLayout decoder = EfficientSamDecoderLayout.Of(weights);
         return encoder.OutputChannels == decoder.Channels
             ? new EfficientSamModel(encoder, decoder) { Weights = weights }

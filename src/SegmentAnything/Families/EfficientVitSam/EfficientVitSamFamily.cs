@@ -16,7 +16,7 @@ internal sealed class EfficientVitSamFamily : ModelFamily
     {
         if (!EfficientVitLayout.Fits(weights)) return null;
         EfficientVitLayout encoder = EfficientVitLayout.Of(weights, specification?.ImageSize ?? EfficientVitLayout.DefaultFrameSize);
-        CheckpointShapes.Check(weights, encoder.Tensors());
+        CheckpointShapes.CheckAll(weights, EfficientVitLayout.Prefix, encoder.Tensors());
         return EfficientVitSamModel.Of(weights, encoder);
     }
 }
