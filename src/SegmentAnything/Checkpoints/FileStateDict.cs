@@ -172,7 +172,7 @@ internal sealed class FileStateDict : StateDict
 
     public override IReadOnlyDictionary<string, TensorInfo> Tensors => _tensors;
 
-    protected override void ReadCore(TensorInfo tensor, Span<float> destination)
+    protected internal override void ReadCore(TensorInfo tensor, Span<float> destination)
     {
         TensorLocation location = _locations[tensor.Name];
         location.Storage.Check(_source);

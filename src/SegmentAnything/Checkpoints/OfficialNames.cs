@@ -11,6 +11,7 @@ internal static class OfficialNames
     {
         string prefix = Prefix(names);
         string[] bare = [.. names.Select(name => prefix.Length > 0 && name.StartsWith(prefix, StringComparison.Ordinal) ? name[prefix.Length..] : name)];
+        if (Families.Sam2.Sam2Names.Are(bare)) return bare;
         return HuggingFaceNames.AreHuggingFace(bare) ? HuggingFaceNames.ToOfficial(bare) : bare;
     }
 
