@@ -1,5 +1,7 @@
+using System.Collections.Immutable;
 using CommunityToolkit.HighPerformance.Buffers;
 using SegmentAnything.Execution;
+using SegmentAnything.Families;
 using SegmentAnything.Kernels;
 using SegmentAnything.Models;
 
@@ -12,9 +14,12 @@ public sealed class ImageEncoder : IDisposable
     private readonly ModelSession? _session;
     private readonly PartedEncoder? _parts;
     private readonly SamVariant _variant;
+    private readonly ModelFrame _frame;
+    private readonly ImmutableArray<FeatureMapShape> _maps;
     private readonly EncoderContract _contract;
     private readonly long[] _inputShape;
     private readonly (float[] Mean, float[] Std, float[] Padding) _preprocessing;
+    private readonly int _threads;
     private readonly UseGate _gate = new();
 
     /// <summary>Loads the image encoder of a model.</summary>
@@ -30,13 +35,22 @@ public sealed class ImageEncoder : IDisposable
     /// No execution provider of the list works, or the first is not the CPU where <see cref="EncoderPrecision.Int8"/> is asked for.
     /// </exception>
     public ImageEncoder(SamVariant variant, ModelFiles files, SamOptions? options = null)
+        : this(OpenedModel.Open(variant, files, options?.Specification), options ?? SamOptions.Default, disposeOpened: true)
     {
-        ArgumentNullException.ThrowIfNull(variant);
-        ArgumentNullException.ThrowIfNull(files);
-        _variant = variant;
-        options ??= SamOptions.Default;
+    }
+
+    /// <summary>Loads the image encoder of a model that was opened.</summary>
+    internal ImageEncoder(OpenedModel opened, SamOptions options, bool disposeOpened = false)
+    {
+        using IDisposable? disposedAfterwards = disposeOpened ? opened : null;
+        SamVariant variant = _variant = opened.Variant;
+        _frame = opened.Frame;
+        _maps = opened.HasModel
+            ? opened.Model.Features
+            : [new FeatureMapShape(FeatureMapShape.Embedding, variant.EmbeddingChannels, variant.EmbeddingGrid)];
         ExecutionOptions execution = options.Execution;
-        EncoderSource source = EncoderSource.Of(files, variant, execution, options.EncoderPrecision);
+        _threads = execution.Threads;
+        EncoderSource source = EncoderSource.Of(opened, execution, options.EncoderPrecision);
         Fingerprint = source.Fingerprint;
         string name = $"the image encoder of {variant.Name}";
         if (source.Parted is { } parted)
@@ -55,8 +69,8 @@ public sealed class ImageEncoder : IDisposable
 
         try
         {
-            _contract ??= EncoderContract.Of(_session!, source.Model, variant);
-            _inputShape = [.. _contract.InputShape(variant.ImageSize)];
+            _contract ??= EncoderContract.Of(_session!, source.Model, variant, _frame, _maps);
+            _inputShape = [.. _contract.InputShape(_frame.EncoderSide)];
             _preprocessing = _contract.Preprocessing(variant);
         }
         catch
@@ -82,8 +96,8 @@ public sealed class ImageEncoder : IDisposable
     /// </param>
     /// <param name="cancellationToken">Stops the work soon.</param>
     /// <returns>
-    /// An embedding of shape channels x rows x columns (256 x 64 x 64), row-major, in pooled memory that the caller
-    /// disposes. It remembers the source size, in pixels.
+    /// The model's maps, of which the first is the embedding, of shape channels x rows x columns (256 x 64 x 64), row-major, in
+    /// pooled memory that the caller disposes. They remember the source size, in pixels.
     /// </returns>
     /// <exception cref="ArgumentException">The image is the default value, without memory.</exception>
     /// <exception cref="ObjectDisposedException">The encoder was disposed.</exception>
@@ -100,14 +114,21 @@ public sealed class ImageEncoder : IDisposable
         if (image.Width == 0) throw new ArgumentException("The image is empty: make it with one of PixelBuffer's methods.", nameof(image));
         cancellationToken.ThrowIfCancellationRequested();
 
-        int size = _variant.ImageSize;
+        int size = _frame.EncoderSide;
         using MemoryOwner<float> input = MemoryOwner<float>.Allocate(3 * size * size);
-        ImageKernels.Preprocess(image, size, _preprocessing.Mean, _preprocessing.Std, input.Span, _preprocessing.Padding);
+        if (_frame.Resize == PictureResize.Floats)
+        {
+            ImageKernels.PreprocessFloat(
+                image, size, size, Array.ConvertAll(_preprocessing.Mean, ToUnit), Array.ConvertAll(_preprocessing.Std, ToUnit), input.Span, _threads);
+        }
+        else
+        {
+            ImageKernels.Preprocess(image, new ImageFrame(image.Size, size, _frame.Fit), _preprocessing.Mean, _preprocessing.Std, input.Span, _preprocessing.Padding);
+        }
+
         cancellationToken.ThrowIfCancellationRequested();
 
-        int channels = _variant.EmbeddingChannels;
-        int grid = _variant.EmbeddingGrid;
-        MemoryOwner<float> values = MemoryOwner<float>.Allocate(channels * grid * grid);
+        MemoryOwner<float> values = MemoryOwner<float>.Allocate(_maps.Sum(map => map.Length));
         try
         {
             if (_parts is not null)
@@ -119,11 +140,18 @@ public sealed class ImageEncoder : IDisposable
                 using TensorList inputs = new();
                 AddPicture(inputs, input.Memory);
                 using TensorList outputs = new();
-                outputs.Add(_contract.OutputName, values.Memory, 1, channels, grid, grid);
+                int start = 0;
+                foreach (FeatureMapShape map in _maps)
+                {
+                    string name = map.Name == FeatureMapShape.Embedding ? _contract.OutputName : map.Name;
+                    outputs.Add(name, values.Memory[start..], 1, map.Channels, map.Side, map.Side);
+                    start += map.Length;
+                }
+
                 _session!.Run(inputs.AsSpan(), outputs.AsSpan(), cancellationToken);
             }
 
-            return new ImageEmbedding(values, channels, grid, size, image.Size, _variant.Name, Fingerprint);
+            return new ImageEmbedding(values, _maps, _frame.Of(image.Size), _variant.Name, Fingerprint);
         }
         catch
         {
@@ -151,6 +179,9 @@ public sealed class ImageEncoder : IDisposable
             return Encode(new PixelBuffer(memory.Memory, width, height, format, stride), cancellationToken);
         }
     }
+
+    // From 0 to 255 to 0 to 1. Rounded, so that the published numbers, which have three digits, are the nearest floats.
+    private static float ToUnit(float value) => (float)Math.Round(value / 255.0, 6);
 
     // Planes of floats are what nearly every encoder takes. The others are a copy away, which is nothing beside the network.
     private void AddPicture(TensorList inputs, Memory<float> planar)

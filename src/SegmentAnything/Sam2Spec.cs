@@ -10,7 +10,7 @@ namespace SegmentAnything;
 /// The encoder is Hiera: four stages on grids of a quarter, an eighth, a sixteenth and a thirty-second of the input's side,
 /// each twice as wide as the one before. Source: SAM 2, sam2/configs and modeling/backbones/hieradet.py.
 /// </remarks>
-internal sealed record Sam2Spec
+public sealed record Sam2Spec : ModelSpecification
 {
     /// <summary>SAM 2 and 2.1, tiny.</summary>
     public static Sam2Spec Tiny { get; } = new() { EmbedWidth = 96, Heads = 1, BlocksPerStage = [1, 2, 7, 2], GlobalBlocks = [5, 7, 9] };

@@ -1,6 +1,5 @@
 using CommunityToolkit.HighPerformance.Buffers;
-using SegmentAnything.Checkpoints;
-using SegmentAnything.Decoding;
+using SegmentAnything.Families;
 using SegmentAnything.Models;
 
 namespace SegmentAnything;
@@ -17,26 +16,33 @@ namespace SegmentAnything;
 /// </remarks>
 public sealed class SamModel : IDisposable
 {
-    private SamModel(SamVariant variant, ModelFiles files, SamOptions options)
+    private SamModel(OpenedModel opened, SamOptions options)
     {
-        Variant = variant;
-        StateDict weights = DecoderSource.Read(variant, files);
-        PromptEncoder = new PromptEncoder(variant, weights, options);
-        Decoder = new MaskDecoder(variant, weights, options);
-        try
+        using (opened)
         {
-            Encoder = new ImageEncoder(variant, files, options);
-        }
-        catch
-        {
-            Decoder.Dispose();
-            PromptEncoder.Dispose();
-            throw;
+            FamilyModel model = opened.Model;
+            Variant = opened.Variant;
+            AutomaticDefaults = model.AutomaticDefaults;
+            PromptEncoder = new PromptEncoder(model, options);
+            Decoder = new MaskDecoder(Variant, model, options);
+            try
+            {
+                Encoder = new ImageEncoder(opened, options);
+            }
+            catch
+            {
+                Decoder.Dispose();
+                PromptEncoder.Dispose();
+                throw;
+            }
         }
     }
 
     /// <summary>Which model it is.</summary>
     public SamVariant Variant { get; }
+
+    /// <summary>What it can be prompted with, and what it gives.</summary>
+    public ModelCapabilities Capabilities => PromptEncoder.Capabilities;
 
     /// <summary>Pixels to embedding.</summary>
     public ImageEncoder Encoder { get; }
@@ -46,6 +52,9 @@ public sealed class SamModel : IDisposable
 
     /// <summary>Embedding and tokens to masks.</summary>
     public MaskDecoder Decoder { get; }
+
+    /// <summary>How automatic masks are looked for where the caller does not say: the family's own settings.</summary>
+    internal AutomaticMaskOptions AutomaticDefaults { get; }
 
     /// <summary>Loads a model whose files are in the model store.</summary>
     /// <param name="variant">One of <see cref="SamModels"/>.</param>
@@ -76,18 +85,8 @@ public sealed class SamModel : IDisposable
     public static SamModel Load(string nameOrPath, SamOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(nameOrPath);
-        if (Directory.Exists(nameOrPath))
-        {
-            (SamVariant variant, ModelFiles files) = ModelRecognition.OfFolder(nameOrPath);
-            return Load(variant, files, options);
-        }
-
-        if (File.Exists(nameOrPath))
-        {
-            (SamVariant variant, ModelFiles files) = ModelRecognition.OfCheckpoint(nameOrPath);
-            return Load(variant, files, options);
-        }
-
+        if (Directory.Exists(nameOrPath)) return new SamModel(OpenedModel.OfFolder(nameOrPath), options ?? SamOptions.Default);
+        if (File.Exists(nameOrPath)) return new SamModel(OpenedModel.OfCheckpoint(nameOrPath, options?.Specification), options ?? SamOptions.Default);
         return SamModels.Find(nameOrPath) is { } published
             ? Load(published, options)
             : throw new ModelNotFoundException(
@@ -107,7 +106,7 @@ public sealed class SamModel : IDisposable
     {
         ArgumentNullException.ThrowIfNull(variant);
         ArgumentNullException.ThrowIfNull(files);
-        return new SamModel(variant, files, options ?? SamOptions.Default);
+        return new SamModel(OpenedModel.Open(variant, files, options?.Specification), options ?? SamOptions.Default);
     }
 
     /// <summary>Computes the embedding of one image. See <see cref="ImageEncoder.Encode(PixelBuffer, CancellationToken)"/>.</summary>

@@ -5,6 +5,9 @@ namespace SegmentAnything;
 /// <summary>How a model is run.</summary>
 public sealed record SamOptions
 {
+    private readonly long _preparedImageBudget = 256L << 20;
+    private readonly int _largestFilledHole, _largestRemovedSprinkle;
+
     /// <summary>The CPU, all cores, our own decoder kernels.</summary>
     public static SamOptions Default { get; } = new();
 
@@ -13,6 +16,57 @@ public sealed record SamOptions
 
     /// <summary>What decodes masks. Default: <see cref="DecoderBackend.Auto"/>.</summary>
     public DecoderBackend Decoder { get; init; } = DecoderBackend.Auto;
+
+    /// <summary>
+    /// Bytes that the mask decoder may keep of the images that it was prompted for, so that their next prompts start at once:
+    /// some 28 MB an image, which would otherwise be computed again. The image that was used longest ago goes first; what was
+    /// kept of an embedding goes when the embedding is disposed. Default: 256 MB.
+    /// </summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is negative.</exception>
+    public long PreparedImageBudget
+    {
+        get => _preparedImageBudget;
+        init
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(value);
+            _preparedImageBudget = value;
+        }
+    }
+
+    /// <summary>
+    /// What the checkpoint's weights do not show. Default: null, which looks it up among the published models; a model of
+    /// other sizes whose weights do not show everything cannot be loaded without.
+    /// </summary>
+    public ModelSpecification? Specification { get; init; }
+
+    /// <summary>
+    /// Regions of background of at most so many values of the low-resolution logits are filled before a predicted mask is made
+    /// of them: of 256 x 256. Default: 0, none.
+    /// </summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is negative.</exception>
+    /// <remarks>Source: SAM 2, sam2_image_predictor.py (max_hole_area).</remarks>
+    public int LargestFilledHole
+    {
+        get => _largestFilledHole;
+        init
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(value);
+            _largestFilledHole = value;
+        }
+    }
+
+    /// <summary>The same for regions of mask, which are removed. Default: 0, none.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is negative.</exception>
+    /// <remarks>Source: SAM 2, sam2_image_predictor.py (max_sprinkle_area).</remarks>
+    public int LargestRemovedSprinkle
+    {
+        get => _largestRemovedSprinkle;
+        init
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(value);
+            _largestRemovedSprinkle = value;
+        }
+    }
 
     /// <summary>What the image encoder computes in. Default: <see cref="EncoderPrecision.Float32"/>.</summary>
     public EncoderPrecision EncoderPrecision { get; init; } = EncoderPrecision.Float32;

@@ -1,6 +1,6 @@
 using Google.Protobuf;
 using SegmentAnything.Graphs;
-using SegmentAnything.Graphs.Onnx;
+using SegmentAnything.Onnx;
 using SegmentAnything.Tests.Graphs;
 using SegmentAnything.Tests.Models;
 using SegmentAnything.TestSupport;

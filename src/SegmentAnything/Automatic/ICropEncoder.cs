@@ -1,3 +1,5 @@
+using CommunityToolkit.HighPerformance.Buffers;
+
 namespace SegmentAnything.Automatic;
 
 /// <summary>What the automatic generator needs of a model: it encodes crops.</summary>
@@ -36,6 +38,13 @@ internal interface IEncodedCrop : IDisposable
     /// <param name="cancellationToken">Stops the work soon.</param>
     void Decode(
         ReadOnlySpan<(double X, double Y)> points, float leastPredictedIou, Span<float> logits, Span<float> predictedIou, CancellationToken cancellationToken);
+
+    /// <summary>Decodes a point together with a mask that it gave, into the single mask of both.</summary>
+    /// <param name="point">In pixels of the crop.</param>
+    /// <param name="logits">side x side values of the mask, which those of the single mask take the place of.</param>
+    /// <param name="cancellationToken">Stops the work soon.</param>
+    /// <returns>The predicted IoU.</returns>
+    float Refine((double X, double Y) point, Span<float> logits, CancellationToken cancellationToken);
 }
 
 /// <summary>The real model.</summary>
@@ -46,12 +55,9 @@ internal sealed class ModelCropEncoder(ImageEncoder imageEncoder, PromptEncoder 
 
     private sealed class EncodedCrop(ImageEmbedding embedding, PromptEncoder promptEncoder, MaskDecoder maskDecoder) : IEncodedCrop
     {
-        // One foreground point and its padding.
-        private const int TokensPerPoint = 2;
-
         private float[] _tokens = [];
 
-        public int MasksPerPoint => 3;
+        public int MasksPerPoint { get; } = maskDecoder.MasksOf(MaskSelection.Multiple);
 
         public int LowResSize => maskDecoder.LowResSize;
 
@@ -61,19 +67,32 @@ internal sealed class ModelCropEncoder(ImageEncoder imageEncoder, PromptEncoder 
 
         public int EmbeddingChannels => embedding.Channels;
 
-        public Kernels.MaskUpscaler Upscaler => embedding.Upscaler;
+        public Kernels.MaskUpscaler Upscaler { get; } = maskDecoder.UpscalerOf(embedding);
 
         public void Decode(
             ReadOnlySpan<(double X, double Y)> points, float leastPredictedIou, Span<float> logits, Span<float> predictedIou, CancellationToken cancellationToken)
         {
-            int tokenValues = TokensPerPoint * embedding.Channels;
+            int tokenValues = promptEncoder.TokensOfPoint * embedding.Channels;
             if (_tokens.Length < points.Length * tokenValues) _tokens = new float[points.Length * tokenValues];
             for (int i = 0; i < points.Length; i++)
-                promptEncoder.WritePoint(points[i].X, points[i].Y, embedding.Transform, _tokens.AsSpan(i * tokenValues, tokenValues));
+                promptEncoder.WritePoint(points[i].X, points[i].Y, embedding.Frame, _tokens.AsSpan(i * tokenValues, tokenValues));
 
             using ImageEmbedding.Use use = embedding.Acquire();
             maskDecoder.DecodeLogits(
                 embedding, _tokens.AsSpan(0, points.Length * tokenValues), points.Length, MaskSelection.Multiple, leastPredictedIou, logits, predictedIou, cancellationToken);
+        }
+
+        public float Refine((double X, double Y) point, Span<float> logits, CancellationToken cancellationToken)
+        {
+            int tokenValues = promptEncoder.TokensOfPoint * embedding.Channels;
+            if (_tokens.Length < tokenValues) _tokens = new float[tokenValues];
+            promptEncoder.WritePoint(point.X, point.Y, embedding.Frame, _tokens.AsSpan(0, tokenValues));
+            using MemoryOwner<float> mask = MemoryOwner<float>.Allocate(logits.Length), dense = MemoryOwner<float>.Allocate(promptEncoder.DenseLength);
+            maskDecoder.LimitLogits(logits);
+            logits.CopyTo(mask.Span);
+            promptEncoder.EncodeMask(mask.Memory, dense.Memory, cancellationToken);
+            using ImageEmbedding.Use use = embedding.Acquire();
+            return maskDecoder.DecodeSingle(embedding, _tokens.AsSpan(0, tokenValues), dense.Span, logits, cancellationToken);
         }
 
         public void Dispose() => embedding.Dispose();

@@ -17,7 +17,7 @@ internal sealed class RenamedStateDict : StateDict
         foreach ((string name, Origin origin) in names)
         {
             TensorInfo stored = source.Tensors[origin.Name];
-            TensorInfo info = stored with { Name = name, Shape = origin.Row is null ? stored.Shape : [1, .. stored.Shape.AsSpan(1..)] };
+            TensorInfo info = stored with { Name = name, Shape = origin.Row is null ? stored.Shape : [1, .. stored.Shape.AsSpan()[1..]] };
             if (!_tensors.TryAdd(name, info)) throw new CheckpointException($"{source.Source}: two tensors have the same name.");
             _origins.Add(name, origin);
         }

@@ -25,8 +25,9 @@ internal static partial class ImageKernels
     /// <param name="threads">Bands of rows that are worked on at the same time, at most.</param>
     /// <remarks>
     /// value / 255 in float32, then the antialiased bilinear filter, columns first and then rows, then (value - mean) / std.
-    /// A filtered value is the first product plus the others, one after the other, each fused with its addition. Exactness:
-    /// every path and every number of threads gives the same bits.
+    /// A filtered value is the first product plus the others, one after the other: groups of four products are rounded before
+    /// they are added, those that are left are fused with their additions. That is what the compiler made of PyTorch's loop, and
+    /// what its bits depend on. Exactness: every path and every number of threads gives the same bits.
     /// Source: SAM 2, utils/transforms.py (SAM2Transforms), with the Resize of torchvision from 0.17 on.
     /// Measured by: PreprocessBenchmarks.
     /// </remarks>
@@ -64,7 +65,7 @@ internal static partial class ImageKernels
                 {
                     ReadOnlySpan<float> weights = horizontal.WeightsOf(x);
                     float sum = Fractions[row[(horizontal.First[x] * 4) + c]] * weights[0];
-                    for (int k = 1; k < weights.Length; k++) sum = MathF.FusedMultiplyAdd(Fractions[row[((horizontal.First[x] + k) * 4) + c]], weights[k], sum);
+                    for (int k = 1; k < weights.Length; k++) sum = Next(sum, Fractions[row[((horizontal.First[x] + k) * 4) + c]], weights, k);
                     narrow[(y * width) + x] = sum;
                 }
             }
@@ -75,12 +76,18 @@ internal static partial class ImageKernels
                 for (int x = 0; x < width; x++)
                 {
                     float sum = narrow[(vertical.First[y] * width) + x] * weights[0];
-                    for (int k = 1; k < weights.Length; k++) sum = MathF.FusedMultiplyAdd(narrow[((vertical.First[y] + k) * width) + x], weights[k], sum);
+                    for (int k = 1; k < weights.Length; k++) sum = Next(sum, narrow[((vertical.First[y] + k) * width) + x], weights, k);
                     planar[(((c * height) + y) * width) + x] = (sum - mean[c]) / std[c];
                 }
             }
         }
     }
+
+    // The first of so many products that is fused with its addition.
+    private static int FirstFused(int count) => 1 + ((count - 1) / 4 * 4);
+
+    private static float Next(float sum, float value, ReadOnlySpan<float> weights, int k) =>
+        k < FirstFused(weights.Length) ? sum + (value * weights[k]) : MathF.FusedMultiplyAdd(value, weights[k], sum);
 
     private static void Check(int width, int height, ReadOnlySpan<float> mean, ReadOnlySpan<float> std, Span<float> planar)
     {
@@ -106,7 +113,7 @@ internal static partial class ImageKernels
             for (int c = 0; c < 3; c++)
             {
                 float sum = pixels[c] * weights[0];
-                for (int k = 1; k < weights.Length; k++) sum = MathF.FusedMultiplyAdd(pixels[(4 * k) + c], weights[k], sum);
+                for (int k = 1; k < weights.Length; k++) sum = Next(sum, pixels[(4 * k) + c], weights, k);
                 planes[(c * table.Length) + x] = sum;
             }
         }
@@ -124,9 +131,9 @@ internal static partial class ImageKernels
             ref float pixel = ref Unsafe.Add(ref pixels, 4 * table.First[x]);
             ref float weight = ref Unsafe.Add(ref weights, x * table.Taps);
             Vector128<float> sum = Vector128.LoadUnsafe(ref pixel) * weight;
-            int count = table.Count[x];
-            for (int k = 1; k < count; k++)
-                sum = Vector128.FusedMultiplyAdd(Vector128.LoadUnsafe(ref pixel, (nuint)(4 * k)), Vector128.Create(Unsafe.Add(ref weight, k)), sum);
+            int count = table.Count[x], fused = FirstFused(count), k = 1;
+            for (; k < fused; k++) sum += Vector128.LoadUnsafe(ref pixel, (nuint)(4 * k)) * Unsafe.Add(ref weight, k);
+            for (; k < count; k++) sum = Vector128.FusedMultiplyAdd(Vector128.LoadUnsafe(ref pixel, (nuint)(4 * k)), Vector128.Create(Unsafe.Add(ref weight, k)), sum);
             Unsafe.Add(ref red, x) = sum.GetElement(0);
             Unsafe.Add(ref green, x) = sum.GetElement(1);
             Unsafe.Add(ref blue, x) = sum.GetElement(2);
@@ -160,7 +167,9 @@ internal static partial class ImageKernels
                     {
                         var result = new Span<float>(planar + ((((nint)c * height) + y) * width), width);
                         TensorPrimitives.Multiply(NarrowRow(ring, first, c), weights[0], result);
-                        for (int k = 1; k < weights.Length; k++) TensorPrimitives.FusedMultiplyAdd(NarrowRow(ring, first + k, c), weights[k], result, result);
+                        int fused = FirstFused(weights.Length), k = 1;
+                        for (; k < fused; k++) TensorPrimitives.MultiplyAdd(NarrowRow(ring, first + k, c), weights[k], result, result);
+                        for (; k < weights.Length; k++) TensorPrimitives.FusedMultiplyAdd(NarrowRow(ring, first + k, c), weights[k], result, result);
                         TensorPrimitives.Subtract(result, mean[c], result);
                         TensorPrimitives.Divide(result, std[c], result);
                     }

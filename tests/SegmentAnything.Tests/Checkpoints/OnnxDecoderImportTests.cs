@@ -1,7 +1,7 @@
 using Google.Protobuf;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Graphs;
-using SegmentAnything.Graphs.Onnx;
+using SegmentAnything.Onnx;
 using SegmentAnything.Tests.Pipeline;
 
 namespace SegmentAnything.Tests.Checkpoints;

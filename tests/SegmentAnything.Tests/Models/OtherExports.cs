@@ -1,8 +1,8 @@
 using Google.Protobuf;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Graphs;
-using SegmentAnything.Graphs.Onnx;
-using DataType = SegmentAnything.Graphs.Onnx.TensorProto.Types.DataType;
+using SegmentAnything.Onnx;
+using DataType = SegmentAnything.Onnx.TensorProto.Types.DataType;
 
 namespace SegmentAnything.Tests.Models;
 

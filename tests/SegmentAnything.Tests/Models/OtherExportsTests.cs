@@ -2,9 +2,9 @@ using Google.Protobuf;
 using Microsoft.ML.OnnxRuntime;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Graphs;
-using SegmentAnything.Graphs.Onnx;
+using SegmentAnything.Onnx;
 using SegmentAnything.TestSupport;
-using DataType = SegmentAnything.Graphs.Onnx.TensorProto.Types.DataType;
+using DataType = SegmentAnything.Onnx.TensorProto.Types.DataType;
 
 namespace SegmentAnything.Tests.Models;
 

@@ -1,4 +1,5 @@
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Decoding;
 using SegmentAnything.Graphs;
 
 namespace SegmentAnything.Families.Sam2;
@@ -11,7 +12,6 @@ namespace SegmentAnything.Families.Sam2;
 internal static class Sam2DecoderGraph
 {
     private const string ScoreToken = "mask_decoder.obj_score_token.weight";
-    private const int ScoreLayers = 3;
 
     /// <summary>
     /// The mask decoder alone:
@@ -22,11 +22,12 @@ internal static class Sam2DecoderGraph
     /// </code>
     /// </summary>
     /// <param name="weights">As <see cref="Sam2Names.View"/> names them.</param>
-    /// <param name="layout">Their sizes.</param>
-    public static GraphBuilder Build(StateDict weights, Sam2Layout layout)
+    /// <param name="layout">The sizes of the maps.</param>
+    /// <param name="decoder">The sizes of the decoder.</param>
+    public static GraphBuilder Build(StateDict weights, Sam2Layout layout, DecoderLayout decoder)
     {
         var g = new GraphBuilder("sam2_decoder");
-        var network = new PlainDecoder(g, weights, layout.Grid);
+        var network = new PlainDecoder(g, weights, decoder, layout.Grid);
         int channels = layout.Channels;
         Value embedding = g.Input("embedding", 1, channels, layout.Grid, layout.Grid);
         (Value first, Value second) = HighRes(g, layout, HieraEncoderGraph.HighRes0, HieraEncoderGraph.HighRes1);
@@ -49,11 +50,12 @@ internal static class Sam2DecoderGraph
     /// logits at the low resolution: 0 is the single mask, 1 to 3 are the multiple ones.
     /// </summary>
     /// <param name="weights">As <see cref="Sam2Names.View"/> names them.</param>
-    /// <param name="layout">Their sizes.</param>
-    public static GraphBuilder BuildExport(StateDict weights, Sam2Layout layout)
+    /// <param name="layout">The sizes of the maps.</param>
+    /// <param name="decoder">The sizes of the decoder.</param>
+    public static GraphBuilder BuildExport(StateDict weights, Sam2Layout layout, DecoderLayout decoder)
     {
         var g = new GraphBuilder("sam2_decoder");
-        var network = new PlainDecoder(g, weights, layout.Grid);
+        var network = new PlainDecoder(g, weights, decoder, layout.Grid);
         int channels = layout.Channels, side = 4 * layout.Grid;
         Value embedding = g.Input("image_embed", 1, channels, layout.Grid, layout.Grid);
         (Value first, Value second) = HighRes(g, layout, "high_res_feats_0", "high_res_feats_1");
@@ -94,6 +96,6 @@ internal static class Sam2DecoderGraph
             embedding, network.Positions(), dense, sparse, ScoreToken, PlainDecoder.IouToken, PlainDecoder.MaskTokens);
         g.Output(masks, network.Masks(queries, 2, network.Upscale(keys, first, second)), "prompts", count, side, side);
         g.Output(iou, g.Node("Sigmoid", [network.Head(queries, 1, "iou_prediction_head", network.Layout.IouLayers, count)]), "prompts", count);
-        g.Output(score, network.Head(queries, 0, "pred_obj_score_head", ScoreLayers, 1), "prompts", 1);
+        g.Output(score, network.Head(queries, 0, "pred_obj_score_head", network.Layout.ScoreLayers, 1), "prompts", 1);
     }
 }

@@ -53,7 +53,10 @@ internal sealed record Sam2Layout(
     private const string Decoder = "mask_decoder.";
     private const string ScoreHead = Decoder + "pred_obj_score_head.layers.";
     private const int Stages = 4;
-    private const int ScoreLayers = 3;
+
+    /// <summary>Layers of the head that tells whether there is an object.</summary>
+    public const int ScoreLayers = 3;
+
 
     /// <summary>The published sizes, by their names.</summary>
     public static ImmutableArray<(string Name, Sam2Spec Spec)> Published { get; } =

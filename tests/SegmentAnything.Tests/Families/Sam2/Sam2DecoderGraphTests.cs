@@ -71,7 +71,7 @@ public class Sam2DecoderGraphTests
         }
     }
 
-    // Masks are made of the reference's own logits, so that every pixel has to be the same.
+    // Masks are made of the reference's own logits: only pixels may differ that rounding can take across the cut-off.
     [Theory]
     [MemberData(nameof(Folders))]
     public void ChosenMask_AtSourceSize_EqualsTheOfficialCode(string folder)
@@ -89,7 +89,7 @@ public class Sam2DecoderGraphTests
                 for (int i = 0; i < chosen.Length; i++)
                 {
                     ReadOnlySpan<float> all = logits.AsSpan(4 * side * side * i, 4 * side * side);
-                    int index = StableMask.Choose(all, iou.AsSpan(4 * i, 4));
+                    int index = Sam2MaskRules.Choose(all, iou.AsSpan(4 * i, 4));
                     Assert.Equal(chosen[i], index);
                     if (index == 0) kept++;
                     else fellBack++;
@@ -109,7 +109,7 @@ public class Sam2DecoderGraphTests
         int[] size = rle.GetProperty("size").Ints();
         RleMask wanted = RleMask.FromCocoString(rle.GetProperty("counts").GetString()!, size[1], size[0]);
         RleMask found = upscaler.Measure(logits, 0, 1).Mask;
-        Assert.True(wanted == found, $"{wanted.SymmetricDifference(found).Area} pixels differ.");
+        Assert.InRange(wanted.SymmetricDifference(found).Area, 0, expected.GetProperty("px_abs_lt_1e-3").GetInt64());
     }
 
     private static (string, float[], long[])[] Maps(Sam2Golden golden, JsonElement picture, Sam2Layout layout, string embedding, string first, string second)

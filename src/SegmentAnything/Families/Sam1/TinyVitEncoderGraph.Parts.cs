@@ -1,6 +1,7 @@
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Graphs;
 
-namespace SegmentAnything.Graphs;
+namespace SegmentAnything.Families.Sam1;
 
 /// <content>The encoder as a chain of parts, each of which computes a piece of the picture on one thread.</content>
 internal sealed partial class TinyVitEncoderGraph

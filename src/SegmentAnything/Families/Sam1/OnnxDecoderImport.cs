@@ -1,7 +1,8 @@
+using SegmentAnything.Checkpoints;
 using SegmentAnything.Graphs;
-using SegmentAnything.Graphs.Onnx;
+using SegmentAnything.Onnx;
 
-namespace SegmentAnything.Checkpoints;
+namespace SegmentAnything.Families.Sam1;
 
 /// <summary>
 /// Gets the named weights of the prompt encoder and the mask decoder back from an ONNX file: the official export, or Hugging
@@ -27,6 +28,9 @@ internal static class OnnxDecoderImport
 
     private static readonly string[] HuggingFaceInputs = ["input_points", "image_embeddings"];
 
+    /// <summary>The inputs of both layouts, for messages.</summary>
+    public static string ExpectedInputs { get; } = $"{string.Join(", ", OfficialInputs)}, or, for Hugging Face's, {string.Join(", ", HuggingFaceInputs)}";
+
     /// <summary>Whether the model has the inputs of the official export.</summary>
     public static bool IsOfficialLayout(ModelProto model)
     {
@@ -50,8 +54,7 @@ internal static class OnnxDecoderImport
         {
             throw new CheckpointException(
                 $"{source}: not a mask decoder of the official export: its inputs are "
-                + $"{string.Join(", ", model.Graph.Input.Select(i => i.Name))}; expected {string.Join(", ", OfficialInputs)}, "
-                + $"or, for Hugging Face's, {string.Join(", ", HuggingFaceInputs)}.");
+                + $"{string.Join(", ", model.Graph.Input.Select(i => i.Name))}; expected {ExpectedInputs}.");
         }
 
         if (model.Graph.Initializer.Any(t => t.DataType is (int)TensorProto.Types.DataType.Int8 or (int)TensorProto.Types.DataType.Uint8 && t.Dims.Count == 2))
@@ -69,7 +72,7 @@ internal static class OnnxDecoderImport
         importer.TakeLabels();
         InMemoryStateDict weights = new(source, importer.Found);
         // Fails with the first weight that is missing or of another shape.
-        _ = DecoderLayout.Of(weights);
+        _ = Sam1Model.LayoutOf(weights);
         return weights;
     }
 

@@ -1,13 +1,15 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Graphs;
 
-namespace SegmentAnything.Graphs;
+namespace SegmentAnything.Families.Sam1;
 
 /// <summary>The sizes of a ViT image encoder, as its weights' shapes tell them.</summary>
 /// <param name="PatchSize">Side of a patch, in pixels.</param>
 /// <param name="Grid">Patches along each side.</param>
 /// <param name="Channels">Channels of a token.</param>
+/// <param name="AttentionChannels">Channels inside of an attention, all heads together; as many as a token has, unless some were pruned.</param>
 /// <param name="Heads">Attention heads.</param>
 /// <param name="HiddenChannels">Channels inside an MLP.</param>
 /// <param name="OutputChannels">Channels of the embedding.</param>
@@ -15,7 +17,7 @@ namespace SegmentAnything.Graphs;
 /// For each block, the side of its attention windows in tokens; <paramref name="Grid"/> where attention is global.
 /// </param>
 internal sealed record VitLayout(
-    int PatchSize, int Grid, int Channels, int Heads, int HiddenChannels, int OutputChannels, ImmutableArray<int> Windows)
+    int PatchSize, int Grid, int Channels, int AttentionChannels, int Heads, int HiddenChannels, int OutputChannels, ImmutableArray<int> Windows)
 {
     public const string Prefix = "image_encoder.";
 
@@ -24,7 +26,7 @@ internal sealed record VitLayout(
 
     public int Depth => Windows.Length;
 
-    public int HeadChannels => Channels / Heads;
+    public int HeadChannels => AttentionChannels / Heads;
 
     /// <summary>The blocks whose attention is global.</summary>
     public IEnumerable<int> GlobalBlocks => Enumerable.Range(0, Depth).Where(i => Windows[i] == Grid);
@@ -41,9 +43,9 @@ internal sealed record VitLayout(
         foreach (int window in Windows)
         {
             long side = (Grid + window - 1) / window * window;
-            sum += tokens * Channels * (4L * Channels + 2L * HiddenChannels);
+            sum += tokens * Channels * (4L * AttentionChannels + 2L * HiddenChannels);
             // Scores and weighted sums, and the two tables of relative positions.
-            sum += side * side * Channels * (2L * window * window + 2L * window);
+            sum += side * side * AttentionChannels * (2L * window * window + 2L * window);
         }
 
         return sum + tokens * OutputChannels * (Channels + 9L * OutputChannels);
@@ -69,8 +71,14 @@ internal sealed record VitLayout(
 
         var windows = ImmutableArray.CreateBuilder<int>(depth);
         int headChannels = Shape("blocks.0.attn.rel_pos_h", 2)[1];
-        if (headChannels <= 0 || channels % headChannels != 0)
-            throw new CheckpointException($"{weights.Source}: {channels} channels cannot be cut in heads of {headChannels}.");
+        ImmutableArray<int> projections = Shape("blocks.0.attn.qkv.weight", 2);
+        int inside = projections[0] / 3;
+        if (projections[0] != 3 * inside || inside <= 0 || projections[1] != channels || headChannels <= 0 || inside % headChannels != 0)
+        {
+            throw new CheckpointException(
+                $"{weights.Source}: {Prefix}blocks.0.attn.qkv.weight has shape [{string.Join(", ", projections)}] and {Prefix}blocks.0.attn.rel_pos_h {headChannels} channels; expected [3 x heads x {headChannels}, {channels}].");
+        }
+
         for (int i = 0; i < depth; i++)
         {
             // A window of n tokens has relative positions 1-n .. n-1.
@@ -85,7 +93,7 @@ internal sealed record VitLayout(
             windows.Add(window);
         }
 
-        return new VitLayout(patches[2], grid, channels, channels / headChannels,
+        return new VitLayout(patches[2], grid, channels, inside, inside / headChannels,
             Shape("blocks.0.mlp.lin1.weight", 2)[0], Shape("neck.0.weight", 4)[0], windows.MoveToImmutable());
 
         ImmutableArray<int> Shape(string name, int rank)

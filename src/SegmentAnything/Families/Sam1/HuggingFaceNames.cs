@@ -1,6 +1,7 @@
 using System.Globalization;
+using SegmentAnything.Checkpoints;
 
-namespace SegmentAnything.Checkpoints;
+namespace SegmentAnything.Families.Sam1;
 
 /// <summary>
 /// The names that SAM's weights have in Hugging Face Transformers (<c>SamModel</c>), and the official ones.
@@ -41,6 +42,14 @@ internal static class HuggingFaceNames
         || name == SharedPositions
         || name.StartsWith("mask_decoder.upscale_conv1.", StringComparison.Ordinal)
         || name.StartsWith("prompt_encoder.point_embed.", StringComparison.Ordinal));
+
+    /// <summary>The same weights under their official names.</summary>
+    public static StateDict ToOfficial(StateDict weights)
+    {
+        if (!AreHuggingFace(weights.Tensors.Keys)) return weights;
+        string[] names = [.. weights.Tensors.Keys];
+        return new RenamedStateDict(weights, ToOfficial(names).Zip(names, (official, name) => (official, new RenamedStateDict.Origin(name))));
+    }
 
     /// <summary>The official name of each tensor, in the same order.</summary>
     public static IReadOnlyList<string> ToOfficial(IReadOnlyList<string> names)

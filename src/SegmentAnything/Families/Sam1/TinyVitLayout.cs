@@ -1,7 +1,8 @@
 using System.Collections.Immutable;
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Graphs;
 
-namespace SegmentAnything.Graphs;
+namespace SegmentAnything.Families.Sam1;
 
 /// <summary>One stage of a TinyViT.</summary>
 /// <param name="Channels">Channels of a token.</param>

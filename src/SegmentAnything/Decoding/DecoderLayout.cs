@@ -1,4 +1,6 @@
-namespace SegmentAnything.Checkpoints;
+using SegmentAnything.Checkpoints;
+
+namespace SegmentAnything.Decoding;
 
 /// <summary>
 /// The sizes of a SAM prompt encoder and mask decoder, read from the shapes of its weights. Making one checks that every
@@ -28,17 +30,44 @@ internal sealed record DecoderLayout(
     /// <summary>There are weights that encode a mask prompt. Exports for points alone lack them.</summary>
     public bool TakesMasks { get; private init; }
 
-    /// <summary>Attention heads. Shapes do not tell; every published SAM has 8.</summary>
-    public const int Heads = 8;
+    /// <summary>Attention heads. Shapes do not tell: the family does.</summary>
+    public required int Heads { get; init; }
 
-    /// <summary>Layers of the two-way transformer.</summary>
-    public const int Layers = 2;
+    /// <summary>What is added to the variance in the transformer's LayerNorms. The family tells.</summary>
+    public required float NormEpsilon { get; init; }
+
+    /// <summary>Layers of the two-way transformer; 2.</summary>
+    public required int Layers { get; init; }
+
+    /// <summary>Layers of the head that tells whether there is an object at all; 0 where there is none. The family tells.</summary>
+    public int ScoreLayers { get; init; }
+
+    /// <summary>A sigmoid follows the IoU head. The family tells.</summary>
+    public bool HasSigmoidIou { get; init; }
+
+    /// <summary>The map of the image that is added after the first upscaling, before its norm; null where there is none.</summary>
+    public FeatureMapShape? AfterFirstStep { get; init; }
+
+    /// <summary>The map of the image that is added after the second upscaling, before its activation; null where there is none.</summary>
+    public FeatureMapShape? AfterSecondStep { get; init; }
+
+    /// <summary>Tokens whose outputs are read: of the IoU, of the masks, and of the object score where there is one.</summary>
+    public int OutputTokens => 1 + MaskTokens + (ScoreLayers > 0 ? 1 : 0);
+
+    /// <summary>What is added to the variance of the norms over channels, in upscaling and mask downscaling, in every family.</summary>
+    public const float ChannelNormEpsilon = 1e-6f;
+
+    /// <summary>By how much the upscaling enlarges the embedding's grid.</summary>
+    public const int Upscaling = 4;
 
     public const string Transformer = "mask_decoder.transformer.";
 
     /// <summary>Reads the sizes and checks every weight.</summary>
+    /// <param name="weights">Under SAM 1's official names.</param>
+    /// <param name="heads">Attention heads.</param>
+    /// <param name="normEpsilon">Of the transformer's LayerNorms.</param>
     /// <exception cref="CheckpointException">A weight is missing or does not fit; the message names it.</exception>
-    public static DecoderLayout Of(StateDict weights)
+    public static DecoderLayout Of(StateDict weights, int heads, float normEpsilon)
     {
         int channels = Dimension(weights, "mask_decoder.iou_token.weight", 2, 1);
         DecoderLayout layout = new(
@@ -51,6 +80,9 @@ internal sealed record DecoderLayout(
             CountLayers(weights, "mask_decoder.output_hypernetworks_mlps.0.layers."),
             CountLayers(weights, "mask_decoder.iou_prediction_head.layers."))
         {
+            Heads = heads,
+            NormEpsilon = normEpsilon,
+            Layers = CountLayers(weights, Transformer + "layers."),
             // Half of a part is a damaged file, none of it is a model without the part.
             TakesBoxes = weights.Contains("prompt_encoder.point_embeddings.2.weight") || weights.Contains("prompt_encoder.point_embeddings.3.weight"),
             TakesMasks = weights.Tensors.Keys.Any(name => name.StartsWith("prompt_encoder.mask_downscaling.", StringComparison.Ordinal)),
@@ -68,10 +100,11 @@ internal sealed record DecoderLayout(
                 $"{weights.Source}: tensor '{name}' has {shape.Length} dimensions, expected {rank}. Is this a decoder of another family?");
     }
 
+    // A layer that lacks a tensor is a layer: the check names what is missing.
     private static int CountLayers(StateDict weights, string prefix)
     {
         int count = 0;
-        while (weights.Contains($"{prefix}{count}.weight")) count++;
+        while (weights.Tensors.Keys.Any(name => name.StartsWith($"{prefix}{count}.", StringComparison.Ordinal))) count++;
         return count > 0
             ? count
             : throw new CheckpointException($"{weights.Source}: no tensor named '{prefix}0.weight'. Is this a decoder of another family?");

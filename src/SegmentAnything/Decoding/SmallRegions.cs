@@ -1,6 +1,6 @@
 using SegmentAnything.Rle;
 
-namespace SegmentAnything.Families.Sam2;
+namespace SegmentAnything.Decoding;
 
 /// <summary>Fills small holes and removes small sprinkles of low-resolution logits, before they are made a mask.</summary>
 /// <remarks>
@@ -14,7 +14,7 @@ internal static class SmallRegions
     private const float Margin = 10;
 
     /// <summary>Changes logits in place.</summary>
-    /// <param name="logits">width x height values, row-major.</param>
+    /// <param name="logits">One plane of width x height values, row-major.</param>
     /// <param name="width">Columns.</param>
     /// <param name="height">Rows.</param>
     /// <param name="cutoff">Logits above this are mask.</param>

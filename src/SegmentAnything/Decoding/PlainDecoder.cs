@@ -1,16 +1,15 @@
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Graphs;
 
-namespace SegmentAnything.Graphs;
+namespace SegmentAnything.Decoding;
 
 /// <summary>
 /// Prompt encoder and mask decoder step by step as the official modules have them. Weights are stored as the official
 /// exporter stores them: biases, norms and convolutions under their names, matrices transposed and without a name.
 /// </summary>
 /// <remarks>Source: Segment Anything, modeling/prompt_encoder.py, mask_decoder.py, transformer.py, common.py.</remarks>
-internal sealed class PlainDecoder(GraphBuilder g, StateDict weights, int grid)
+internal sealed class PlainDecoder(GraphBuilder g, StateDict weights, DecoderLayout layout, int grid)
 {
-    private const float TokenNormEpsilon = 1e-5f;
-    private const float ChannelNormEpsilon = 1e-6f;
     private const string Prompts = "prompt_encoder.";
     private const string Decoder = "mask_decoder.";
 
@@ -20,7 +19,7 @@ internal sealed class PlainDecoder(GraphBuilder g, StateDict weights, int grid)
     /// <summary>The weights of the tokens that masks come from.</summary>
     public const string MaskTokens = Decoder + "mask_tokens.weight";
 
-    public DecoderLayout Layout { get; } = DecoderLayout.Of(weights);
+    public DecoderLayout Layout => layout;
 
     private int Positioned => grid * grid;
 
@@ -88,7 +87,7 @@ internal sealed class PlainDecoder(GraphBuilder g, StateDict weights, int grid)
         Value tokens = g.Concat(1, g.Node("Expand", [output, g.Concat(0, prompts, g.Integers(count, channels))]), sparse);
 
         Value queries = tokens;
-        for (int i = 0; i < DecoderLayout.Layers; i++)
+        for (int i = 0; i < Layout.Layers; i++)
         {
             string name = $"{DecoderLayout.Transformer}layers.{i}.";
             Value asking = i == 0 ? queries : g.Add(queries, tokens);
@@ -139,13 +138,13 @@ internal sealed class PlainDecoder(GraphBuilder g, StateDict weights, int grid)
 
     private Value Attention(Value asking, Value asked, Value values, string name)
     {
-        int channels = weights.ShapeOf(name + ".q_proj.bias")[0], perHead = channels / DecoderLayout.Heads;
+        int channels = weights.ShapeOf(name + ".q_proj.bias")[0], perHead = channels / Layout.Heads;
         Value q = Split(asking, "q_proj", 0, 2, 1, 3), k = Split(asked, "k_proj", 0, 2, 3, 1), v = Split(values, "v_proj", 0, 2, 1, 3);
         Value scores = g.Softmax(g.Multiply(g.MatMul(q, k), g.Scalar(1 / MathF.Sqrt(perHead))));
         return Linear(g.Reshape(g.Transpose(g.MatMul(scores, v), 0, 2, 1, 3), 0, -1, channels), name + ".out_proj");
 
         Value Split(Value x, string projection, params ReadOnlySpan<long> axes) =>
-            g.Transpose(g.Reshape(Linear(x, $"{name}.{projection}"), 0, -1, DecoderLayout.Heads, perHead), axes);
+            g.Transpose(g.Reshape(Linear(x, $"{name}.{projection}"), 0, -1, Layout.Heads, perHead), axes);
     }
 
     private Value Mlp(Value x, string name, int layers)
@@ -171,7 +170,7 @@ internal sealed class PlainDecoder(GraphBuilder g, StateDict weights, int grid)
     private Value Convolve(string op, Value x, string name, long kernel) =>
         g.Node(op, [x, Named(name + ".weight"), Named(name + ".bias")], ("kernel_shape", new[] { kernel, kernel }), ("strides", new[] { kernel, kernel }));
 
-    private Value Norm(Value x, string name) => g.LayerNorm(x, Named(name + ".weight"), Named(name + ".bias"), TokenNormEpsilon);
+    private Value Norm(Value x, string name) => g.LayerNorm(x, Named(name + ".weight"), Named(name + ".bias"), Layout.NormEpsilon);
 
     /// <summary>LayerNorm over the channels of (B, C, H, W).</summary>
     private Value ChannelNorm(Value x, string name)
@@ -180,7 +179,7 @@ internal sealed class PlainDecoder(GraphBuilder g, StateDict weights, int grid)
         Value axis = g.Integers(1);
         Value centred = g.Node("Sub", [x, g.Node("ReduceMean", [x, axis])]);
         Value variance = g.Node("ReduceMean", [g.Multiply(centred, centred), axis]);
-        Value normal = g.Node("Div", [centred, g.Node("Sqrt", [g.Add(variance, g.Scalar(ChannelNormEpsilon))])]);
+        Value normal = g.Node("Div", [centred, g.Node("Sqrt", [g.Add(variance, g.Scalar(DecoderLayout.ChannelNormEpsilon))])]);
         Value scaled = g.Multiply(normal, g.Constant($"scale/{name}", weights.ReadAny(name + ".weight"), channels, 1, 1));
         return g.Add(scaled, g.Constant($"shift/{name}", weights.ReadAny(name + ".bias"), channels, 1, 1));
     }

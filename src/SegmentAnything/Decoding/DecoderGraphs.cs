@@ -1,20 +1,27 @@
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Graphs;
 
-namespace SegmentAnything.Graphs;
+namespace SegmentAnything.Decoding;
 
-/// <summary>The three graphs that the mask decoder is made of, as bytes of ONNX models.</summary>
+/// <summary>The three graphs that a mask decoder is made of, as bytes of ONNX models. Tensors are found by their names.</summary>
 /// <param name="Prepare">
-/// What depends on the image alone. <c>image_embedding</c> (1, C, G, G), <c>dense</c> (1, C, d, d with d = 1 or G)
-/// to <c>keys</c> (P, C), <c>k0</c> (8, c, P), <c>v0</c> (8, P, c), <c>q0</c> (8, P, c).
+/// What depends on the image alone: the image's maps under their names (1, channels, side, side), those of them that the
+/// decoder reads, and <c>dense</c> (1, C, d, d with d = 1 or G) where the network has mask prompts, to any outputs of fixed
+/// shapes.
 /// </param>
 /// <param name="Transformer">
-/// What depends on the prompts. Those four and <c>sparse</c> (B, N, C) to <c>image_tokens</c> (B, P, C),
-/// <c>hyper</c> (B, masks, U) and <c>iou</c> (B, masks).
+/// What depends on the prompts: any of those outputs and <c>sparse</c> (B, N, C) to <c>hyper</c> (B, masks, U) and <c>iou</c>
+/// (B, masks); <c>object_score</c> (B, 1) and <c>mask_tokens</c> (B, masks, C) where the network has them; and whatever the
+/// upscaling reads, with B as its first dimension.
 /// </param>
 /// <param name="Upscale">
-/// <c>image_tokens</c> (B, P, C) and the wanted rows of <c>hyper</c> (B, m, U) to <c>logits</c> (B, m, 4G, 4G).
+/// Outputs of both and the wanted rows of <c>hyper</c> (B, m, U) to <c>logits</c> (B, m, L, L).
 /// </param>
-internal sealed record DecoderGraphSet(byte[] Prepare, byte[] Transformer, byte[] Upscale);
+internal sealed record DecoderGraphSet(byte[] Prepare, byte[] Transformer, byte[] Upscale)
+{
+    public const string Dense = "dense", Sparse = "sparse", Hyper = "hyper", Iou = "iou", Logits = "logits",
+        ObjectScore = "object_score", MaskTokens = "mask_tokens";
+}
 
 /// <summary>Builds the decoder's graphs from its weights, with the number of prompts B and of prompt tokens N free.</summary>
 /// <remarks>
@@ -25,29 +32,32 @@ internal sealed record DecoderGraphSet(byte[] Prepare, byte[] Transformer, byte[
 /// </remarks>
 internal static class DecoderGraphs
 {
-    private const float TokenNormEpsilon = 1e-5f;
-    private const float ChannelNormEpsilon = 1e-6f;
-    private const int Heads = DecoderLayout.Heads;
-
-    public static DecoderGraphSet Build(StateDict weights, int grid)
+    public static DecoderGraphSet Build(StateDict weights, DecoderLayout layout, int grid)
     {
-        Network network = new(weights, DecoderLayout.Of(weights), grid);
+        if (layout.Layers != 2)
+            throw new CheckpointException($"{weights.Source}: the mask decoder's transformer has {layout.Layers} layers; it is built here with 2.");
+        Network network = new(weights, layout, grid);
         return new DecoderGraphSet(network.Prepare(), network.Transformer(), network.Upscale());
     }
 
     /// <summary>The prompt encoder's network for a rough mask: <c>mask</c> (B, 1, 4G, 4G) to <c>dense</c> (B, C, G, G).</summary>
-    public static byte[] BuildMaskPrompt(StateDict weights, int grid) => new Network(weights, DecoderLayout.Of(weights), grid).MaskPrompt();
+    public static byte[] BuildMaskPrompt(StateDict weights, DecoderLayout layout, int grid) => new Network(weights, layout, grid).MaskPrompt();
 
     private sealed class Network(StateDict weights, DecoderLayout layout, int grid)
     {
+        // What the upscaling adds of the image.
+        private const string AfterFirst = "after_first_step", AfterSecond = "after_second_step";
+
         private readonly int _channels = layout.Channels;
-        private readonly int _headChannels = layout.AttentionChannels / Heads;
+        private readonly int _headChannels = layout.AttentionChannels / layout.Heads;
         private readonly int _positions = grid * grid;
+
+        private int Heads => layout.Heads;
 
         public byte[] Prepare()
         {
             GraphBuilder g = new("sam_decoder_prepare");
-            Value embedding = g.Input("image_embedding", 1, _channels, grid, grid);
+            Value embedding = g.Input(FeatureMapShape.Embedding, 1, _channels, grid, grid);
             Value dense = g.Input("dense", 1, _channels, "dense_rows", "dense_columns");
             Value keys = g.Transpose(g.Reshape(g.Add(embedding, dense), _channels, _positions), 1, 0);
             Value positioned = g.Add(keys, Positions(g));
@@ -57,6 +67,21 @@ internal static class DecoderGraphs
             g.Output("k0", g.Transpose(SplitHeads(g, Linear(g, positioned, toImage + "k_proj")), 1, 2, 0), Heads, _headChannels, _positions);
             g.Output("v0", g.Transpose(SplitHeads(g, Linear(g, keys, toImage + "v_proj")), 1, 0, 2), Heads, _positions, _headChannels);
             g.Output("q0", g.Transpose(SplitHeads(g, Linear(g, positioned, toToken + "q_proj")), 1, 0, 2), Heads, _positions, _headChannels);
+            if (layout.AfterFirstStep is { } first)
+            {
+                // Rows (y, x, sy, sx), as the first upscaling gives them.
+                Value rows = g.Reshape(g.Input(first.Name, 1, first.Channels, first.Side, first.Side), first.Channels, grid, 2, grid, 2);
+                g.Output(AfterFirst, g.Reshape(g.Transpose(rows, 1, 3, 2, 4, 0), 4L * _positions, first.Channels), 4 * _positions, first.Channels);
+            }
+
+            if (layout.AfterSecondStep is { } second)
+            {
+                // Rows the same, columns (sy, sx, channel) of the second.
+                Value rows = g.Reshape(g.Input(second.Name, 1, second.Channels, second.Side, second.Side), second.Channels, grid, 2, 2, grid, 2, 2);
+                rows = g.Reshape(g.Transpose(rows, 1, 4, 2, 5, 3, 6, 0), 4L * _positions, 4L * second.Channels);
+                g.Output(AfterSecond, rows, 4 * _positions, 4 * second.Channels);
+            }
+
             return g.ToBytes();
 
             Value SplitHeads(GraphBuilder g, Value rows) => g.Reshape(rows, _positions, Heads, _headChannels);
@@ -72,12 +97,14 @@ internal static class DecoderGraphs
             Value sparse = g.Input("sparse", "prompts", "tokens", _channels);
             Value positions = Positions(g);
 
-            // The output tokens come first: the IoU token, then the mask tokens.
+            // The output tokens come first: the IoU token, then the mask tokens, then that of the object score. Their order is
+            // without effect on the others.
+            float[] score = layout.ScoreLayers > 0 ? weights.ReadAny("mask_decoder.obj_score_token.weight") : [];
             Value outputTokens = g.Constant("output_tokens",
-                [.. weights.ReadAny("mask_decoder.iou_token.weight"), .. weights.ReadAny("mask_decoder.mask_tokens.weight")],
-                1, 1 + layout.MaskTokens, _channels);
+                [.. weights.ReadAny("mask_decoder.iou_token.weight"), .. weights.ReadAny("mask_decoder.mask_tokens.weight"), .. score],
+                1, layout.OutputTokens, _channels);
             Value promptCount = g.Slice(g.Node("Shape", [sparse]), 0, 0, 1);
-            Value outputShape = g.Concat(0, promptCount, g.Integers(1 + layout.MaskTokens, _channels));
+            Value outputShape = g.Concat(0, promptCount, g.Integers(layout.OutputTokens, _channels));
             Value tokens = g.Concat(1, g.Node("Expand", [outputTokens, outputShape]), sparse);
 
             // Layer 0. Its self attention has neither residual nor positional term.
@@ -97,22 +124,18 @@ internal static class DecoderGraphs
 
             // The final attention is needed for the output tokens only: nobody reads the others.
             positioned = g.Add(keys, positions);
-            Value outputs = g.Slice(queries, 1, 0, 1 + layout.MaskTokens);
-            Value outputsPositioned = g.Add(outputs, g.Slice(tokens, 1, 0, 1 + layout.MaskTokens));
+            Value outputs = g.Slice(queries, 1, 0, layout.OutputTokens);
+            Value outputsPositioned = g.Add(outputs, g.Slice(tokens, 1, 0, layout.OutputTokens));
             Value final = TokenToImage(g, outputsPositioned, positioned, keys, DecoderLayout.Transformer + "final_attn_token_to_image.");
-            outputs = LayerNorm(g, g.Add(outputs, final), DecoderLayout.Transformer + "norm_final_attn", TokenNormEpsilon);
+            outputs = LayerNorm(g, g.Add(outputs, final), DecoderLayout.Transformer + "norm_final_attn", layout.NormEpsilon);
 
             g.Output("image_tokens", keys, "prompts", _positions, _channels);
             g.Output("hyper", Hypernetworks(g, g.Slice(outputs, 1, 1, 1 + layout.MaskTokens)),
                 "prompts", layout.MaskTokens, layout.UpscaleChannels2);
-            Value iouToken = g.Reshape(g.Slice(outputs, 1, 0, 1), 0, _channels);
-            for (int i = 0; i < layout.IouLayers; i++)
-            {
-                iouToken = Linear(g, iouToken, $"mask_decoder.iou_prediction_head.layers.{i}");
-                if (i < layout.IouLayers - 1) iouToken = g.Relu(iouToken);
-            }
-
-            g.Output("iou", iouToken, "prompts", layout.MaskTokens);
+            Value iou = Head(g, outputs, 0, "iou_prediction_head", layout.IouLayers);
+            g.Output("iou", layout.HasSigmoidIou ? g.Node("Sigmoid", [iou]) : iou, "prompts", layout.MaskTokens);
+            if (layout.ScoreLayers > 0)
+                g.Output(DecoderGraphSet.ObjectScore, Head(g, outputs, 1 + layout.MaskTokens, "pred_obj_score_head", layout.ScoreLayers), "prompts", 1);
             return g.ToBytes();
         }
 
@@ -126,8 +149,11 @@ internal static class DecoderGraphs
 
             // Both transposed convolutions have kernel and stride 2: no output sees two inputs, so they are products on rows.
             x = g.Reshape(UpscaleStep(g, x, "mask_decoder.output_upscaling.0", _channels, first), 0, 4L * _positions, first);
-            x = g.Gelu(LayerNorm(g, x, "mask_decoder.output_upscaling.1", ChannelNormEpsilon));
-            x = g.Gelu(UpscaleStep(g, x, "mask_decoder.output_upscaling.3", first, second));
+            if (layout.AfterFirstStep is not null) x = g.Add(x, g.Input(AfterFirst, 4 * _positions, first));
+            x = g.Gelu(LayerNorm(g, x, "mask_decoder.output_upscaling.1", DecoderLayout.ChannelNormEpsilon));
+            x = UpscaleStep(g, x, "mask_decoder.output_upscaling.3", first, second);
+            if (layout.AfterSecondStep is not null) x = g.Add(x, g.Input(AfterSecond, 4 * _positions, 4 * second));
+            x = g.Gelu(x);
             x = g.Reshape(x, 0, 16L * _positions, second);
 
             Value masks = g.MatMul(hyper, g.Transpose(x, 0, 2, 1));
@@ -152,6 +178,19 @@ internal static class DecoderGraphs
         private static Value ScaledSoftmax(GraphBuilder g, Value scores, int headChannels) =>
             g.Softmax(g.Multiply(scores, g.Scalar(1 / MathF.Sqrt(headChannels))));
 
+        /// <summary>What a chain of layers makes of one of the output tokens: (B, outputs).</summary>
+        private Value Head(GraphBuilder g, Value outputs, int token, string name, int layers)
+        {
+            Value x = g.Reshape(g.Slice(outputs, 1, token, token + 1), 0, _channels);
+            for (int i = 0; i < layers; i++)
+            {
+                x = Linear(g, x, $"mask_decoder.{name}.layers.{i}");
+                if (i < layers - 1) x = g.Relu(x);
+            }
+
+            return x;
+        }
+
         private Value Positions(GraphBuilder g) =>
             g.Constant("positions", PositionalEncoding.OfGrid(weights, grid), _positions, _channels);
 
@@ -166,7 +205,7 @@ internal static class DecoderGraphs
         }
 
         private Value Norm(GraphBuilder g, Value x, int layer, int norm) =>
-            LayerNorm(g, x, $"{DecoderLayout.Transformer}layers.{layer}.norm{norm}", TokenNormEpsilon);
+            LayerNorm(g, x, $"{DecoderLayout.Transformer}layers.{layer}.norm{norm}", layout.NormEpsilon);
 
         private Value Mlp(GraphBuilder g, Value x, int layer)
         {
@@ -315,6 +354,6 @@ internal static class DecoderGraphs
 
         /// <summary>LayerNorm over the channels of (B, C, H, W).</summary>
         private Value ChannelNorm(GraphBuilder g, Value x, string name) =>
-            g.Transpose(LayerNorm(g, g.Transpose(x, 0, 2, 3, 1), name, ChannelNormEpsilon), 0, 3, 1, 2);
+            g.Transpose(LayerNorm(g, g.Transpose(x, 0, 2, 3, 1), name, DecoderLayout.ChannelNormEpsilon), 0, 3, 1, 2);
     }
 }

@@ -1,6 +1,7 @@
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Graphs;
 
-namespace SegmentAnything.Graphs;
+namespace SegmentAnything.Families.Sam1;
 
 /// <summary>
 /// Builds MobileSAM's image encoder from its weights: <c>image</c> (1, 3, S, S), normalised, to <c>embedding</c> (1, C, G, G).
@@ -54,7 +55,7 @@ internal sealed partial class TinyVitEncoderGraph
             if (s < _layout.Stages.Length - 1) (x, grid) = Merge(x, s, grid);
         }
 
-        _g.Output("embedding", Neck(x, grid), 1, _layout.OutputChannels, grid, grid);
+        _g.Output(FeatureMapShape.Embedding, Neck(x, grid), 1, _layout.OutputChannels, grid, grid);
     }
 
     // Convolutions all the way from the image to rows of tokens, in strips of rows of the result. Each strip begins and ends

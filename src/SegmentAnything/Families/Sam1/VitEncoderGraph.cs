@@ -1,7 +1,8 @@
 using System.Numerics.Tensors;
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Graphs;
 
-namespace SegmentAnything.Graphs;
+namespace SegmentAnything.Families.Sam1;
 
 /// <summary>
 /// Builds the ViT image encoder from its weights: <c>image</c> (1, 3, S, S), normalised, to <c>embedding</c> (1, C, G, G).
@@ -15,6 +16,9 @@ namespace SegmentAnything.Graphs;
 /// </remarks>
 internal sealed class VitEncoderGraph
 {
+    /// <summary>The name of the graph, by which an ONNX file that was built here is known.</summary>
+    public const string GraphName = "sam_vit_encoder";
+
     private const float NormEpsilon = 1e-6f;
 
     private readonly TokenRows _rows;
@@ -28,7 +32,7 @@ internal sealed class VitEncoderGraph
     {
         _rows = new TokenRows(weights, VitLayout.Prefix, form);
         _layout = VitLayout.Of(weights);
-        _g = new GraphBuilder("sam_vit_encoder", options);
+        _g = new GraphBuilder(GraphName, options);
         _progress = progress;
         _form = form;
     }
@@ -59,7 +63,7 @@ internal sealed class VitEncoderGraph
             _progress?.Report((i + 1f) / _layout.Depth);
         }
 
-        _g.Output("embedding", Neck(x), 1, _layout.OutputChannels, _layout.Grid, _layout.Grid);
+        _g.Output(FeatureMapShape.Embedding, Neck(x), 1, _layout.OutputChannels, _layout.Grid, _layout.Grid);
     }
 
     // A convolution whose kernel is its stride is a product on rows of patches.
@@ -82,20 +86,20 @@ internal sealed class VitEncoderGraph
 
     private Value Attention(Value x, string name, int window)
     {
-        int channels = _layout.Channels, perHead = _layout.HeadChannels;
+        int channels = _layout.Channels, inside = _layout.AttentionChannels, perHead = _layout.HeadChannels;
         // The rows of qkv are those of q, then k, then v; each is (heads, channels of a head). q gets its scale at once.
         float scale = 1 / MathF.Sqrt(perHead);
-        float[] weight = Read(name + "attn.qkv.weight", 3 * channels, channels), bias = Read(name + "attn.qkv.bias", 3 * channels);
+        float[] weight = Read(name + "attn.qkv.weight", 3 * inside, channels), bias = Read(name + "attn.qkv.bias", 3 * inside);
         (float[] Weight, float[] Bias)[] parts = [.. Enumerable.Range(0, 3).Select(part =>
-            (weight.AsSpan(part * channels * channels, channels * channels).ToArray(), bias.AsSpan(part * channels, channels).ToArray()))];
+            (weight.AsSpan(part * inside * channels, inside * channels).ToArray(), bias.AsSpan(part * inside, inside).ToArray()))];
         TensorPrimitives.Multiply(parts[0].Weight, scale, parts[0].Weight);
         TensorPrimitives.Multiply(parts[0].Bias, scale, parts[0].Bias);
-        var output = (Read(name + "attn.proj.weight", channels, channels), Read(name + "attn.proj.bias", channels));
+        var output = (Read(name + "attn.proj.weight", channels, inside), Read(name + "attn.proj.bias", channels));
 
         Value rowTable = RelativePositions(name + "attn.rel_pos_h", window, 1 / scale);
         Value columnTable = RelativePositions(name + "attn.rel_pos_w", window, 1 / scale);
         Value oneHot = OneHotPositions(window);
-        var sizes = new TokenRows.WindowSizes(_layout.Grid, window, _layout.Heads, perHead);
+        var sizes = new TokenRows.WindowSizes(_layout.Grid, window, _layout.Heads, perHead, channels);
         // Windows are padded after the norm, so its shift must not reach the padding.
         Value normal = _rows.Norm(_g, x, name + "norm1", _layout.Grid * _layout.Grid, channels, NormEpsilon);
         return _g.Add(x, _rows.WindowAttention(_g, normal, sizes, name + "attn.", (parts[0], parts[1], parts[2]), output, epsilon: null, Attend));

@@ -1,6 +1,7 @@
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Graphs;
 
-namespace SegmentAnything.Graphs;
+namespace SegmentAnything.Decoding;
 
 /// <summary>The random Fourier features that points, boxes and the image grid are positioned with.</summary>
 /// <remarks>

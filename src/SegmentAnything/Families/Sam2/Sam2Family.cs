@@ -1,0 +1,40 @@
+using System.Collections.Immutable;
+using SegmentAnything.Checkpoints;
+using SegmentAnything.Decoding;
+
+namespace SegmentAnything.Families.Sam2;
+
+/// <summary>SAM 2 and SAM 2.1, for images: Hiera before SAM's mask decoder with two more maps and an object score.</summary>
+internal sealed class Sam2Family : ModelFamily
+{
+    // Shapes tell neither. Source: SAM 2, modeling/sam2_base.py (_build_sam_heads); PyTorch's default of LayerNorm.
+    private const int Heads = 8;
+    private const float NormEpsilon = 1e-5f;
+
+    public override string Name => "SAM 2";
+
+    public override ImmutableArray<SamVariant> Published => Sam2Variants.All;
+
+    public override FamilyModel? Recognise(StateDict weights) => Recognise(weights, null);
+
+    public override FamilyModel? Recognise(StateDict weights, ModelSpecification? specification)
+    {
+        if (!Sam2Names.Are(weights.Tensors.Keys)) return null;
+        weights = Sam2Names.View(weights);
+        Sam2Layout layout = Sam2Layout.Of(weights, specification as Sam2Spec);
+        DecoderLayout decoder = LayoutOf(weights, layout);
+        return layout.Channels == decoder.Channels && layout.HighRes1 == decoder.UpscaleChannels1 && layout.HighRes0 == decoder.UpscaleChannels2
+            ? new Sam2Model(layout, decoder) { Weights = weights }
+            : throw new CheckpointException(
+                $"{weights.Source}: the image encoder gives maps of {layout.Channels}, {layout.HighRes1} and {layout.HighRes0} channels, but the mask decoder takes {decoder.Channels}, {decoder.UpscaleChannels1} and {decoder.UpscaleChannels2}.");
+    }
+
+    /// <summary>Reads the sizes of prompt encoder and mask decoder, and checks every weight.</summary>
+    internal static DecoderLayout LayoutOf(StateDict weights, Sam2Layout layout) => DecoderLayout.Of(weights, Heads, NormEpsilon) with
+    {
+        ScoreLayers = Sam2Layout.ScoreLayers,
+        HasSigmoidIou = true,
+        AfterFirstStep = Sam2Model.HighRes1Of(layout),
+        AfterSecondStep = Sam2Model.HighRes0Of(layout),
+    };
+}
