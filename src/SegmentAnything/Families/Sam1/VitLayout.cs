@@ -9,7 +9,6 @@ namespace SegmentAnything.Families.Sam1;
 /// <param name="PatchSize">Side of a patch, in pixels.</param>
 /// <param name="Grid">Patches along each side.</param>
 /// <param name="Channels">Channels of a token.</param>
-/// <param name="AttentionChannels">Channels inside of an attention, all heads together; as many as a token has, unless some were pruned.</param>
 /// <param name="Heads">Attention heads.</param>
 /// <param name="HiddenChannels">Channels inside an MLP.</param>
 /// <param name="OutputChannels">Channels of the embedding.</param>
@@ -17,12 +16,15 @@ namespace SegmentAnything.Families.Sam1;
 /// For each block, the side of its attention windows in tokens; <paramref name="Grid"/> where attention is global.
 /// </param>
 internal sealed record VitLayout(
-    int PatchSize, int Grid, int Channels, int AttentionChannels, int Heads, int HiddenChannels, int OutputChannels, ImmutableArray<int> Windows)
+    int PatchSize, int Grid, int Channels, int Heads, int HiddenChannels, int OutputChannels, ImmutableArray<int> Windows)
 {
     public const string Prefix = "image_encoder.";
 
     /// <summary>Side of the picture, in pixels.</summary>
     public int ImageSize => PatchSize * Grid;
+
+    /// <summary>Channels inside of an attention, all heads together; as many as a token has, unless some were pruned.</summary>
+    public int AttentionChannels { get; init; } = Channels;
 
     public int Depth => Windows.Length;
 
@@ -93,8 +95,11 @@ internal sealed record VitLayout(
             windows.Add(window);
         }
 
-        return new VitLayout(patches[2], grid, channels, inside, inside / headChannels,
-            Shape("blocks.0.mlp.lin1.weight", 2)[0], Shape("neck.0.weight", 4)[0], windows.MoveToImmutable());
+        return new VitLayout(patches[2], grid, channels, inside / headChannels,
+            Shape("blocks.0.mlp.lin1.weight", 2)[0], Shape("neck.0.weight", 4)[0], windows.MoveToImmutable())
+        {
+            AttentionChannels = inside,
+        };
 
         ImmutableArray<int> Shape(string name, int rank)
         {

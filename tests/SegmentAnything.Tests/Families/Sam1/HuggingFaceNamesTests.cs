@@ -1,9 +1,10 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Families.Sam1;
 using SegmentAnything.TestSupport;
 
-namespace SegmentAnything.Tests.Checkpoints;
+namespace SegmentAnything.Tests.Families.Sam1;
 
 public partial class HuggingFaceNamesTests
 {
@@ -26,7 +27,7 @@ public partial class HuggingFaceNamesTests
     {
         // The MLP's hidden layer must be there for its last layer to have a number.
         string[] names = [huggingFace, "mask_decoder.output_hypernetworks_mlps.2.layers.0.bias", "vision_encoder.neck.conv1.weight"];
-        Assert.Equal(official, OfficialNames.Map(names)[0]);
+        Assert.Equal(official, HuggingFaceNames.ToOfficial(names)[0]);
     }
 
     [Fact]
@@ -37,14 +38,14 @@ public partial class HuggingFaceNamesTests
         string[] huggingFace = [.. official.Select(ToHuggingFace)];
 
         Assert.All(huggingFace.Zip(official), pair => Assert.True(pair.First != pair.Second || SharedName().IsMatch(pair.First), pair.First));
-        Assert.Equal(official, OfficialNames.Map(huggingFace));
+        Assert.Equal(official, HuggingFaceNames.ToOfficial(huggingFace));
     }
 
     [Fact]
-    public void Map_OfficialNames_AreKept()
+    public void AreHuggingFace_OfficialNames_IsFalse()
     {
         string[] names = ["image_encoder.neck.0.weight", "mask_decoder.iou_prediction_head.layers.0.weight"];
-        Assert.Equal(names, OfficialNames.Map(names));
+        Assert.False(HuggingFaceNames.AreHuggingFace(names));
     }
 
     [Fact]
@@ -52,7 +53,7 @@ public partial class HuggingFaceNamesTests
     {
         Assert.Equal(
             ["prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"],
-            OfficialNames.Map(["shared_image_embedding.positional_embedding"]));
+            HuggingFaceNames.ToOfficial(["shared_image_embedding.positional_embedding"]));
     }
 
     // The other direction, as a list of replacements in order: independent of the table under test.

@@ -1,10 +1,11 @@
 using Google.Protobuf;
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Families.Sam1;
 using SegmentAnything.Graphs;
 using SegmentAnything.Onnx;
 using SegmentAnything.Tests.Pipeline;
 
-namespace SegmentAnything.Tests.Checkpoints;
+namespace SegmentAnything.Tests.Families.Sam1;
 
 public sealed class OnnxDecoderImportTests
 {

@@ -1,10 +1,12 @@
 using System.Numerics.Tensors;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Execution;
+using SegmentAnything.Families.Sam1;
 using SegmentAnything.Graphs;
+using SegmentAnything.Tests.Graphs;
 using SegmentAnything.TestSupport;
 
-namespace SegmentAnything.Tests.Graphs;
+namespace SegmentAnything.Tests.Families.Sam1;
 
 public class TinyVitEncoderGraphTests
 {

@@ -3,10 +3,12 @@ using System.Runtime.InteropServices;
 using System.Text.Json;
 using Microsoft.ML.OnnxRuntime;
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Families.Sam1;
 using SegmentAnything.Graphs;
+using SegmentAnything.Tests.Graphs;
 using SegmentAnything.TestSupport;
 
-namespace SegmentAnything.Tests.Graphs;
+namespace SegmentAnything.Tests.Families.Sam1;
 
 public class VitEncoderGraphTests
 {

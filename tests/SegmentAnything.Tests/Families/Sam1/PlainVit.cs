@@ -1,7 +1,9 @@
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Families.Sam1;
 using SegmentAnything.Graphs;
+using SegmentAnything.Tests.Graphs;
 
-namespace SegmentAnything.Tests.Graphs;
+namespace SegmentAnything.Tests.Families.Sam1;
 
 /// <summary>
 /// The ViT encoder in plain loops and double precision, as the official code orders its steps: windows are padded, every

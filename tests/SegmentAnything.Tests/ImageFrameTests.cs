@@ -1,10 +1,9 @@
 using System.Text.Json;
-using SegmentAnything.Geometry;
 using SegmentAnything.Tests.Kernels;
 
-namespace SegmentAnything.Tests.Geometry;
+namespace SegmentAnything.Tests;
 
-public class LongestSideTransformTests
+public class ImageFrameTests
 {
     [Fact]
     public void ResizedSize_ReferenceCases_IsTheSame()
@@ -16,7 +15,7 @@ public class LongestSideTransformTests
             {
                 ImageSize expected = item.GetProperty("out_hw").SizeHw();
                 if (expected.Width == 0 || expected.Height == 0) continue; // the reference fails on these; we keep one pixel
-                Assert.Equal(expected, new LongestSideTransform(item.GetProperty("hw").SizeHw(), side).ResizedSize);
+                Assert.Equal(expected, new ImageFrame(item.GetProperty("hw").SizeHw(), side).ResizedSize);
             }
         }
     }
@@ -27,7 +26,7 @@ public class LongestSideTransformTests
         JsonElement golden = GoldenJson.Read("lowlevel", "resize_longest_side.json");
         foreach (JsonElement item in golden.GetProperty("apply_coords").EnumerateArray())
         {
-            var transform = new LongestSideTransform(item.GetProperty("original_hw").SizeHw(), golden.GetProperty("target").GetInt32());
+            var transform = new ImageFrame(item.GetProperty("original_hw").SizeHw(), golden.GetProperty("target").GetInt32());
             JsonElement[] points = item.GetProperty("points").Items(), expected = item.GetProperty("out_f64").Items();
             for (int i = 0; i < points.Length; i++)
             {
@@ -50,5 +49,5 @@ public class LongestSideTransformTests
     [InlineData(1800, 1200, 1024, 683)]
     [InlineData(65536, 1, 1024, 1)]
     public void ResizedSize_KnownSizes(int width, int height, int expectedWidth, int expectedHeight) =>
-        Assert.Equal(new ImageSize(expectedWidth, expectedHeight), new LongestSideTransform(new ImageSize(width, height), 1024).ResizedSize);
+        Assert.Equal(new ImageSize(expectedWidth, expectedHeight), new ImageFrame(new ImageSize(width, height), 1024).ResizedSize);
 }
