@@ -4,6 +4,7 @@ using SegmentAnything.Execution;
 using SegmentAnything.Families;
 using SegmentAnything.Kernels;
 using SegmentAnything.Models;
+using SegmentAnything.Preprocessing;
 
 namespace SegmentAnything;
 
@@ -118,7 +119,7 @@ public sealed class ImageEncoder : IDisposable
         using MemoryOwner<float> input = MemoryOwner<float>.Allocate(3 * size * size);
         if (_frame.Resize == PictureResize.Floats)
         {
-            ImageKernels.PreprocessFloat(
+            FloatEncoderInput.Write(
                 image, size, size, Array.ConvertAll(_preprocessing.Mean, ToUnit), Array.ConvertAll(_preprocessing.Std, ToUnit), input.Span, _threads);
         }
         else

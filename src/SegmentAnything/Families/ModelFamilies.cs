@@ -12,8 +12,8 @@ internal static class ModelFamilies
     /// <summary>In the order in which they are asked: a family whose names are a subset of another's comes after it.</summary>
     public static ImmutableArray<ModelFamily> All { get; } =
     [
-        new Sam1Family(),
         new Sam2Family(),
+        new Sam1Family(),
     ];
 
     /// <summary>Relatives that are not built here, to be told by name: a line goes when the family comes.</summary>

@@ -32,7 +32,7 @@ internal sealed class OpenedModel : IDisposable
     }
 
     /// <summary>What the model is.</summary>
-    public SamVariant Variant { get; }
+    public SamVariant Variant { get; private set; }
 
     /// <summary>Where its files are.</summary>
     public ModelFiles Files { get; }
@@ -43,7 +43,17 @@ internal sealed class OpenedModel : IDisposable
     /// <summary>What its weights were recognised as; of prompt encoder and mask decoder alone where the image encoder is an ONNX file.</summary>
     /// <exception cref="ModelNotFoundException">The decoder's file is missing.</exception>
     /// <exception cref="CheckpointException">The decoder's file is damaged or not of a known layout.</exception>
-    public FamilyModel Model => _model ??= RecogniseDecoder();
+    public FamilyModel Model
+    {
+        get
+        {
+            if (_model is not null) return _model;
+            _model = RecogniseDecoder();
+            // The image encoder's file does not tell it.
+            Variant = Variant with { Fit = _model.Frame.Fit };
+            return _model;
+        }
+    }
 
     /// <summary>The weights of prompt encoder and mask decoder, at least, are here.</summary>
     public bool HasModel => HasEncoderWeights || Files.Roles.Contains(ModelFileRole.Decoder);

@@ -41,7 +41,11 @@ internal sealed class FamilyModels
     }
 
     /// <summary>Loads one of its checkpoints.</summary>
-    public SamModel Load(string file, SamOptions options) => SamModel.Load(Path.Combine(_folder, file), options);
+    public SamModel Load(string file, SamOptions options) =>
+        SamModel.Load(Path.Combine(_folder, file), options with { Specification = Specification(_manifest.GetProperty("config")) });
+
+    // What the weights of some families do not show; the others need none.
+    private static Sam2Spec? Specification(JsonElement config) => config.TryGetProperty("global_att_blocks", out _) ? Sam2.Sam2Golden.SpecOf(config) : null;
 
     /// <summary>Its pictures.</summary>
     public IEnumerable<ReferencePicture> Pictures() => _manifest.TryGetProperty("pictures", out JsonElement several)

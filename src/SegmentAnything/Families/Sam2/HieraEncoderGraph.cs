@@ -26,6 +26,7 @@ namespace SegmentAnything.Families.Sam2;
 /// </remarks>
 internal sealed class HieraEncoderGraph
 {
+    public const string GraphName = "sam2_encoder";
     public const string HighRes0 = "high_res_0";
     public const string HighRes1 = "high_res_1";
 
@@ -41,7 +42,7 @@ internal sealed class HieraEncoderGraph
     {
         _rows = new TokenRows(weights, Sam2Names.Trunk, form);
         (_weights, _layout, _form) = (weights, layout, form);
-        _g = new GraphBuilder("sam2_encoder", options);
+        _g = new GraphBuilder(GraphName, options);
     }
 
     /// <param name="weights">As <see cref="Sam2Names.View"/> names them.</param>

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Decoding;
+using SegmentAnything.Onnx;
 
 namespace SegmentAnything.Families.Sam2;
 
@@ -28,6 +29,21 @@ internal sealed class Sam2Family : ModelFamily
             : throw new CheckpointException(
                 $"{weights.Source}: the image encoder gives maps of {layout.Channels}, {layout.HighRes1} and {layout.HighRes0} channels, but the mask decoder takes {decoder.Channels}, {decoder.UpscaleChannels1} and {decoder.UpscaleChannels2}.");
     }
+
+    public override FamilyModel? RecogniseDecoder(StateDict weights, SamVariant variant)
+    {
+        if (!weights.Contains("mask_decoder.obj_score_token.weight")) return null;
+        Sam2Layout layout = Sam2Layout.OfDecoder(weights, variant.ImageSize);
+        return new Sam2Model(layout, LayoutOf(weights, layout)) { Weights = weights };
+    }
+
+    public override StateDict? ReadOnnxDecoder(ModelProto model, string source) => Sam2DecoderImport.Fits(model) ? Sam2DecoderImport.Read(model, source) : null;
+
+    public override string? DescribeOnnxDecoder(ModelProto model) => Sam2DecoderImport.Fits(model) ? "ONNX, SAM 2's mask decoder" : null;
+
+    public override string? OnnxDecoderInputs => Sam2DecoderImport.ExpectedInputs;
+
+    public override string? DescribeOnnxEncoder(ModelProto model) => model.Graph.Name == HieraEncoderGraph.GraphName ? "SAM 2, Hiera" : null;
 
     /// <summary>Reads the sizes of prompt encoder and mask decoder, and checks every weight.</summary>
     internal static DecoderLayout LayoutOf(StateDict weights, Sam2Layout layout) => DecoderLayout.Of(weights, Heads, NormEpsilon) with

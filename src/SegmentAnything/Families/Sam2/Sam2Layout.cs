@@ -106,6 +106,14 @@ internal sealed record Sam2Layout(
         return layout;
     }
 
+    /// <summary>The sizes of a mask decoder whose image encoder is not here.</summary>
+    /// <exception cref="CheckpointException">A weight is missing.</exception>
+    public static Sam2Layout OfDecoder(StateDict weights, int imageSize) => new(
+        new Sam2Spec { EmbedWidth = 0, Heads = 0, BlocksPerStage = [], GlobalBlocks = [], ImageSize = imageSize }, [], 0, 0, 0,
+        Dimension(weights, Decoder + "iou_token.weight", 2, 1),
+        Dimension(weights, Decoder + "output_upscaling.3.weight", 4, 1),
+        Dimension(weights, Decoder + "output_upscaling.0.weight", 4, 1), false, false);
+
     /// <summary>Every tensor of the image encoder, with its shape.</summary>
     public IEnumerable<(string Name, int[] Shape)> EncoderTensors()
     {

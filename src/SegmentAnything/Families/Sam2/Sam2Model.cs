@@ -16,7 +16,7 @@ internal sealed class Sam2Model(Sam2Layout layout, DecoderLayout decoder) : Fami
 
     public override SamVariant? Published => Sam2Variants.Of(layout);
 
-    public override string Description => $"SAM 2{(layout.Is21 ? ".1" : "")}, Hiera of {layout.Blocks.Length} blocks with {layout.Spec.EmbedWidth} to {layout.Blocks[^1].Channels} channels";
+    public override string Description => layout.Blocks.IsEmpty ? "SAM 2" : $"SAM 2{(layout.Is21 ? ".1" : "")}, Hiera of {layout.Blocks.Length} blocks with {layout.Spec.EmbedWidth} to {layout.Blocks[^1].Channels} channels";
 
     // Heads, windows and global blocks change what is built of the same weights.
     public override string? EncoderKey => layout.PublishedName is null

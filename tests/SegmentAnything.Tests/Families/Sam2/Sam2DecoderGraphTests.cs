@@ -26,7 +26,7 @@ public class Sam2DecoderGraphTests
         {
             using StateDict weights = golden.Open(file);
             Sam2Layout layout = Sam2Layout.Of(weights, golden.Spec);
-            using InferenceSession session = new(Sam2DecoderGraph.Build(weights, layout).ToBytes());
+            using InferenceSession session = new(Sam2DecoderGraph.Build(weights, layout, Sam2Family.LayoutOf(weights, layout)).ToBytes());
             float[] noMask = weights.ReadAny("prompt_encoder.no_mask_embed.weight");
             foreach (JsonElement picture in golden.Pictures)
             {
@@ -53,7 +53,7 @@ public class Sam2DecoderGraphTests
         Sam2Golden golden = Sam2Golden.Read(folder);
         using StateDict weights = golden.Open();
         Sam2Layout layout = Sam2Layout.Of(weights, golden.Spec);
-        using InferenceSession session = new(Sam2DecoderGraph.BuildExport(weights, layout).ToBytes());
+        using InferenceSession session = new(Sam2DecoderGraph.BuildExport(weights, layout, Sam2Family.LayoutOf(weights, layout)).ToBytes());
         long side = 4 * layout.Grid;
         foreach (JsonElement picture in golden.Pictures)
         {

@@ -14,17 +14,18 @@ internal sealed class Sam2Golden
     {
         Folder = folder;
         Manifest = GoldenJson.Read("families", folder, "manifest.json");
-        JsonElement config = Manifest.GetProperty("config");
-        Spec = new Sam2Spec
-        {
-            EmbedWidth = config.GetProperty("embed_dim").GetInt32(),
-            Heads = config.GetProperty("num_heads").GetInt32(),
-            BlocksPerStage = [.. config.GetProperty("stages").Ints()],
-            GlobalBlocks = [.. config.GetProperty("global_att_blocks").Ints()],
-            Windows = [.. config.GetProperty("window_spec").Ints()],
-            ImageSize = config.GetProperty("image_size").GetInt32(),
-        };
+        Spec = SpecOf(Manifest.GetProperty("config"));
     }
+
+    public static Sam2Spec SpecOf(JsonElement config) => new()
+    {
+        EmbedWidth = config.GetProperty("embed_dim").GetInt32(),
+        Heads = config.GetProperty("num_heads").GetInt32(),
+        BlocksPerStage = [.. config.GetProperty("stages").Ints()],
+        GlobalBlocks = [.. config.GetProperty("global_att_blocks").Ints()],
+        Windows = [.. config.GetProperty("window_spec").Ints()],
+        ImageSize = config.GetProperty("image_size").GetInt32(),
+    };
 
     /// <summary>Every folder whose manifest says that it is of SAM 2.</summary>
     public static ImmutableArray<string> Folders { get; } = FindFolders();

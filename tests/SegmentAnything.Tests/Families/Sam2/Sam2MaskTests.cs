@@ -1,4 +1,5 @@
 using System.Text.Json;
+using SegmentAnything.Decoding;
 using SegmentAnything.Families.Sam2;
 using SegmentAnything.Kernels;
 using SegmentAnything.Rle;

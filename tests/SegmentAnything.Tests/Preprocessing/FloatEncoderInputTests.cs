@@ -1,15 +1,16 @@
 using System.Text.Json;
 using SegmentAnything.Kernels;
-using SegmentAnything.TestSupport;
+using SegmentAnything.Preprocessing;
+using SegmentAnything.Tests.Kernels;
 
-namespace SegmentAnything.Tests.Kernels;
+namespace SegmentAnything.Tests.Preprocessing;
 
-public class ImageKernelsPreprocessFloatTests
+public class FloatEncoderInputTests
 {
     private static readonly float[] Mean = [0.485f, 0.456f, 0.406f], Std = [0.229f, 0.224f, 0.225f];
 
     [Fact]
-    public void PreprocessFloat_ReferenceCases_GivesTheBitsOfTheOfficialCode()
+    public void Write_ReferenceCases_GivesTheBitsOfTheOfficialCode()
     {
         JsonElement golden = GoldenJson.Read("families", "lowlevel", "sam2_preprocess.json");
         Assert.Equal(Mean, golden.GetProperty("mean").Floats());
@@ -21,17 +22,17 @@ public class ImageKernelsPreprocessFloatTests
             int side = item.GetProperty("size").GetInt32();
             PixelBuffer image = PixelBuffer.FromRgb24(item.GetProperty("rgb_hwc").Bytes(), size.Width, size.Height);
             float[] resized = new float[3 * side * side];
-            ImageKernels.PreprocessFloat(image, side, side, [0, 0, 0], [1, 1, 1], resized, threads: 2);
+            FloatEncoderInput.Write(image, side, side, [0, 0, 0], [1, 1, 1], resized, threads: 2);
             Assert.True(item.GetProperty("resized_chw").Floats().AsSpan().SequenceEqual(resized), name);
-            if (!item.TryGetProperty("normalised_chw", out JsonElement normalised)) continue;
-            ImageKernels.PreprocessFloat(image, side, side, Mean, Std, resized, threads: 2);
+            if (item.GetProperty("normalised_chw") is not { ValueKind: JsonValueKind.Array } normalised) continue;
+            FloatEncoderInput.Write(image, side, side, Mean, Std, resized, threads: 2);
             Assert.True(normalised.Floats().AsSpan().SequenceEqual(resized), name + ", normalised");
         }
     }
 
     [Theory]
     [MemberData(nameof(Pictures))]
-    public void PreprocessFloat_ReferencePictures_GivesTheBitsOfTheOfficialCode(string folder)
+    public void Write_ReferencePictures_GivesTheBitsOfTheOfficialCode(string folder)
     {
         Families.Sam2.Sam2Golden golden = Families.Sam2.Sam2Golden.Read(folder);
         int side = golden.Spec.ImageSize;
@@ -39,7 +40,7 @@ public class ImageKernelsPreprocessFloatTests
         {
             ImageSize size = picture.GetProperty("original_size_hw").SizeHw();
             float[] planar = new float[3 * side * side];
-            ImageKernels.PreprocessFloat(PixelBuffer.FromRgb24(golden.Bytes(picture.GetProperty("image_rgb")), size.Width, size.Height), side, side, Mean, Std, planar, threads: 3);
+            FloatEncoderInput.Write(PixelBuffer.FromRgb24(golden.Bytes(picture.GetProperty("image_rgb")), size.Width, size.Height), side, side, Mean, Std, planar, threads: 3);
             Assert.True(golden.Floats(picture.GetProperty("input_tensor")).AsSpan().SequenceEqual(planar), picture.GetProperty("id").GetString());
         }
     }
@@ -56,7 +57,7 @@ public class ImageKernelsPreprocessFloatTests
     [InlineData(301, 205, 7, 3)]
     [InlineData(640, 480, 333, 250)]
     [InlineData(900, 611, 512, 512)]
-    public void PreprocessFloat_EveryFormatAndStride_MatchesScalar(int width, int height, int newWidth, int newHeight)
+    public void Write_EveryFormatAndStride_MatchesScalar(int width, int height, int newWidth, int newHeight)
     {
         foreach (PixelFormat format in Enum.GetValues<PixelFormat>())
         {
@@ -65,11 +66,11 @@ public class ImageKernelsPreprocessFloatTests
             new Random(width + height).NextBytes(bytes);
             PixelBuffer image = new(bytes, width, height, format, stride);
             float[] expected = new float[3 * newWidth * newHeight], found = new float[expected.Length];
-            ImageKernels.PreprocessFloatScalar(image, newWidth, newHeight, Mean, Std, expected);
+            FloatEncoderInput.WriteScalar(image, newWidth, newHeight, Mean, Std, expected);
             foreach (int threads in new[] { 1, 4 })
             {
                 found.AsSpan().Fill(float.NaN);
-                ImageKernels.PreprocessFloat(image, newWidth, newHeight, Mean, Std, found, threads);
+                FloatEncoderInput.Write(image, newWidth, newHeight, Mean, Std, found, threads);
                 Assert.True(expected.AsSpan().SequenceEqual(found), $"{format}, {threads} threads");
             }
         }
@@ -92,11 +93,11 @@ public class ImageKernelsPreprocessFloatTests
     }
 
     [Fact]
-    public void PreprocessFloat_WrongSizes_AreRefused()
+    public void Write_WrongSizes_AreRefused()
     {
         PixelBuffer image = PixelBuffer.FromRgb24(new byte[12], 2, 2);
-        Assert.Throws<ArgumentOutOfRangeException>(() => ImageKernels.PreprocessFloat(image, 0, 4, Mean, Std, new float[48], 1));
-        Assert.Throws<ArgumentOutOfRangeException>(() => ImageKernels.PreprocessFloat(image, 4, 4, Mean, Std, new float[47], 1));
-        Assert.Throws<ArgumentOutOfRangeException>(() => ImageKernels.PreprocessFloat(image, 4, 4, Mean[..2], Std, new float[48], 1));
+        Assert.Throws<ArgumentOutOfRangeException>(() => FloatEncoderInput.Write(image, 0, 4, Mean, Std, new float[48], 1));
+        Assert.Throws<ArgumentOutOfRangeException>(() => FloatEncoderInput.Write(image, 4, 4, Mean, Std, new float[47], 1));
+        Assert.Throws<ArgumentOutOfRangeException>(() => FloatEncoderInput.Write(image, 4, 4, Mean[..2], Std, new float[48], 1));
     }
 }
