@@ -1,6 +1,7 @@
 using BenchmarkDotNet.Attributes;
 using SegmentAnything.Benchmarks.Columns;
 using SegmentAnything.Kernels;
+using SegmentAnything.Preprocessing;
 
 namespace SegmentAnything.Benchmarks.Kernels;
 
@@ -10,6 +11,8 @@ public class PreprocessBenchmarks
     private const int ModelSize = 1024;
     private static readonly float[] Mean = [123.675f, 116.28f, 103.53f];
     private static readonly float[] Std = [58.395f, 57.12f, 57.375f];
+    private static readonly float[] UnitMean = [0.485f, 0.456f, 0.406f];
+    private static readonly float[] UnitStd = [0.229f, 0.224f, 0.225f];
 
     private readonly float[] _planar = new float[3 * ModelSize * ModelSize];
     private PixelBuffer _picture;
@@ -42,4 +45,12 @@ public class PreprocessBenchmarks
     [Benchmark]
     [Work(PerPixel = true, Pixels = 1, BytesPerPixel = 3, Bytes = 3 * sizeof(float) * ModelSize * ModelSize, AllThreads = true)]
     public void Preprocess() => ImageKernels.Preprocess(_picture, new ImageFrame(_picture.Size, ModelSize), Mean, Std, _planar);
+
+    [Benchmark]
+    [Work(PerPixel = true, Pixels = 1)]
+    public void FloatDefinition() => FloatEncoderInput.WriteScalar(_picture, ModelSize, ModelSize, UnitMean, UnitStd, _planar);
+
+    [Benchmark]
+    [Work(PerPixel = true, Pixels = 1, BytesPerPixel = 3, Bytes = 3 * sizeof(float) * ModelSize * ModelSize, AllThreads = true)]
+    public void Float() => FloatEncoderInput.Write(_picture, ModelSize, ModelSize, UnitMean, UnitStd, _planar, Environment.ProcessorCount);
 }

@@ -27,6 +27,7 @@ internal sealed class Sam2Model(Sam2Layout layout, DecoderLayout decoder) : Fami
     public override ModelFrame Frame { get; } =
         new(layout.Spec.ImageSize, layout.Spec.ImageSize, PictureFit.Squash, PictureResize.Floats, MaskResize.Direct);
 
+    // In the order that the tiled decoder reads: the finest after the embedding.
     public override ImmutableArray<FeatureMapShape> Features { get; } =
         [new FeatureMapShape(FeatureMapShape.Embedding, layout.Channels, layout.Grid), HighRes0Of(layout), HighRes1Of(layout)];
 

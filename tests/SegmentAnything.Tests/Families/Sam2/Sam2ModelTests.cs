@@ -1,5 +1,7 @@
 using System.Text.Json;
-using SegmentAnything.Rle;
+using SegmentAnything.Checkpoints;
+using SegmentAnything.Decoding;
+using SegmentAnything.Families.Sam2;
 using SegmentAnything.Tests.Kernels;
 using SegmentAnything.TestSupport;
 
@@ -67,6 +69,15 @@ public class Sam2ModelTests
         }
 
         Assert.Equal(expected.ObjectScore!.Value, found.ObjectScore!.Value, 1e-5);
+    }
+
+    [Theory]
+    [MemberData(nameof(Folders))]
+    public void CreateDecoder_OnTheCpu_TakesOurKernels(string folder)
+    {
+        Sam2Golden golden = Sam2Golden.Read(folder);
+        using StateDict weights = golden.Open();
+        Assert.True(TiledMaskDecoder.Supports(Sam2Family.LayoutOf(weights, Sam2Layout.Of(weights, golden.Spec))));
     }
 
     [Fact]
