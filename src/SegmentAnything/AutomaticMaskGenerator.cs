@@ -94,7 +94,7 @@ public sealed partial class AutomaticMaskGenerator
         long points = Math.Max(crops.Sum(crop => (long)Options.PromptCount(_grids[crop.Layer].Length)), 1);
         long done = 0;
         int current = 0;
-        var processor = new CropProcessor(Options, image.Size)
+        var processor = new CropProcessor(Options, image.Size, _encoder.Threads)
         {
             BatchDone = count =>
             {
@@ -135,7 +135,7 @@ public sealed partial class AutomaticMaskGenerator
         if (Options.MinMaskRegionArea > 0)
         {
             candidates = CandidateFilter.RemoveSmallRegions(
-                candidates, Options.MinMaskRegionArea, Math.Max(Options.BoxNmsThreshold, Options.CropNmsThreshold), cancellationToken);
+                candidates, Options.MinMaskRegionArea, Math.Max(Options.BoxNmsThreshold, Options.CropNmsThreshold), _encoder.Threads, cancellationToken);
         }
 
         GeneratedMask[] masks = [.. candidates.Select(ToMask)];

@@ -1,9 +1,10 @@
 using System.Collections.Immutable;
 using CommunityToolkit.HighPerformance.Buffers;
+using SegmentAnything.Encoders;
 using SegmentAnything.Execution;
 using SegmentAnything.Families;
 using SegmentAnything.Kernels;
-using SegmentAnything.Models;
+using SegmentAnything.Loading;
 using SegmentAnything.Preprocessing;
 
 namespace SegmentAnything;
@@ -51,7 +52,8 @@ public sealed class ImageEncoder : IDisposable
             : [new FeatureMapShape(FeatureMapShape.Embedding, variant.EmbeddingChannels, variant.EmbeddingGrid)];
         ExecutionOptions execution = options.Execution;
         _threads = execution.Threads;
-        EncoderSource source = EncoderSource.Of(opened, execution, options.EncoderPrecision);
+        EncoderSource source = EncoderSource.Of(
+            variant, opened.Files, opened.HasEncoderWeights ? opened.Model : null, execution, options.EncoderPrecision);
         Fingerprint = source.Fingerprint;
         string name = $"the image encoder of {variant.Name}";
         if (source.Parted is { } parted)
@@ -124,7 +126,9 @@ public sealed class ImageEncoder : IDisposable
         }
         else
         {
-            ImageKernels.Preprocess(image, new ImageFrame(image.Size, size, _frame.Fit), _preprocessing.Mean, _preprocessing.Std, input.Span, _preprocessing.Padding);
+            EncoderInput.Write(
+                image, new ImageFrame(image.Size, size, _frame.Fit).ResizedSize, size, _preprocessing.Mean, _preprocessing.Std, input.Span, _threads,
+                _preprocessing.Padding);
         }
 
         cancellationToken.ThrowIfCancellationRequested();

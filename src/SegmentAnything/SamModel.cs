@@ -1,6 +1,6 @@
 using CommunityToolkit.HighPerformance.Buffers;
 using SegmentAnything.Families;
-using SegmentAnything.Models;
+using SegmentAnything.Loading;
 
 namespace SegmentAnything;
 
@@ -14,7 +14,7 @@ namespace SegmentAnything;
 /// MaskPrediction masks = sam.Predict(photo, Prompt.Point(500, 375));
 /// </code>
 /// </remarks>
-public sealed class SamModel : IDisposable
+public sealed class SamModel : ISegmenter
 {
     private SamModel(OpenedModel opened, SamOptions options)
     {

@@ -3,9 +3,6 @@ using SegmentAnything.Decoding;
 using SegmentAnything.Families.Sam1;
 using SegmentAnything.Graphs;
 using SegmentAnything.Onnx;
-using SegmentAnything.Tests.Families.Sam1;
-using SegmentAnything.Tests.Graphs;
-using SegmentAnything.Tests.Models;
 using SegmentAnything.TestSupport;
 
 namespace SegmentAnything.Tests;
@@ -34,7 +31,7 @@ public sealed class ModelInspectorTests : IDisposable
     }
 
     [Theory]
-    [InlineData("image_encoder.trunk.blocks.0.norm1.weight", "SAM 2")]
+    [InlineData("image_encoder.trunk.body.stem_0.weight", "EdgeTAM")]
     [InlineData("mask_decoder.hf_token.weight", "HQ-SAM")]
     [InlineData("backbone.layer1.weight", null)]
     public void Inspect_CheckpointOfAnotherFamily_SaysWhy(string name, string? family)
@@ -135,7 +132,7 @@ public sealed class ModelInspectorTests : IDisposable
 
     [Theory]
     [InlineData("high_res_feats_0", "SAM 2", PictureFit.Squash)]
-    [InlineData("batched_images", "EfficientSAM", PictureFit.Unknown)]
+    [InlineData("batched_images", "EfficientSAM", PictureFit.Squash)]
     public void Inspect_ExportOfAnotherFamily_SaysWhy(string name, string family, PictureFit fit)
     {
         ModelInspection found = Inspect(Graph([(name, [1, 3, 64, 64])], [("out", [1, 32, 16, 16])]));

@@ -65,22 +65,27 @@ internal static class CandidateFilter
     /// <param name="candidates">In the frame of the image.</param>
     /// <param name="minArea">The least number of pixels of a hole or an island that stays.</param>
     /// <param name="threshold">Of the suppression.</param>
+    /// <param name="threads">Threads to work with, the caller's included.</param>
     /// <param name="cancellationToken">Looked at between masks.</param>
     /// <remarks>Source: automatic_mask_generator.py (postprocess_small_regions).</remarks>
     public static List<Candidate> RemoveSmallRegions(
-        List<Candidate> candidates, int minArea, double threshold, CancellationToken cancellationToken)
+        List<Candidate> candidates, int minArea, double threshold, int threads, CancellationToken cancellationToken)
     {
         Candidate[] cleaned = new Candidate[candidates.Count];
         bool[] unchanged = new bool[candidates.Count];
-        Parallel.For(0, cleaned.Length, new ParallelOptions { CancellationToken = cancellationToken }, i =>
-        {
-            (RleMask filled, bool holes) = candidates[i].Mask.FillSmallHoles(minArea);
-            (RleMask mask, bool islands) = filled.RemoveSmallRegions(minArea);
-            unchanged[i] = !holes && !islands;
-            cleaned[i] = unchanged[i]
-                ? candidates[i]
-                : candidates[i] with { Mask = mask, Area = mask.Area, Box = BoxOf(mask) };
-        });
+        WorkSplitter.RunOnPool(
+            threads,
+            cleaned.Length,
+            i =>
+            {
+                (RleMask filled, bool holes) = candidates[i].Mask.FillSmallHoles(minArea);
+                (RleMask mask, bool islands) = filled.RemoveSmallRegions(minArea);
+                unchanged[i] = !holes && !islands;
+                cleaned[i] = unchanged[i]
+                    ? candidates[i]
+                    : candidates[i] with { Mask = mask, Area = mask.Area, Box = BoxOf(mask) };
+            },
+            cancellationToken);
 
         Dictionary<Candidate, bool> scores = new(ReferenceEqualityComparer.Instance);
         for (int i = 0; i < cleaned.Length; i++) scores[cleaned[i]] = unchanged[i];

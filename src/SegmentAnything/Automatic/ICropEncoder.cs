@@ -1,10 +1,14 @@
 using CommunityToolkit.HighPerformance.Buffers;
+using SegmentAnything.Masks;
 
 namespace SegmentAnything.Automatic;
 
 /// <summary>What the automatic generator needs of a model: it encodes crops.</summary>
 internal interface ICropEncoder
 {
+    /// <summary>Threads to work with, the caller's included.</summary>
+    int Threads { get; }
+
     /// <summary>Encodes one crop, once.</summary>
     IEncodedCrop Encode(PixelBuffer crop, CancellationToken cancellationToken);
 }
@@ -28,7 +32,7 @@ internal interface IEncodedCrop : IDisposable
     int EmbeddingChannels { get; }
 
     /// <summary>From low-resolution logits to masks of the crop's size.</summary>
-    Kernels.MaskUpscaler Upscaler { get; }
+    MaskUpscaler Upscaler { get; }
 
     /// <summary>Decodes a batch of single foreground points.</summary>
     /// <param name="points">In pixels of the crop.</param>
@@ -50,6 +54,8 @@ internal interface IEncodedCrop : IDisposable
 /// <summary>The real model.</summary>
 internal sealed class ModelCropEncoder(ImageEncoder imageEncoder, PromptEncoder promptEncoder, MaskDecoder maskDecoder) : ICropEncoder
 {
+    public int Threads => maskDecoder.Threads;
+
     public IEncodedCrop Encode(PixelBuffer crop, CancellationToken cancellationToken) =>
         new EncodedCrop(imageEncoder.Encode(crop, cancellationToken), promptEncoder, maskDecoder);
 
@@ -67,7 +73,7 @@ internal sealed class ModelCropEncoder(ImageEncoder imageEncoder, PromptEncoder 
 
         public int EmbeddingChannels => embedding.Channels;
 
-        public Kernels.MaskUpscaler Upscaler { get; } = maskDecoder.UpscalerOf(embedding);
+        public MaskUpscaler Upscaler { get; } = maskDecoder.UpscalerOf(embedding);
 
         public void Decode(
             ReadOnlySpan<(double X, double Y)> points, float leastPredictedIou, Span<float> logits, Span<float> predictedIou, CancellationToken cancellationToken)

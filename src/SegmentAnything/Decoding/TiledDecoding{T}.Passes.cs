@@ -68,25 +68,32 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         float* first = _image.AfterFirst + TileOffset(tile, Channels), second = _image.AfterSecond + TileOffset(tile, 2 * Channels);
         new Span<float>(first, Channels * TileTokens).Clear();
         new Span<float>(second, 2 * Channels * TileTokens).Clear();
+
+        // Where each token of the tile begins in a plane that is twice, and in one that is four times as fine.
+        int* starts2 = stackalloc int[TileTokens], starts4 = stackalloc int[TileTokens];
+        for (int i = 0; i < tokens; i++)
+        {
+            (int y, int x) = Math.DivRem((tile * TileTokens) + i, side);
+            starts2[i] = (4 * y * side) + (2 * x);
+            starts4[i] = (16 * y * side) + (4 * x);
+        }
+
         for (int s1 = 0; s1 < 4; s1++)
         {
+            int place = (s1 / 2 * 2 * side) + (s1 % 2);
             for (int c = 0; c < channels1; c++, first += TileTokens)
-                Gather(finer + (c * 4 * (nint)_grid.Tokens), 2, s1 / 2, s1 % 2, 0, first);
+                Gather(finer + (c * 4 * (nint)_grid.Tokens) + place, starts2, 0, first);
             for (int s2 = 0; s2 < 4; s2++)
             {
+                place = (((2 * (s1 / 2)) + (s2 / 2)) * 4 * side) + (2 * (s1 % 2)) + (s2 % 2);
                 for (int c = 0; c < channels2; c++, second += TileTokens)
-                    Gather(finest + (c * 16 * (nint)_grid.Tokens), 4, (2 * (s1 / 2)) + (s2 / 2), (2 * (s1 % 2)) + (s2 % 2), _weights.Upscale2Bias[(s2 * channels2) + c], second);
+                    Gather(finest + (c * 16 * (nint)_grid.Tokens) + place, starts4, _weights.Upscale2Bias[(s2 * channels2) + c], second);
             }
         }
 
-        // The value of every token of the tile that lies at a place within it, in a plane that is so many times as fine.
-        void Gather(float* plane, int scale, int dy, int dx, float bias, float* destination)
+        void Gather(float* plane, int* starts, float bias, float* destination)
         {
-            for (int i = 0; i < tokens; i++)
-            {
-                (int y, int x) = Math.DivRem((tile * TileTokens) + i, side);
-                destination[i] = plane[(((nint)((scale * y) + dy)) * scale * side) + (scale * x) + dx] + bias;
-            }
+            for (int i = 0; i < tokens; i++) destination[i] = plane[starts[i]] + bias;
         }
     }
 

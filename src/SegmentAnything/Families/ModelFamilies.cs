@@ -21,6 +21,8 @@ internal static class ModelFamilies
     [
         new("SAM 3", PictureFit.Squash, ["detector.backbone.vision_backbone.", "detector_model.", "tracker_model."]),
         new("EdgeTAM", PictureFit.Squash, ["image_encoder.trunk.body."]),
+        // Its checkpoints are built; exports of its image encoder are not run.
+        new("SAM 2", PictureFit.Squash, []) { OnnxTensors = ["high_res_feats"] },
         new("HQ-SAM", PictureFit.Pad, ["mask_decoder.hf_token", "mask_decoder.hf_mlp", "mask_decoder.hq_token"]),
         new("EfficientSAM", PictureFit.Squash, ["mask_decoder.final_output_upscaling_layers."])
         {

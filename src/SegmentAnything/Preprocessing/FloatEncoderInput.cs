@@ -38,8 +38,8 @@ internal static class FloatEncoderInput
         fixed (float* means = mean, deviations = std, result = planar)
         {
             PlanarPicture picture = new(result, means, deviations, width, height);
-            if (bands == 1) picture.Fill(source, horizontal, vertical, 0, height);
-            else Parallel.For(0, bands, band => picture.Fill(source, horizontal, vertical, (int)((long)height * band / bands), (int)((long)height * (band + 1) / bands)));
+            WorkSplitter.RunOnPool(threads, bands, band => picture.Fill(
+                source, horizontal, vertical, (int)((long)height * band / bands), (int)((long)height * (band + 1) / bands)));
         }
     }
 
@@ -51,11 +51,12 @@ internal static class FloatEncoderInput
         FloatResampleTable horizontal = new(source.Width, width), vertical = new(source.Height, height);
         float[] narrow = new float[source.Height * width], wide = new float[source.Width * 4];
         byte[] row = new byte[source.Width * 4];
+        ChannelOrder order = ImageResizer.OrderOf(source.Format);
         for (int c = 0; c < 3; c++)
         {
             for (int y = 0; y < source.Height; y++)
             {
-                ImageKernels.ToRgbxScalar(RowOf(source, y), source.Format, row);
+                ImageKernels.ToRgbxScalar(ImageResizer.RowOf(source, y), order, row);
                 for (int i = 0; i < row.Length; i++) wide[i] = row[i] / 255f;
                 for (int x = 0; x < width; x++) narrow[(y * width) + x] = ImageKernels.Filter(wide.AsSpan((horizontal.First[x] * 4) + c), 4, horizontal.WeightsOf(x));
             }
@@ -70,9 +71,6 @@ internal static class FloatEncoderInput
             }
         }
     }
-
-    private static ReadOnlySpan<byte> RowOf(PixelBuffer source, int y) => source.Memory.Span.Slice(
-        checked((int)((long)y * source.Stride)), source.Width * source.Format.BytesPerPixel());
 
     private static void Check(int width, int height, ReadOnlySpan<float> mean, ReadOnlySpan<float> std, Span<float> planar)
     {
@@ -91,6 +89,7 @@ internal static class FloatEncoderInput
             int columns = width, taps = vertical.Taps, rowLength = 3 * width, wideLength = source.Width * 4;
             float[] rented = ArrayPool<float>.Shared.Rent(checked(wideLength + (rowLength * taps)));
             byte[] bytes = ArrayPool<byte>.Shared.Rent(wideLength);
+            ChannelOrder order = ImageResizer.OrderOf(source.Format);
             try
             {
                 Span<float> wide = rented.AsSpan(0, wideLength), ring = rented.AsSpan(wideLength, rowLength * taps);
@@ -101,7 +100,7 @@ internal static class FloatEncoderInput
                     ReadOnlySpan<float> weights = vertical.WeightsOf(y);
                     for (done = Math.Max(done, first); done < first + weights.Length; done++)
                     {
-                        ImageKernels.ToRgbx(RowOf(source, done), source.Format, bytes.AsSpan(0, wideLength));
+                        ImageKernels.ToRgbx(ImageResizer.RowOf(source, done), order, bytes.AsSpan(0, wideLength));
                         ImageKernels.ToFractions(bytes.AsSpan(0, wideLength), wide);
                         ImageKernels.ShrinkRowFloat(wide, horizontal, ring.Slice(done % taps * rowLength, rowLength));
                     }

@@ -1,7 +1,6 @@
 using System.Text.Json;
 using SegmentAnything.Automatic;
 using SegmentAnything.Rle;
-using SegmentAnything.Tests.Kernels;
 
 namespace SegmentAnything.Tests.Automatic;
 
@@ -156,7 +155,7 @@ public class GeneratorStageTests
             Candidate candidate = new(7, mask, mask.Area, CandidateFilter.BoxOf(mask), 1, 1, 0, 0, new CropBox(0, 0, width, height, 0));
 
             Candidate found = Assert.Single(CandidateFilter.RemoveSmallRegions(
-                [candidate], item.GetProperty("area_thresh").GetInt32(), 0.7, TestContext.Current.CancellationToken));
+                [candidate], item.GetProperty("area_thresh").GetInt32(), 0.7, threads: 2, TestContext.Current.CancellationToken));
 
             (byte[] expected, width, height) = item.GetProperty("out_rows").Bitmap();
             Assert.Equal(RleMask.FromBitmap(expected, width, height), found.Mask);
@@ -181,7 +180,7 @@ public class GeneratorStageTests
         }
 
         Candidate kept = Assert.Single(CandidateFilter.RemoveSmallRegions(
-            [Make(0, speck), Make(1, clean)], 4, 0.7, TestContext.Current.CancellationToken));
+            [Make(0, speck), Make(1, clean)], 4, 0.7, threads: 2, TestContext.Current.CancellationToken));
         Assert.Equal(1, kept.Index);
     }
 

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using SegmentAnything.Kernels;
 using SegmentAnything.Preprocessing;
-using SegmentAnything.Tests.Kernels;
+using SegmentAnything.Tests.References;
 
 namespace SegmentAnything.Tests.Preprocessing;
 

@@ -14,6 +14,8 @@ internal sealed class Sam2Family : ModelFamily
 
     public override string Name => "SAM 2";
 
+    public override PictureFit Fit => PictureFit.Squash;
+
     public override ImmutableArray<SamVariant> Published => Sam2Variants.All;
 
     public override FamilyModel? Recognise(StateDict weights) => Recognise(weights, null);

@@ -18,7 +18,8 @@ internal static class Sam2Names
     public const string NoMemory = "no_mem_embed";
 
     private const string OfficialMark = Trunk + "pos_embed_window";
-    private const string HuggingFaceMark = "vision_encoder.backbone.pos_embed_window";
+    private const string HuggingFaceTrunk = "vision_encoder.backbone.";
+    private const string HuggingFaceMark = HuggingFaceTrunk + "pos_embed_window";
     private const string StackedPoints = "prompt_encoder.point_embed.weight";
 
     // A copy of the prompt encoder's matrix.
@@ -55,13 +56,14 @@ internal static class Sam2Names
     ];
 
     /// <summary>Whether these are the names of a SAM 2.</summary>
-    public static bool Are(IEnumerable<string> names) => names.Any(name => name is OfficialMark or HuggingFaceMark);
+    public static bool Are(IEnumerable<string> names) => names.Any(name => name is OfficialMark or HuggingFaceMark
+        || name.StartsWith(Trunk + "blocks.", StringComparison.Ordinal) || name.StartsWith(HuggingFaceTrunk, StringComparison.Ordinal));
 
     /// <summary>The same weights under the names that this library uses.</summary>
     /// <param name="weights">Under the official names or Hugging Face's; the view reads from them.</param>
     public static StateDict View(StateDict weights)
     {
-        bool huggingFace = weights.Contains(HuggingFaceMark);
+        bool huggingFace = weights.Tensors.Keys.Any(name => name.StartsWith(HuggingFaceTrunk, StringComparison.Ordinal));
         List<(string, RenamedStateDict.Origin)> names = [];
         foreach (TensorInfo tensor in weights.Tensors.Values)
         {

@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 using System.Text.Json;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Families.Sam2;
-using SegmentAnything.Tests.Kernels;
+using SegmentAnything.Tests.References;
 using SegmentAnything.TestSupport;
 
 namespace SegmentAnything.Tests.Families.Sam2;

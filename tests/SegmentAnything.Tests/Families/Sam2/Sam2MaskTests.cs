@@ -2,8 +2,9 @@ using System.Text.Json;
 using SegmentAnything.Decoding;
 using SegmentAnything.Families.Sam2;
 using SegmentAnything.Kernels;
+using SegmentAnything.Masks;
 using SegmentAnything.Rle;
-using SegmentAnything.Tests.Kernels;
+using SegmentAnything.Tests.References;
 using SegmentAnything.TestSupport;
 
 namespace SegmentAnything.Tests.Families.Sam2;

@@ -2,7 +2,7 @@ using System.Text.Json;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Decoding;
 using SegmentAnything.Families.Sam2;
-using SegmentAnything.Tests.Kernels;
+using SegmentAnything.Tests.References;
 using SegmentAnything.TestSupport;
 
 namespace SegmentAnything.Tests.Families.Sam2;
@@ -54,6 +54,9 @@ public class Sam2ModelTests
         using TemporaryFolder converted = new();
         string checkpoint = golden.PathOf(golden.Files.First());
         CheckpointConverter.Convert(checkpoint, converted.Path, new CheckpointConversionOptions { Specification = golden.Spec }, cancellationToken: TestContext.Current.CancellationToken);
+        ModelInspection encoder = ModelInspector.Inspect(Path.Combine(converted.Path, "encoder.onnx")), decoder = ModelInspector.Inspect(Path.Combine(converted.Path, "decoder.onnx"));
+        Assert.Equal(("SAM 2, Hiera", PictureFit.Squash, true), (encoder.Family, encoder.Fit, encoder.CanRun));
+        Assert.Equal(("SAM 2", true, 4), (decoder.Family, decoder.CanRun, decoder.Masks));
         using SamModel fromFolder = SamModel.Load(converted.Path), fromCheckpoint = SamModel.Load(checkpoint, new SamOptions { Specification = golden.Spec });
         JsonElement picture = golden.Pictures[0];
         ImageSize size = picture.GetProperty("original_size_hw").SizeHw();
