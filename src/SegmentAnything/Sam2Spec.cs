@@ -3,12 +3,14 @@ using System.Collections.Immutable;
 namespace SegmentAnything;
 
 /// <summary>
-/// What the weights of a SAM 2 image encoder do not show: attention heads, windows, global blocks and the size of its input.
-/// For the published models the library knows it; for one of other sizes the caller gives it.
+/// What the weights of a SAM 2 image encoder do not show: windows and global blocks; and attention heads,
+/// <see cref="ModelSpecification.Heads"/>, and the size of its input, <see cref="ModelSpecification.ImageSize"/>. For the published
+/// models the library knows it; for one of other sizes the caller gives it.
 /// </summary>
 /// <remarks>
 /// The encoder is Hiera: four stages on grids of a quarter, an eighth, a sixteenth and a thirty-second of the input's side,
-/// each twice as wide as the one before. Source: SAM 2, sam2/configs and modeling/backbones/hieradet.py.
+/// each twice as wide as the one before and with twice as many heads: <see cref="ModelSpecification.Heads"/> are the first stage's.
+/// The input's side is a multiple of 32. Source: SAM 2, sam2/configs and modeling/backbones/hieradet.py.
 /// </remarks>
 public sealed record Sam2Spec : ModelSpecification
 {
@@ -30,9 +32,6 @@ public sealed record Sam2Spec : ModelSpecification
     /// <summary>Channels of the first stage; stage s has 2^s times as many.</summary>
     public required int EmbedWidth { get; init; }
 
-    /// <summary>Attention heads of the first stage; stage s has 2^s times as many, so that a head's width stays.</summary>
-    public required int Heads { get; init; }
-
     /// <summary>Blocks of each of the four stages.</summary>
     public required ImmutableArray<int> BlocksPerStage { get; init; }
 
@@ -44,7 +43,4 @@ public sealed record Sam2Spec : ModelSpecification
     /// before. Default: 8, 4, 14, 7.
     /// </summary>
     public ImmutableArray<int> Windows { get; init; } = [8, 4, 14, 7];
-
-    /// <summary>The side of the square that the encoder takes, in pixels: a multiple of 32. Default: 1024.</summary>
-    public int ImageSize { get; init; } = 1024;
 }

@@ -34,8 +34,8 @@ public sealed record SamOptions
     }
 
     /// <summary>
-    /// What the checkpoint's weights do not show. Default: null, which looks it up among the published models; a model of
-    /// other sizes whose weights do not show everything cannot be loaded without.
+    /// What the shapes of a checkpoint's weights do not tell. Null, the default, for what the published models have; a model
+    /// of other sizes needs it.
     /// </summary>
     public ModelSpecification? Specification { get; init; }
 

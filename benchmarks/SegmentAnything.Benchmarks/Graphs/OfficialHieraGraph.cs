@@ -15,7 +15,7 @@ internal static class OfficialHieraGraph
     public static GraphBuilder Build(StateDict weights, Sam2Layout layout, WeightOptions? options = null)
     {
         GraphBuilder g = new("official_sam2_encoder", options);
-        int size = layout.Spec.ImageSize, grid = size / 4, width = layout.Spec.EmbedWidth;
+        int size = layout.ImageSize, grid = size / 4, width = layout.Spec.EmbedWidth;
         Value image = g.Input("image", 1, 3, size, size);
         Value x = g.Transpose(Convolve(image, Sam2Names.Trunk + "patch_embed.proj", 7, 4, 3), 0, 2, 3, 1);
         x = g.Add(x, g.Weight("positions", HieraEncoderGraph.Positions(weights, layout), 1, grid, grid, width));

@@ -131,7 +131,7 @@ internal static class Sam2Encode
 
     private static double Encode(Sam2Layout layout, ModelSession session, float[][] maps)
     {
-        int size = layout.Spec.ImageSize, grid = layout.Grid;
+        int size = layout.ImageSize, grid = layout.Grid;
         float[] image = new float[3 * size * size];
         for (int i = 0; i < image.Length; i++) image[i] = MathF.Sin(i * 0.001f) + MathF.Cos(i / size * 0.01f);
         using TensorList inputs = new(), outputs = new();

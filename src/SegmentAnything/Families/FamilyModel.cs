@@ -20,11 +20,14 @@ internal abstract class FamilyModel
     /// <summary>The published variant that has these sizes; null if there is none.</summary>
     public abstract SamVariant? Published { get; }
 
-    /// <summary>Tells apart what is built from the same weights with other specifications; null where there is but one.</summary>
-    public virtual string? EncoderKey => null;
-
     /// <summary>What it is, for people, where it is no published variant: "SAM, ViT of 12 blocks with 768 channels".</summary>
     public abstract string Description { get; }
+
+    /// <summary>
+    /// Tells apart the encoders that are built from the same weights, where something decides that weights do not tell; a part
+    /// of a file name.
+    /// </summary>
+    public virtual string EncoderKey => "";
 
     /// <summary>How pictures go in and masks come out.</summary>
     public abstract ModelFrame Frame { get; }

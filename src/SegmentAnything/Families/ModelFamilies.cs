@@ -39,7 +39,7 @@ internal static class ModelFamilies
 
     /// <summary>Recognises the weights of a whole model.</summary>
     /// <param name="weights">As they were opened.</param>
-    /// <param name="specification">What they do not show, if the caller says it.</param>
+    /// <param name="specification">What shapes do not tell; null for what the published models have.</param>
     /// <exception cref="CheckpointException">They are of no family that is built here, or of one and damaged.</exception>
     public static FamilyModel Recognise(StateDict weights, ModelSpecification? specification = null)
     {

@@ -21,12 +21,10 @@ internal abstract class ModelFamily
 
     /// <summary>Recognises the weights of a whole model, by names and shapes alone.</summary>
     /// <param name="weights">Names as the file has them, without a wrapper's prefix; the result's may be others.</param>
+    /// <param name="specification">What shapes do not tell; null for what the published models have.</param>
     /// <returns>Null where they are of another family.</returns>
     /// <exception cref="CheckpointException">They are of this family, but a tensor is missing or does not fit the others.</exception>
-    public abstract FamilyModel? Recognise(StateDict weights);
-
-    /// <summary>The same, where the caller says what weights do not show. A family whose weights show everything needs it not.</summary>
-    public virtual FamilyModel? Recognise(StateDict weights, ModelSpecification? specification) => Recognise(weights);
+    public abstract FamilyModel? Recognise(StateDict weights, ModelSpecification? specification = null);
 
     /// <summary>Recognises prompt encoder and mask decoder alone, whose image encoder is an ONNX file.</summary>
     /// <param name="weights">As <see cref="ReadOnnxDecoder"/> gives them, or as a checkpoint of the decoder has them.</param>

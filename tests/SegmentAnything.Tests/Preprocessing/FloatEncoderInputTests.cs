@@ -35,7 +35,7 @@ public class FloatEncoderInputTests
     public void Write_ReferencePictures_GivesTheBitsOfTheOfficialCode(string folder)
     {
         Families.Sam2.Sam2Golden golden = Families.Sam2.Sam2Golden.Read(folder);
-        int side = golden.Spec.ImageSize;
+        int side = golden.Spec.ImageSize!.Value;
         foreach (JsonElement picture in golden.Pictures)
         {
             ImageSize size = picture.GetProperty("original_size_hw").SizeHw();
@@ -98,6 +98,6 @@ public class FloatEncoderInputTests
         PixelBuffer image = PixelBuffer.FromRgb24(new byte[12], 2, 2);
         Assert.Throws<ArgumentOutOfRangeException>(() => FloatEncoderInput.Write(image, 0, 4, Mean, Std, new float[48], 1));
         Assert.Throws<ArgumentOutOfRangeException>(() => FloatEncoderInput.Write(image, 4, 4, Mean, Std, new float[47], 1));
-        Assert.Throws<ArgumentOutOfRangeException>(() => FloatEncoderInput.Write(image, 4, 4, Mean[..2], Std, new float[48], 1));
+        Assert.Throws<ArgumentOutOfRangeException>(() => FloatEncoderInput.Write(image, 4, 4, Mean.AsSpan(0, 2), Std, new float[48], 1));
     }
 }

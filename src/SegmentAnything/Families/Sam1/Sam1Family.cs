@@ -15,7 +15,7 @@ internal sealed class Sam1Family : ModelFamily
 
     public override ImmutableArray<SamVariant> Published => Sam1Variants.All;
 
-    public override FamilyModel? Recognise(StateDict weights)
+    public override FamilyModel? Recognise(StateDict weights, ModelSpecification? specification = null)
     {
         weights = HuggingFaceNames.ToOfficial(weights);
         VitLayout? vit = VitLayout.Fits(weights) ? VitLayout.Of(weights) : null;

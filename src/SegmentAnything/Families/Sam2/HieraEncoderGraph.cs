@@ -64,7 +64,7 @@ internal sealed class HieraEncoderGraph
     /// <remarks>The coarse table, resized by a cubic with a = -0.75 and pixel centres at halves, plus the window's table, repeated.</remarks>
     internal static float[] Positions(StateDict weights, Sam2Layout layout)
     {
-        (int grid, int coarse, int window, int width) = (layout.Spec.ImageSize / 4, layout.PositionGrid, layout.PositionWindow, layout.Spec.EmbedWidth);
+        (int grid, int coarse, int window, int width) = (layout.ImageSize / 4, layout.PositionGrid, layout.PositionWindow, layout.Spec.EmbedWidth);
         float[] table = weights.Read(Sam2Names.Trunk + "pos_embed", 1, width, coarse, coarse);
         float[] repeated = weights.Read(Sam2Names.Trunk + "pos_embed_window", 1, width, window, window);
         (int[] First, double[] Weights) axis = CubicAxis(coarse, grid);
@@ -121,7 +121,7 @@ internal sealed class HieraEncoderGraph
 
     private void Build(IProgress<float>? progress, CancellationToken cancellationToken)
     {
-        int size = _layout.Spec.ImageSize, width = _layout.Spec.EmbedWidth;
+        int size = _layout.ImageSize, width = _layout.Spec.EmbedWidth;
         Value x = Patches(_g.Input("image", 1, 3, size, size)), stage3 = default;
         foreach (HieraBlock block in _layout.Blocks)
         {
@@ -141,7 +141,7 @@ internal sealed class HieraEncoderGraph
 
     private Value Patches(Value image)
     {
-        int grid = _layout.Spec.ImageSize / 4, width = _layout.Spec.EmbedWidth;
+        int grid = _layout.ImageSize / 4, width = _layout.Spec.EmbedWidth;
         Value kernel = _g.Kernel("patch_embed.weight", Read("patch_embed.proj.weight", width, 3, 7, 7), width, 3, 7, 7);
         Value bias = _g.Constant("patch_embed.bias", Read("patch_embed.proj.bias", width), width);
         Value planes = _g.Node("Conv", [image, kernel, bias], ("kernel_shape", new long[] { 7, 7 }), ("strides", new long[] { 4, 4 }), ("pads", new long[] { 3, 3, 3, 3 }));

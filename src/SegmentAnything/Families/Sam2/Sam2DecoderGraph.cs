@@ -66,7 +66,7 @@ internal static class Sam2DecoderGraph
 
         Value without = g.Multiply(network.NoMask(), g.Node("Sub", [g.Scalar(1), hasMask]));
         Value dense = g.Add(g.Multiply(network.MaskPrompt(mask), hasMask), without);
-        Value sparse = g.Concat(1, network.Points(coordinates, labels, layout.Spec.ImageSize), Padding(g, weights, labels, channels));
+        Value sparse = g.Concat(1, network.Points(coordinates, labels, layout.ImageSize), Padding(g, weights, labels, channels));
         Decode(g, network, layout, embedding, dense, sparse, first, second, "masks", "iou_predictions", "object_score_logits");
         return g;
     }

@@ -18,13 +18,11 @@ internal sealed class Sam2Family : ModelFamily
 
     public override ImmutableArray<SamVariant> Published => Sam2Variants.All;
 
-    public override FamilyModel? Recognise(StateDict weights) => Recognise(weights, null);
-
-    public override FamilyModel? Recognise(StateDict weights, ModelSpecification? specification)
+    public override FamilyModel? Recognise(StateDict weights, ModelSpecification? specification = null)
     {
         if (!Sam2Names.Are(weights.Tensors.Keys)) return null;
         weights = Sam2Names.View(weights);
-        Sam2Layout layout = Sam2Layout.Of(weights, specification as Sam2Spec);
+        Sam2Layout layout = Sam2Layout.Of(weights, specification);
         DecoderLayout decoder = LayoutOf(weights, layout);
         return layout.Channels == decoder.Channels && layout.HighRes1 == decoder.UpscaleChannels1 && layout.HighRes0 == decoder.UpscaleChannels2
             ? new Sam2Model(layout, decoder) { Weights = weights }

@@ -53,6 +53,7 @@ internal sealed record Sam2Layout(
     private const string Decoder = "mask_decoder.";
     private const string ScoreHead = Decoder + "pred_obj_score_head.layers.";
     private const int Stages = 4;
+    private const int DefaultImageSize = 1024;
 
     /// <summary>Layers of the head that tells whether there is an object.</summary>
     public const int ScoreLayers = 3;
@@ -63,19 +64,22 @@ internal sealed record Sam2Layout(
         [("tiny", Sam2Spec.Tiny), ("small", Sam2Spec.Small), ("base_plus", Sam2Spec.BasePlus), ("large", Sam2Spec.Large)];
 
     /// <summary>The name of the published size; null if it has another one.</summary>
-    public string? PublishedName => Published.FirstOrDefault(p => ReferenceEquals(p.Spec, Spec)).Name;
+    public string? PublishedName => ImageSize == DefaultImageSize ? Published.FirstOrDefault(p => HasSameBlocks(p.Spec, Spec)).Name : null;
+
+    /// <summary>The side of the encoder's input, in pixels.</summary>
+    public int ImageSize => Spec.ImageSize ?? DefaultImageSize;
 
     /// <summary>The side of the image embedding.</summary>
-    public int Grid => Spec.ImageSize / 16;
+    public int Grid => ImageSize / 16;
 
     /// <summary>Reads the sizes and checks the image encoder's weights, and those of the decoder that SAM 1 has not.</summary>
     /// <param name="weights">As <see cref="Sam2Names.View"/> names them.</param>
-    /// <param name="spec">What shapes do not tell; null looks it up among the published sizes.</param>
+    /// <param name="specification">What shapes do not tell; what is not in it is looked up among the published sizes.</param>
     /// <exception cref="CheckpointException">
     /// A weight is missing, does not fit or is one too many; the specification is not that of the weights; or no published model
     /// has these sizes and no specification was given.
     /// </exception>
-    public static Sam2Layout Of(StateDict weights, Sam2Spec? spec = null)
+    public static Sam2Layout Of(StateDict weights, ModelSpecification? specification = null)
     {
         int positionWindow = Dimension(weights, Sam2Names.Trunk + "pos_embed_window", 4, 3);
         int width = Dimension(weights, Sam2Names.Trunk + "pos_embed_window", 4, 1);
@@ -83,13 +87,14 @@ internal sealed record Sam2Layout(
         while (weights.Contains($"{Sam2Names.Trunk}blocks.{blocks}.norm1.weight")) blocks++;
         if (weights.Contains(Decoder + "hf_token.weight"))
             throw new CheckpointException($"{weights.Source}: this is HQ-SAM 2, which is not supported. SAM 2 and SAM 2.1 are.");
-        if (spec is null)
+        if (specification is not Sam2Spec spec)
         {
             spec = Published.FirstOrDefault(p => p.Spec.EmbedWidth == width && p.Spec.BlocksPerStage.Sum() == blocks).Spec
                 ?? throw new CheckpointException(
                     $"{weights.Source}: a SAM 2 with {width} channels in the first stage and {blocks} blocks. Published are "
                     + string.Join(", ", Published.Select(p => $"{p.Name} ({p.Spec.EmbedWidth} channels, {p.Spec.BlocksPerStage.Sum()} blocks)"))
                     + $". For another size give a {nameof(Sam2Spec)}: heads, windows and global blocks cannot be read from weights.");
+            if (specification?.ImageSize is { } size) spec = spec with { ImageSize = size };
         }
 
         ImmutableArray<HieraBlock> list = BlocksOf(weights, spec, width, blocks, positionWindow);
@@ -109,7 +114,7 @@ internal sealed record Sam2Layout(
     /// <summary>The sizes of a mask decoder whose image encoder is not here.</summary>
     /// <exception cref="CheckpointException">A weight is missing.</exception>
     public static Sam2Layout OfDecoder(StateDict weights, int imageSize) => new(
-        new Sam2Spec { EmbedWidth = 0, Heads = 0, BlocksPerStage = [], GlobalBlocks = [], ImageSize = imageSize }, [], 0, 0, 0,
+        new Sam2Spec { EmbedWidth = 0, BlocksPerStage = [], GlobalBlocks = [], ImageSize = imageSize }, [], 0, 0, 0,
         Dimension(weights, Decoder + "iou_token.weight", 2, 1),
         Dimension(weights, Decoder + "output_upscaling.3.weight", 4, 1),
         Dimension(weights, Decoder + "output_upscaling.0.weight", 4, 1), false, false);
@@ -175,7 +180,7 @@ internal sealed record Sam2Layout(
     /// <summary>Multiply-adds of the image encoder, padding included.</summary>
     public double MultiplyAdds()
     {
-        double grid = Spec.ImageSize / 4;
+        double grid = ImageSize / 4;
         double sum = grid * grid * Spec.EmbedWidth * 3 * 49;
         foreach (HieraBlock block in Blocks)
         {
@@ -190,6 +195,10 @@ internal sealed record Sam2Layout(
         return sum + grid * grid / 16 * (4 * Spec.EmbedWidth) * Channels + grid * grid / 64 * (8 * Spec.EmbedWidth) * Channels;
     }
 
+    private static bool HasSameBlocks(Sam2Spec a, Sam2Spec b) =>
+        (a.EmbedWidth, a.Heads) == (b.EmbedWidth, b.Heads) && a.BlocksPerStage.AsSpan().SequenceEqual(b.BlocksPerStage.AsSpan())
+        && a.GlobalBlocks.AsSpan().SequenceEqual(b.GlobalBlocks.AsSpan()) && a.Windows.AsSpan().SequenceEqual(b.Windows.AsSpan());
+
     private static ImmutableArray<HieraBlock> BlocksOf(StateDict weights, Sam2Spec spec, int width, int blocks, int positionWindow)
     {
         string given = $"The {nameof(Sam2Spec)}";
@@ -201,16 +210,18 @@ internal sealed record Sam2Layout(
             throw Refuse($"{given} has {spec.BlocksPerStage.Sum()} blocks ({nameof(Sam2Spec.BlocksPerStage)} {string.Join(", ", spec.BlocksPerStage)}), the weights have {blocks}.");
         }
 
-        if (spec.Heads < 1 || width % spec.Heads != 0) throw Refuse($"{given} has {nameof(Sam2Spec.Heads)} {spec.Heads}, which does not divide {width} channels.");
+        if (spec.Heads is not { } heads) throw Refuse($"{given} has no {nameof(ModelSpecification.Heads)}: give those of the first stage.");
+        if (heads < 1 || width % heads != 0) throw Refuse($"{given} has {nameof(ModelSpecification.Heads)} {heads}, which does not divide {width} channels.");
         if (spec.Windows[0] != positionWindow)
             throw Refuse($"{given} has a window of {spec.Windows[0]} in the first stage; the weights have positions for windows of {positionWindow}.");
-        if (spec.ImageSize < 32 || spec.ImageSize % 32 != 0 || spec.ImageSize / 4 % positionWindow != 0)
-            throw Refuse($"{given} has {nameof(Sam2Spec.ImageSize)} {spec.ImageSize}; it must be a multiple of 32, and a quarter of it one of {positionWindow}.");
+        int size = spec.ImageSize ?? DefaultImageSize;
+        if (size < 32 || size % 32 != 0 || size / 4 % positionWindow != 0)
+            throw Refuse($"{given} has {nameof(ModelSpecification.ImageSize)} {size}; it must be a multiple of 32, and a quarter of it one of {positionWindow}.");
         if (spec.GlobalBlocks.Any(b => b < 0 || b >= blocks))
             throw Refuse($"{given} has {nameof(Sam2Spec.GlobalBlocks)} {string.Join(", ", spec.GlobalBlocks)}; blocks are 0 to {blocks - 1}.");
 
         var list = ImmutableArray.CreateBuilder<HieraBlock>(blocks);
-        int grid = spec.ImageSize / 4;
+        int grid = size / 4;
         for (int stage = 0; stage < Stages; stage++)
         {
             for (int i = 0; i < spec.BlocksPerStage[stage]; i++)
@@ -228,7 +239,7 @@ internal sealed record Sam2Layout(
                 if (pools && window % 2 != 0) throw Refuse($"{given} has a window of {window} where queries are halved along each side: {nameof(Sam2Spec.Windows)} of all but the last stage must be even.");
                 int channels = width << stage;
                 list.Add(new HieraBlock(
-                    list.Count, stage, pools ? channels / 2 : channels, channels, spec.Heads << stage, grid, window, pools, i == spec.BlocksPerStage[stage] - 1));
+                    list.Count, stage, pools ? channels / 2 : channels, channels, heads << stage, grid, window, pools, i == spec.BlocksPerStage[stage] - 1));
                 if (pools) grid /= 2;
             }
         }

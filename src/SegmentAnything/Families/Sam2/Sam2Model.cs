@@ -19,13 +19,13 @@ internal sealed class Sam2Model(Sam2Layout layout, DecoderLayout decoder) : Fami
     public override string Description => layout.Blocks.IsEmpty ? "SAM 2" : $"SAM 2{(layout.Is21 ? ".1" : "")}, Hiera of {layout.Blocks.Length} blocks with {layout.Spec.EmbedWidth} to {layout.Blocks[^1].Channels} channels";
 
     // Heads, windows and global blocks change what is built of the same weights.
-    public override string? EncoderKey => layout.PublishedName is null
-        ? Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join(' ',
-            layout.Spec.Heads, layout.Spec.ImageSize, string.Join(',', layout.Spec.GlobalBlocks), string.Join(',', layout.Spec.Windows)))))[..8]
-        : null;
+    public override string EncoderKey => layout.PublishedName is null
+        ? "-" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join(' ',
+            layout.Spec.Heads, layout.ImageSize, string.Join(',', layout.Spec.GlobalBlocks), string.Join(',', layout.Spec.Windows)))))[..8]
+        : "";
 
     public override ModelFrame Frame { get; } =
-        new(layout.Spec.ImageSize, layout.Spec.ImageSize, PictureFit.Squash, PictureResize.Floats, MaskResize.Direct);
+        new(layout.ImageSize, layout.ImageSize, PictureFit.Squash, PictureResize.Floats, MaskResize.Direct);
 
     // In the order that the tiled decoder reads: the finest after the embedding.
     public override ImmutableArray<FeatureMapShape> Features { get; } =

@@ -81,7 +81,7 @@ public class HieraEncoderGraphTests
 
     private static void Compare(Sam2Golden golden, JsonElement picture, GraphBuilder graph, double tolerance, string what)
     {
-        long size = golden.Spec.ImageSize;
+        long size = golden.Spec.ImageSize!.Value;
         Dictionary<string, float[]> found = GraphRunner.Run(graph, ("image", golden.Floats(picture.GetProperty("input_tensor")), [1, 3, size, size]));
         foreach ((string output, string expected) in new[] { ("embedding", "image_embed"), (HieraEncoderGraph.HighRes0, "hr0"), (HieraEncoderGraph.HighRes1, "hr1") })
         {

@@ -20,7 +20,7 @@ internal static class RandomSam2
             for (int i = 0; i < spec.BlocksPerStage[stage]; i++)
             {
                 int width = spec.EmbedWidth << stage;
-                blocks.Add(new HieraBlock(blocks.Count, stage, i == 0 && stage > 0 ? width / 2 : width, width, spec.Heads << stage, 0, 1, i == 0 && stage > 0, false));
+                blocks.Add(new HieraBlock(blocks.Count, stage, i == 0 && stage > 0 ? width / 2 : width, width, spec.Heads!.Value << stage, 0, 1, i == 0 && stage > 0, false));
             }
         }
 

@@ -77,7 +77,7 @@ public class Sam2DecoderGraphTests
     public void ChosenMask_AtSourceSize_EqualsTheOfficialCode(string folder)
     {
         Sam2Golden golden = Sam2Golden.Read(folder);
-        int side = golden.Spec.ImageSize / 4, fellBack = 0, kept = 0;
+        int side = golden.Spec.ImageSize!.Value / 4, fellBack = 0, kept = 0;
         foreach (JsonElement picture in golden.Pictures)
         {
             ImageSize size = picture.GetProperty("original_size_hw").SizeHw();

@@ -30,7 +30,7 @@ public partial class Sam2LayoutTests
         Assert.Equal(name.Groups[2].Value, layout.PublishedName);
         Assert.Equal(name.Groups[1].Value == "2.1", layout.Is21);
         Assert.True(layout.HasMemory);
-        Assert.Equal(1024, layout.Spec.ImageSize);
+        Assert.Equal(1024, layout.ImageSize);
     }
 
     [Theory]
