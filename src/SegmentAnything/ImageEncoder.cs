@@ -47,7 +47,7 @@ public sealed class ImageEncoder : IDisposable
         using IDisposable? disposedAfterwards = disposeOpened ? opened : null;
         SamVariant variant = _variant = opened.Variant;
         _frame = opened.Frame;
-        _maps = opened.HasEncoderWeights
+        _maps = opened.HasModel
             ? opened.Model.Features
             : [new FeatureMapShape(FeatureMapShape.Embedding, variant.EmbeddingChannels, variant.EmbeddingGrid)];
         ExecutionOptions execution = options.Execution;
@@ -119,11 +119,22 @@ public sealed class ImageEncoder : IDisposable
 
         int size = _frame.EncoderSide;
         using MemoryOwner<float> input = MemoryOwner<float>.Allocate(3 * size * size);
-        ImageSize resized = new ImageFrame(image.Size, size, _frame.Fit).ResizedSize;
-        if (_frame.Resize == PictureResize.FloatWithoutAntialias)
+        if (_frame.Resize == PictureResize.Floats)
+        {
+            FloatEncoderInput.Write(
+                image, size, size, Array.ConvertAll(_preprocessing.Mean, ToUnit), Array.ConvertAll(_preprocessing.Std, ToUnit), input.Span, _threads);
+        }
+        else if (_frame.Resize == PictureResize.FloatsWithoutAntialias)
+        {
             PlainEncoderInput.Write(image, size, _preprocessing.Mean, _preprocessing.Std, input.Span);
+        }
         else
-            EncoderInput.Write(image, resized, size, _preprocessing.Mean, _preprocessing.Std, input.Span, _threads, _preprocessing.Padding);
+        {
+            EncoderInput.Write(
+                image, new ImageFrame(image.Size, size, _frame.Fit).ResizedSize, size, _preprocessing.Mean, _preprocessing.Std, input.Span, _threads,
+                _preprocessing.Padding);
+        }
+
         cancellationToken.ThrowIfCancellationRequested();
 
         MemoryOwner<float> values = MemoryOwner<float>.Allocate(_maps.Sum(map => map.Length));
@@ -177,6 +188,9 @@ public sealed class ImageEncoder : IDisposable
             return Encode(new PixelBuffer(memory.Memory, width, height, format, stride), cancellationToken);
         }
     }
+
+    // From 0 to 255 to 0 to 1. Rounded, so that the published numbers, which have three digits, are the nearest floats.
+    private static float ToUnit(float value) => (float)Math.Round(value / 255.0, 6);
 
     // Planes of floats are what nearly every encoder takes. The others are a copy away, which is nothing beside the network.
     private void AddPicture(TensorList inputs, Memory<float> planar)

@@ -196,7 +196,8 @@ public sealed class PromptEncoder : IDisposable
         for (int i = 0; i < token.Length; i++) token[i] += embedding[i];
     }
 
-    private void EncodeMask(ReadOnlyMemory<float> logits, Memory<float> dense, CancellationToken cancellationToken)
+    /// <summary>Encodes a rough mask: <see cref="DenseLength"/> values are written.</summary>
+    internal void EncodeMask(ReadOnlyMemory<float> logits, Memory<float> dense, CancellationToken cancellationToken)
     {
         if (logits.Length != MaskSize * MaskSize)
         {

@@ -57,6 +57,44 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
 
         DecoderKernels.ImageMoments<TSimd, TVector>(
             keys, Channels, maps.Constant, maps.Weight1, maps.Between, _image.Moments + TileOffset(tile, DecoderKernels.MomentRows));
+        if (_weights.HasHighRes) PrepareHighResTile(tile);
+    }
+
+    // Brings the finer maps of the image into the order in which upscaling meets them.
+    private void PrepareHighResTile(int tile)
+    {
+        int channels1 = Channels / 4, channels2 = Channels / 8, side = _grid.Side, tokens = _grid.TokensIn(tile);
+        float* finest = _embedding + (Channels * (nint)_grid.Tokens), finer = finest + (channels2 * 16 * (nint)_grid.Tokens);
+        float* first = _image.AfterFirst + TileOffset(tile, Channels), second = _image.AfterSecond + TileOffset(tile, 2 * Channels);
+        new Span<float>(first, Channels * TileTokens).Clear();
+        new Span<float>(second, 2 * Channels * TileTokens).Clear();
+
+        // Where each token of the tile begins in a plane that is twice, and in one that is four times as fine.
+        int* starts2 = stackalloc int[TileTokens], starts4 = stackalloc int[TileTokens];
+        for (int i = 0; i < tokens; i++)
+        {
+            (int y, int x) = Math.DivRem((tile * TileTokens) + i, side);
+            starts2[i] = (4 * y * side) + (2 * x);
+            starts4[i] = (16 * y * side) + (4 * x);
+        }
+
+        for (int s1 = 0; s1 < 4; s1++)
+        {
+            int place = (s1 / 2 * 2 * side) + (s1 % 2);
+            for (int c = 0; c < channels1; c++, first += TileTokens)
+                Gather(finer + (c * 4 * (nint)_grid.Tokens) + place, starts2, 0, first);
+            for (int s2 = 0; s2 < 4; s2++)
+            {
+                place = (((2 * (s1 / 2)) + (s2 / 2)) * 4 * side) + (2 * (s1 % 2)) + (s2 % 2);
+                for (int c = 0; c < channels2; c++, second += TileTokens)
+                    Gather(finest + (c * 16 * (nint)_grid.Tokens) + place, starts4, _weights.Upscale2Bias[(s2 * channels2) + c], second);
+            }
+        }
+
+        void Gather(float* plane, int* starts, float bias, float* destination)
+        {
+            for (int i = 0; i < tokens; i++) destination[i] = plane[starts[i]] + bias;
+        }
     }
 
     // A mask prompt's coordinates, and the moments of the image with them. If the coordinates do not give the encoded mask
@@ -172,6 +210,12 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
             prompt.UpscalePanels, PanelStride(steps), coordinates, TileTokens, steps,
             Row(_image.Maps + TileOffset(tile, maps.ImageRows), maps.Upscale), TileTokens, worker.TileA, TileTokens, Channels, LanesIn(tile),
             NextRow(Following(tile, _image.Maps, maps.ImageRows), maps.Upscale), LinesInRow);
+        if (_weights.HasHighRes)
+        {
+            float* added = _image.AfterFirst + TileOffset(tile, Channels);
+            DecoderKernels.AddScaled<TSimd, TVector>(worker.TileA, added, deviation, Channels, worker.TileA);
+        }
+
         for (int lane = 0; lane < TileTokens; lane += TSimd.Width)
         {
             TVector size = TSimd.Load(deviation + lane);
@@ -183,9 +227,20 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
             float* x1 = worker.TileA + (subpixel * channels1 * TileTokens);
             DecoderKernels.LayerNormGeluTile<TSimd, TVector>(
                 x1, channels1, _weights.UpscaleNorm.Weight, _weights.UpscaleNorm.Bias, worker.Square, _weights.GeluTable);
-            DecoderKernels.Product<TSimd, TVector, PanelLayout, FromRowBias>(
-                _weights.Upscale2Panels, PanelStride(channels1), x1, TileTokens, channels1,
-                _weights.Upscale2Bias, 0, worker.TileB, TileTokens, 4 * channels2, LanesIn(tile));
+            if (_weights.HasHighRes)
+            {
+                float* start = _image.AfterSecond + TileOffset(tile, 2 * Channels) + (subpixel * 4 * channels2 * TileTokens);
+                DecoderKernels.Product<TSimd, TVector, PanelLayout, FromMatrix>(
+                    _weights.Upscale2Panels, PanelStride(channels1), x1, TileTokens, channels1,
+                    start, TileTokens, worker.TileB, TileTokens, 4 * channels2, LanesIn(tile));
+            }
+            else
+            {
+                DecoderKernels.Product<TSimd, TVector, PanelLayout, FromRowBias>(
+                    _weights.Upscale2Panels, PanelStride(channels1), x1, TileTokens, channels1,
+                    _weights.Upscale2Bias, 0, worker.TileB, TileTokens, 4 * channels2, LanesIn(tile));
+            }
+
             DecoderKernels.GeluMaskProduct<TSimd, TVector>(
                 worker.TileB, 4, channels2, prompt.Hyper, prompt.UpscaledCount, _weights.GeluTable, worker.Masks + (subpixel * 4 * TileTokens), MaskStride);
         }

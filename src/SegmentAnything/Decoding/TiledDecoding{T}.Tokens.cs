@@ -24,6 +24,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         long rows = DecoderMath.RoundUp(prompts * _tokens, DecoderKernels.BlockRows);
         int widest = Math.Max(Channels, Math.Max(_weights.SelfInner, _weights.Inner));
         foreach (PackedLinear layer in _weights.IouHead) widest = Math.Max(widest, layer.PaddedOutputs);
+        foreach (PackedLinear layer in _weights.ScoreHead) widest = Math.Max(widest, layer.PaddedOutputs);
         widest = DecoderMath.RoundUp(widest, PackedLinear.BlockColumns);
         long hidden = Math.Max(widest, DecoderMath.RoundUp(_weights.MlpWidth, PackedLinear.BlockColumns));
         _memoryOfTokens = new TokenMemory
@@ -51,7 +52,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
     {
         ref readonly TokenMemory memory = ref _memoryOfTokens;
         ref readonly PackedLayer layer = ref _weights.Layers[0];
-        int outputs = TiledDecoderWeights.OutputTokens * Channels, given = (_tokens * Channels) - outputs;
+        int outputs = _weights.OutputTokens * Channels, given = (_tokens * Channels) - outputs;
         for (int prompt = 0; prompt < prompts; prompt++)
         {
             float* row = memory.Encoding + (prompt * (nint)_tokens * Channels);
@@ -142,7 +143,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         }
     }
 
-    // The last token work: predicted IoUs, and the weights of the wanted masks.
+    // The last token work: predicted IoUs, object scores, and the weights of the wanted masks.
     private void FinishTokens(int prompts, float* predictedIou)
     {
         ref readonly TokenMemory memory = ref _memoryOfTokens;
@@ -163,7 +164,16 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
             state.Upscaled = 0;
             state.UpscaledCount = 0;
             for (int mask = 0; mask < _wanted.Count; mask++)
-                predictedIou[(prompt * _wanted.Count) + mask] = iou[(prompt * iouStride) + _wanted.First + mask];
+            {
+                float value = iou[(prompt * iouStride) + _wanted.First + mask];
+                predictedIou[(prompt * _wanted.Count) + mask] = _weights.HasSigmoidIou ? 1 / (1 + MathF.Exp(-value)) : value;
+            }
+        }
+
+        if (_objectScores != null)
+        {
+            float* scores = Mlp(_weights.ScoreHead, memory.Queries + ((tokens - 1) * Channels), tokens * Channels, prompts);
+            for (int prompt = 0; prompt < prompts; prompt++) _objectScores[prompt] = scores[prompt * _weights.ScoreHead[^1].PaddedOutputs];
         }
 
         for (int mask = 0; mask < _wanted.Count; mask++)
@@ -430,6 +440,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
             float* target = destination + (prompt * (nint)FinalTokens * Channels);
             Copy(source, target, Channels);
             Copy(source + ((1 + _wanted.First) * Channels), target + Channels, _wanted.Count * Channels);
+            if (_objectScores != null) Copy(source + ((_weights.OutputTokens - 1) * Channels), target + ((FinalTokens - 1) * Channels), Channels);
         }
     }
 

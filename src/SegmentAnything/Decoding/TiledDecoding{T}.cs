@@ -4,7 +4,7 @@ namespace SegmentAnything.Decoding;
 
 /// <summary>The tiled decoder for one vector width: memory and the order of the work.</summary>
 /// <remarks>
-/// Shapes: C channels, H = 8 heads, c channels of a head, T tokens of a prompt (5 output tokens and its sparse ones), Q tokens
+/// Shapes: C channels, H = 8 heads, c channels of a head, T tokens of a prompt (its output tokens and its sparse ones), Q tokens
 /// that ask (T, or the few of the final attention), R coordinates an image token has of each layer, S segments of the image. Some prompts go through the phases together: their tokens share the reading of
 /// the weights, and there are enough items for all threads.
 /// </remarks>
@@ -45,6 +45,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
     private int _tokens;
     private WantedMasks _wanted;
     private float* _logits;
+    private float* _objectScores;
 
     public TiledDecoding(TiledDecoderWeights weights, WorkSplitter splitter)
     {
@@ -70,8 +71,8 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
     /// <summary>Rows of a head where its tokens are rows of a block of their own.</summary>
     private int HeadRows => DecoderMath.RoundUp(_tokens, DecoderKernels.BlockRows);
 
-    /// <summary>Tokens that are read after the final attention: that of the IoU and those of the wanted masks.</summary>
-    private int FinalTokens => 1 + _wanted.Count;
+    /// <summary>Tokens that are read after the final attention: that of the IoU, those of the wanted masks, and that of the object score if it is wanted.</summary>
+    private int FinalTokens => 1 + _wanted.Count + (_objectScores == null ? 0 : 1);
 
     /// <summary>Coordinates that an attention's head gives an image token: the weights of its tokens, or its channels where they are fewer.</summary>
     private int Rank => Math.Min(_tokens, _weights.HeadWidth);
@@ -104,16 +105,17 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
     }
 
     public override bool Prepare(
-        TiledPreparedImage image, float* embedding, float* dense, bool denseIsUniform, CancellationToken cancellationToken)
+        TiledPreparedImage image, float* features, float* dense, bool denseIsUniform, CancellationToken cancellationToken)
     {
         _image = image;
         _grid = image.Grid;
-        _embedding = embedding;
+        _embedding = features;
         _dense = dense;
         _denseIsUniform = denseIsUniform;
         _cancellation = cancellationToken;
-        _tokens = TiledDecoderWeights.OutputTokens;
+        _tokens = _weights.OutputTokens;
         _wanted = new WantedMasks(0, 1);
+        _objectScores = null;
         _isMask = true;
         Reserve(1);
         Run(image.MaskRows > 0 ? Phase.PrepareMask : Phase.Prepare, _grid.Tiles);
@@ -123,14 +125,15 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
 
     public override void Decode(
         TiledPreparedImage image, float* tokens, int prompts, int tokensPerPrompt, in WantedMasks wanted,
-        float* logits, float* predictedIou, CancellationToken cancellationToken)
+        float* logits, float* predictedIou, float* objectScores, CancellationToken cancellationToken)
     {
         _image = image;
         _grid = image.Grid;
-        _tokens = TiledDecoderWeights.OutputTokens + tokensPerPrompt;
+        _tokens = _weights.OutputTokens + tokensPerPrompt;
         _wanted = wanted;
         _cancellation = cancellationToken;
         _logits = logits;
+        _objectScores = objectScores;
         Reserve(prompts);
         _promptCount = prompts;
         BeginTokens(tokens, prompts);

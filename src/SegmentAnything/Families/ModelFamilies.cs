@@ -5,6 +5,7 @@ using SegmentAnything.Families.EfficientSam;
 using SegmentAnything.Families.EfficientVitSam;
 using SegmentAnything.Families.HqSam;
 using SegmentAnything.Families.Sam1;
+using SegmentAnything.Families.Sam2;
 using SegmentAnything.Onnx;
 
 namespace SegmentAnything.Families;
@@ -15,6 +16,7 @@ internal static class ModelFamilies
     /// <summary>In the order in which they are asked: a family whose names are a subset of another's comes after it.</summary>
     public static ImmutableArray<ModelFamily> All { get; } =
     [
+        new Sam2Family(),
         new HqSamFamily(),
         new EfficientVitSamFamily(),
         new EfficientSamFamily(),
@@ -27,11 +29,9 @@ internal static class ModelFamilies
     [
         new("SAM 3", PictureFit.Squash, ["detector.backbone.vision_backbone.", "detector_model.", "tracker_model."]),
         new("EdgeTAM", PictureFit.Squash, ["image_encoder.trunk.body."]),
-        new("SAM 2", PictureFit.Squash, ["image_encoder.trunk.", "vision_encoder.backbone.", "memory_attention.", "sam_mask_decoder."])
-        {
-            OnnxTensors = ["high_res_feats"],
-        },
-        new("an ONNX export of EfficientSAM", PictureFit.Squash, []) { OnnxTensors = ["batched_images", "batched_point_coords"] },
+        // Checkpoints of these are built; ONNX exports of them are not run.
+        new("SAM 2", PictureFit.Squash, []) { OnnxTensors = ["high_res_feats"] },
+        new("EfficientSAM", PictureFit.Squash, []) { OnnxTensors = ["batched_images", "batched_point_coords"] },
         new("RepViT-SAM", PictureFit.Pad, ["image_encoder.features.0.0.c."]) { Unless = "image_encoder.fuse_stage2.weight" },
         new("SlimSAM with global pruning", PictureFit.Pad, ["image_encoder.blocks.0.attn.q.weight"]),
     ];

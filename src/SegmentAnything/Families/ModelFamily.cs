@@ -13,6 +13,9 @@ internal abstract class ModelFamily
     /// <summary>Its name in prose.</summary>
     public abstract string Name { get; }
 
+    /// <summary>How it takes pictures. Default: <see cref="PictureFit.Pad"/>.</summary>
+    public virtual PictureFit Fit => PictureFit.Pad;
+
     /// <summary>The published models, the smallest first.</summary>
     public abstract ImmutableArray<SamVariant> Published { get; }
 

@@ -10,10 +10,16 @@ internal enum PictureResize
     Bytes,
 
     /// <summary>
-    /// Bilinear on floats between the four nearest pixels, without antialiasing. Source: EfficientSAM, efficient_sam/efficient_sam.py
+    /// PyTorch's bilinear on values of 0 to 1, which is antialiased and rounds nothing. Source: SAM 2, utils/transforms.py
+    /// (SAM2Transforms).
+    /// </summary>
+    Floats,
+
+    /// <summary>
+    /// The same without antialiasing: between the four nearest pixels. Source: EfficientSAM, efficient_sam/efficient_sam.py
     /// (preprocess).
     /// </summary>
-    FloatWithoutAntialias,
+    FloatsWithoutAntialias,
 }
 
 /// <summary>How low-resolution logits become a mask of the source's size.</summary>

@@ -34,7 +34,7 @@ internal sealed class OpenedModel : IDisposable
     }
 
     /// <summary>What the model is.</summary>
-    public SamVariant Variant { get; }
+    public SamVariant Variant { get; private set; }
 
     /// <summary>Where its files are.</summary>
     public ModelFiles Files { get; }
@@ -45,10 +45,23 @@ internal sealed class OpenedModel : IDisposable
     /// <summary>What its weights were recognised as; of prompt encoder and mask decoder alone where the image encoder is an ONNX file.</summary>
     /// <exception cref="ModelNotFoundException">The decoder's file is missing.</exception>
     /// <exception cref="CheckpointException">The decoder's file is damaged or not of a known layout.</exception>
-    public FamilyModel Model => _model ??= RecogniseDecoder();
+    public FamilyModel Model
+    {
+        get
+        {
+            if (_model is not null) return _model;
+            _model = RecogniseDecoder();
+            // The image encoder's file does not tell it.
+            Variant = Variant with { Fit = _model.Frame.Fit };
+            return _model;
+        }
+    }
 
-    /// <summary>How pictures go in and masks come out: known of the variant alone where the image encoder is an ONNX file.</summary>
-    public ModelFrame Frame => HasEncoderWeights ? Model.Frame : ModelFrame.Of(Variant);
+    /// <summary>The weights of prompt encoder and mask decoder, at least, are here.</summary>
+    public bool HasModel => HasEncoderWeights || Files.Roles.Contains(ModelFileRole.Decoder);
+
+    /// <summary>How pictures go in and masks come out: known of the variant alone where there is but an image encoder's ONNX file.</summary>
+    public ModelFrame Frame => HasModel ? Model.Frame : ModelFrame.Of(Variant);
 
     /// <summary>Opens the files of a model.</summary>
     /// <exception cref="CheckpointException">A checkpoint is damaged or of no known model.</exception>

@@ -211,6 +211,9 @@ public class PromptPlanTests
                 }
             }
 
+            public float Refine((double X, double Y) point, Span<float> logits, CancellationToken cancellationToken) =>
+                throw new NotSupportedException("Nothing is refined here.");
+
             public void Dispose()
             {
             }

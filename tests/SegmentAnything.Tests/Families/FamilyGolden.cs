@@ -70,7 +70,7 @@ internal sealed class FamilyGolden : IDisposable
     public static Dictionary<string, float[]> Run(GraphBuilder graph, bool half, params (string Name, float[] Values, long[] Shape)[] inputs)
     {
         using SessionOptions options = new();
-        if (half) SegmentAnything.Encoders..cs.HalfTuning.Apply(options);
+        if (half) SegmentAnything.Execution.SessionTuning.HalfWeights.Apply(options);
         using var session = new InferenceSession(graph.ToBytes(), options);
         OrtValue[] values = [.. inputs.Select(i => OrtValue.CreateTensorValueFromMemory(i.Values, i.Shape))];
         using var run = new RunOptions();

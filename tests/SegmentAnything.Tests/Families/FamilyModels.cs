@@ -50,6 +50,7 @@ internal sealed class FamilyModels
         get
         {
             JsonElement config = _manifest.GetProperty("config");
+            if (config.TryGetProperty("global_att_blocks", out _)) return Sam2.Sam2Golden.SpecOf(config);
             return new ModelSpecification
             {
                 ImageSize = config.TryGetProperty("frame_size", out JsonElement frame) ? frame.GetInt32()

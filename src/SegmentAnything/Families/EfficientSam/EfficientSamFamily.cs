@@ -48,7 +48,7 @@ internal sealed class EfficientSamModel(EfficientSamLayout encoder, EfficientSam
     public override string Description => $"EfficientSAM, ViT of {encoder.Depth} blocks with {encoder.Channels} channels";
 
     public override ModelFrame Frame =>
-        new(encoder.ImageSize, encoder.ImageSize, PictureFit.Squash, PictureResize.FloatWithoutAntialias, MaskResize.DirectBicubic);
+        new(encoder.ImageSize, encoder.ImageSize, PictureFit.Squash, PictureResize.FloatsWithoutAntialias, MaskResize.DirectBicubic);
 
     public override ImmutableArray<FeatureMapShape> Features => [new FeatureMapShape(FeatureMapShape.Embedding, decoder.Channels, encoder.Grid)];
 

@@ -62,7 +62,7 @@ internal sealed class Sam1Model(int imageSize, int grid, DecoderLayout? decoder)
     public override byte[]? BuildMaskPrompt() => Decoder.TakesMasks ? DecoderGraphs.BuildMaskPrompt(Weights, Decoder, grid) : null;
 
     public override (IMaskDecoderEngine Engine, ExecutionProvider Provider) CreateDecoder(SamOptions options, WorkSplitter splitter) =>
-        MaskDecoderEngines.Create(Weights, Decoder, Features[0], options, splitter);
+        MaskDecoderEngines.Create(Weights, Decoder, Features, options, splitter);
 
     public override GraphBuilder BuildEncoder(
         WeightOptions options, EncoderForm form, IProgress<float>? progress = null, CancellationToken cancellationToken = default) =>
