@@ -54,7 +54,7 @@ internal abstract class SamDecoderModel(ModelFrame frame, int grid, DecoderLayou
     public override byte[]? BuildMaskPrompt() => decoder.TakesMasks ? DecoderGraphs.BuildMaskPrompt(Weights, decoder, grid) : null;
 
     public override (IMaskDecoderEngine Engine, ExecutionProvider Provider) CreateDecoder(SamOptions options, WorkSplitter splitter) =>
-        MaskDecoderEngines.Create(Weights, decoder, Features[0], options, splitter);
+        MaskDecoderEngines.Create(Weights, decoder, Features, options, splitter);
 
     public override SegmentAnything.Graphs.GraphBuilder BuildOfficialDecoder() => OfficialDecoderGraph.Build(Weights, decoder, grid, frame.Side);
 }
