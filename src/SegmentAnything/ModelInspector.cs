@@ -125,16 +125,16 @@ public static class ModelInspector
         };
         try
         {
-            using StateDict weights = ModelFamilies.ReadOnnxDecoder(model, inspection.Path);
             // Sizes of the picture matter to nothing that is looked at here.
-            FamilyModel decoder = ModelFamilies.RecogniseDecoder(weights, SamModels.MobileSam);
+            FamilyModel decoder = ModelFamilies.RecogniseOnnxDecoder(model, SamModels.MobileSam, inspection.Path);
+            using StateDict weights = decoder.Weights;
             return inspection with
             {
                 EmbeddingChannels = decoder.Features[0].Channels,
                 EmbeddingGrid = inspection.Inputs.First(i => i.Name.StartsWith("image_embed", StringComparison.Ordinal)).Shape is [_, _, _, var grid] && int.TryParse(grid, out int g) ? g : null,
                 Masks = decoder.Masks.Tokens,
                 CanRun = true,
-                Note = decoder.Capabilities is { Boxes: true, MaskPrompts: true }
+                Note = decoder.Capabilities.Boxes
                     ? "Goes with the image encoder of the same model."
                     : "Goes with the image encoder of the same model. Takes points alone: the file has no weights for boxes and masks.",
             };

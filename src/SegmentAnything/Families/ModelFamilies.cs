@@ -70,13 +70,13 @@ internal static class ModelFamilies
             $"{weights.Source}: no mask decoder of a known SAM was found among its {weights.Tensors.Count} tensors ({string.Join(", ", weights.Tensors.Keys.Take(4))}, ...).");
     }
 
-    /// <summary>Gets the decoder's weights back from an ONNX export.</summary>
+    /// <summary>Recognises prompt encoder and mask decoder in an ONNX export of them.</summary>
     /// <exception cref="CheckpointException">It is of no family that is built here, or lacks a weight.</exception>
-    public static StateDict ReadOnnxDecoder(ModelProto model, string source)
+    public static FamilyModel RecogniseOnnxDecoder(ModelProto model, SamVariant variant, string source)
     {
         foreach (ModelFamily family in All)
         {
-            if (family.ReadOnnxDecoder(model, source) is { } weights) return weights;
+            if (family.RecogniseOnnxDecoder(model, variant, source) is { } found) return found;
         }
 
         throw new CheckpointException(

@@ -38,6 +38,15 @@ internal abstract class ModelFamily
     /// <exception cref="CheckpointException">It is of this family, but a weight was not found.</exception>
     public virtual StateDict? ReadOnnxDecoder(ModelProto model, string source) => null;
 
+    /// <summary>Recognises prompt encoder and mask decoder in an ONNX export of them.</summary>
+    /// <param name="model">The export.</param>
+    /// <param name="variant">What the image encoder's sizes are.</param>
+    /// <param name="source">Where it is from, for messages.</param>
+    /// <returns>Null where the export is of another family.</returns>
+    /// <exception cref="CheckpointException">It is of this family, but a weight was not found or does not fit.</exception>
+    public virtual FamilyModel? RecogniseOnnxDecoder(ModelProto model, SamVariant variant, string source) =>
+        ReadOnnxDecoder(model, source) is { } weights ? RecogniseDecoder(weights, variant) : null;
+
     /// <summary>What a decoder's ONNX export is called, for people; null where it is of another family.</summary>
     public virtual string? DescribeOnnxDecoder(ModelProto model) => null;
 

@@ -35,6 +35,9 @@ internal abstract class SamDecoderModel(ModelFrame frame, int grid, DecoderLayou
 
     protected int Grid => grid;
 
+    /// <summary>What asking a mask decoder's weights for an image encoder gives.</summary>
+    protected static InvalidOperationException NoEncoder() => new("These are the weights of a mask decoder alone.");
+
     /// <summary>Refuses an image encoder that does not give what the mask decoder takes.</summary>
     public static void CheckChannels(StateDict weights, int encoder, DecoderLayout decoder)
     {

@@ -50,8 +50,8 @@ internal sealed class OpenedModel : IDisposable
         {
             if (_model is not null) return _model;
             _model = RecogniseDecoder();
-            // The image encoder's file does not tell it.
-            Variant = Variant with { Fit = _model.Frame.Fit };
+            // The image encoder's file does not tell how pictures are fitted, and its square need not be the prompts' frame.
+            Variant = Variant with { Fit = _model.Frame.Fit, ImageSize = _model.Frame.Side };
             return _model;
         }
     }
@@ -173,8 +173,9 @@ internal sealed class OpenedModel : IDisposable
         {
             if (CheckpointReader.Recognize(bytes) == CheckpointFormat.Unknown)
             {
-                _decoder = ModelFamilies.ReadOnnxDecoder(OnnxFile.Parse(Files.Read(ModelFileRole.Decoder).Span, source), source);
-                return ModelFamilies.RecogniseDecoder(_decoder, Variant);
+                FamilyModel model = ModelFamilies.RecogniseOnnxDecoder(OnnxFile.Parse(Files.Read(ModelFileRole.Decoder).Span, source), Variant, source);
+                _decoder = model.Weights;
+                return model;
             }
         }
 

@@ -60,6 +60,9 @@ internal sealed class FamilyModels
         }
     }
 
+    /// <summary>Where one of its checkpoints is.</summary>
+    public string PathOf(string file) => Path.Combine(_folder, file);
+
     /// <summary>Loads one of its checkpoints.</summary>
     public SamModel Load(string file, SamOptions options) => SamModel.Load(Path.Combine(_folder, file), options with { Specification = Specification });
 

@@ -1,7 +1,9 @@
 using System.Collections.Immutable;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Decoding;
+using SegmentAnything.Families.Sam1;
 using SegmentAnything.Graphs;
+using SegmentAnything.Onnx;
 
 namespace SegmentAnything.Families.EdgeSam;
 
@@ -18,14 +20,30 @@ internal sealed class EdgeSamFamily : ModelFamily
         if (!RepVitLayout.Fits(weights) || !RepVitLayout.IsFused(weights)) return null;
         RepVitLayout encoder = RepVitLayout.Of(weights, specification?.ImageSize ?? RepVitLayout.DefaultImageSize);
         CheckpointShapes.CheckAll(weights, RepVitLayout.Prefix, encoder.Tensors());
-        return EdgeSamModel.Of(weights, encoder);
+        DecoderLayout decoder = EdgeSamModel.LayoutOf(weights);
+        SamDecoderModel.CheckChannels(weights, encoder.OutputChannels, decoder);
+        return new EdgeSamModel(encoder.ImageSize, encoder.Grid, decoder) { Weights = weights, Encoder = encoder };
     }
+
+    // Its decoder has SAM's names: the file that was exported here is known by its graph's.
+    public override FamilyModel? RecogniseOnnxDecoder(ModelProto model, SamVariant variant, string source)
+    {
+        if (model.Graph.Name != EdgeSamModel.DecoderGraphName) return null;
+        StateDict weights = OnnxDecoderImport.Read(model, source);
+        return new EdgeSamModel(variant.ImageSize, variant.EmbeddingGrid, EdgeSamModel.LayoutOf(weights)) { Weights = weights };
+    }
+
+    public override string? DescribeOnnxDecoder(ModelProto model) => model.Graph.Name == EdgeSamModel.DecoderGraphName ? "ONNX, converted from a checkpoint" : null;
+
+    public override string? DescribeOnnxEncoder(ModelProto model) => model.Graph.Name == RepVitEncoderGraph.GraphName ? Name : null;
 }
 
 /// <summary>A model of EdgeSAM's family, as its weights' shapes tell it.</summary>
-internal sealed class EdgeSamModel(RepVitLayout encoder, DecoderLayout decoder)
-    : SamDecoderModel(ModelFrame.Padded(encoder.ImageSize), encoder.Grid, decoder)
+internal sealed class EdgeSamModel(int imageSize, int grid, DecoderLayout decoder) : SamDecoderModel(ModelFrame.Padded(imageSize), grid, decoder)
 {
+    /// <summary>The name of the decoder's graph, by which an ONNX file that was built here is known.</summary>
+    public const string DecoderGraphName = "edge_sam_decoder";
+
     private const string License = "LicenseRef-S-Lab-1.0";
 
     /// <summary>The published models. Both have the same sizes: which one a file is cannot be told.</summary>
@@ -42,21 +60,22 @@ internal sealed class EdgeSamModel(RepVitLayout encoder, DecoderLayout decoder)
         },
     ];
 
-    public static EdgeSamModel Of(StateDict weights, RepVitLayout encoder)
-    {
-        DecoderLayout decoder = DecoderLayout.Of(weights, DecoderHeads, SamNormEpsilon);
-        CheckChannels(weights, encoder.OutputChannels, decoder);
-        return new EdgeSamModel(encoder, decoder) { Weights = weights };
-    }
+    /// <summary>Its image encoder; null where the weights are a mask decoder's alone.</summary>
+    public RepVitLayout? Encoder { get; init; }
+
+    /// <summary>Reads the decoder's sizes.</summary>
+    public static DecoderLayout LayoutOf(StateDict weights) => DecoderLayout.Of(weights, DecoderHeads, SamNormEpsilon);
 
     public override SamVariant? Published =>
-        encoder is { Grid: 64, Blocks: [{ Channels: 48 }, ..] } && encoder.Blocks[^1].Channels == 384 ? Variants[0] : null;
+        Encoder is { Grid: 64, Blocks: [{ Channels: 48 }, .., { Channels: 384 }] } ? Variants[0] : null;
 
-    public override string EncoderKey => $"-{encoder.ImageSize}";
+    public override string EncoderKey => $"-{Frame.Side}";
 
-    public override string Description => $"EdgeSAM, RepViT of {encoder.Blocks.Length} blocks with up to {encoder.Blocks[^1].Channels} channels";
+    public override string Description => Encoder is null ? "EdgeSAM" : $"EdgeSAM, RepViT of {Encoder.Blocks.Length} blocks with up to {Encoder.Blocks[^1].Channels} channels";
 
     public override GraphBuilder BuildEncoder(
         WeightOptions options, EncoderForm form, IProgress<float>? progress = null, CancellationToken cancellationToken = default) =>
-        RepVitEncoderGraph.Build(Weights, encoder, options, form);
+        RepVitEncoderGraph.Build(Weights, Encoder ?? throw NoEncoder(), options, form);
+
+    public override GraphBuilder BuildOfficialDecoder() => OfficialDecoderGraph.Build(Weights, Decoder, Grid, Frame.Side, DecoderGraphName);
 }

@@ -25,6 +25,9 @@ internal enum FusionResize
 /// </remarks>
 internal static class RepVitEncoderGraph
 {
+    /// <summary>The name of the graph, by which an ONNX file that was built here is known.</summary>
+    public const string GraphName = "edge_sam_encoder";
+
     private const float BatchNormEpsilon = 1e-5f;
     private const float ChannelNormEpsilon = 1e-6f;
 
@@ -37,7 +40,7 @@ internal static class RepVitEncoderGraph
     public static GraphBuilder Build(
         StateDict weights, RepVitLayout layout, WeightOptions? options = null, EncoderForm? form = null, FusionResize fusion = FusionResize.Bicubic)
     {
-        GraphBuilder g = new("edge_sam_encoder", options);
+        GraphBuilder g = new(GraphName, options);
         Convolutions convolutions = new(g, weights, RepVitLayout.Prefix, ("c", "bn"), BatchNormEpsilon);
         TokenRows rows = new(weights, RepVitLayout.Prefix, form ?? EncoderForm.Tiled);
         int size = layout.ImageSize, grid = layout.Grid, channels = layout.OutputChannels;

@@ -15,6 +15,10 @@ namespace SegmentAnything.Families.EfficientSam;
 internal sealed class EfficientSamDecoderGraph(GraphBuilder g, StateDict weights, EfficientSamDecoderLayout layout, int grid)
 {
     private const float NormEpsilon = 1e-5f;
+
+    /// <summary>The name of the export's graph, by which an ONNX file that was built here is known.</summary>
+    public const string ExportName = "efficient_sam_decoder";
+
     private const string Keys = "keys", ImageTokens = "image_tokens";
 
     private int Positioned => grid * grid;
@@ -35,6 +39,43 @@ internal sealed class EfficientSamDecoderGraph(GraphBuilder g, StateDict weights
         }
     }
 
+    /// <summary>
+    /// Builds prompt encoder and mask decoder as one graph: <c>image_embeddings</c> (1, C, G, G), <c>point_coords</c> (B, 6, 2)
+    /// in pixels of the encoder's square, <c>point_labels</c> (B, 6), -1 for what fills up at (-1, -1); to <c>masks</c> (B, masks,
+    /// 4G, 4G) and <c>iou_predictions</c> (B, masks).
+    /// </summary>
+    public static GraphBuilder BuildExport(StateDict weights, EfficientSamDecoderLayout layout, int grid, int imageSize)
+    {
+        GraphBuilder g = new(ExportName);
+        EfficientSamDecoderGraph network = new(g, weights, layout, grid);
+        int side = DecoderLayout.Upscaling * grid, masks = layout.MaskTokens;
+        Value embedding = g.Input("image_embeddings", 1, layout.Channels, grid, grid);
+        Value sparse = network.Points(
+            g.Input("point_coords", "prompts", EfficientSamDecoderLayout.Points, 2), g.Input("point_labels", "prompts", EfficientSamDecoderLayout.Points), imageSize);
+        Value keys = g.Transpose(g.Reshape(embedding, 0, layout.Channels, network.Positioned), 0, 2, 1);
+        (Value queries, keys) = network.Transform(keys, sparse);
+        Value logits = g.MatMul(network.MaskWeights(queries), g.Reshape(network.Upscale(keys), 0, layout.UpscaleChannels2, (long)side * side));
+        g.Output("masks", g.Reshape(logits, 0, masks, side, side), "prompts", masks, side, side);
+        g.Output("iou_predictions", network.PredictedIou(queries), "prompts", masks);
+        return g;
+    }
+
+    // 2·(x + 0.5)/S - 1, the encoding of the place, and what the label stands for; a point beside the object has none.
+    private Value Points(Value coordinates, Value labels, int imageSize)
+    {
+        Value centred = g.Add(g.Multiply(g.Add(coordinates, g.Scalar(0.5f)), g.Scalar(2f / imageSize)), g.Scalar(-1));
+        Value angles = g.Multiply(g.MatMul(centred, Named(PositionalEncoding.MatrixName)), g.Scalar(2 * MathF.PI));
+        Value tokens = g.Concat(-1, g.Node("Sin", [angles]), g.Node("Cos", [angles]));
+        Value label = g.Node("Unsqueeze", [labels, g.Integers(-1)]);
+        foreach ((int value, string table) in ((int, string)[])[(-1, "invalid_points"), (1, "point_embeddings"), (2, "bbox_top_left_embeddings"), (3, "bbox_bottom_right_embeddings")])
+        {
+            Value isIt = g.Node("Cast", [g.Node("Equal", [label, g.Scalar(value)])], ("to", (long)Onnx.TensorProto.Types.DataType.Float));
+            tokens = g.Add(tokens, g.Multiply(isIt, Named($"{EfficientSamDecoderLayout.Prompts}{table}.weight")));
+        }
+
+        return tokens;
+    }
+
     private void Prepare()
     {
         Value embedding = g.Input(FeatureMapShape.Embedding, 1, layout.Channels, grid, grid);
@@ -46,13 +87,16 @@ internal sealed class EfficientSamDecoderGraph(GraphBuilder g, StateDict weights
         int masks = layout.MaskTokens;
         Value sparse = g.Input(DecoderGraphSet.Sparse, "prompts", EfficientSamDecoderLayout.Points, layout.Channels);
         (Value queries, Value keys) = Transform(g.Input(Keys, 1, Positioned, layout.Channels), sparse);
-        Value[] hyper = [.. Enumerable.Range(0, masks).Select(i =>
-            Mlp(g.Slice(queries, 1, 1 + i, 2 + i), $"{EfficientSamDecoderLayout.Decoder}output_hypernetworks_mlps.{i}.", layout.HyperLayers))];
-        Value iou = Mlp(g.Slice(queries, 1, 0, 1), EfficientSamDecoderLayout.Decoder + "iou_prediction_head.", layout.IouLayers);
         g.Output(ImageTokens, keys, "prompts", Positioned, layout.Channels);
-        g.Output(DecoderGraphSet.Hyper, g.Concat(1, hyper), "prompts", masks, layout.UpscaleChannels2);
-        g.Output(DecoderGraphSet.Iou, g.Reshape(iou, 0, masks), "prompts", masks);
+        g.Output(DecoderGraphSet.Hyper, MaskWeights(queries), "prompts", masks, layout.UpscaleChannels2);
+        g.Output(DecoderGraphSet.Iou, PredictedIou(queries), "prompts", masks);
     }
+
+    private Value MaskWeights(Value queries) => g.Concat(1, [.. Enumerable.Range(0, layout.MaskTokens).Select(i =>
+        Mlp(g.Slice(queries, 1, 1 + i, 2 + i), $"{EfficientSamDecoderLayout.Decoder}output_hypernetworks_mlps.{i}.", layout.HyperLayers))]);
+
+    private Value PredictedIou(Value queries) => g.Reshape(
+        Mlp(g.Slice(queries, 1, 0, 1), EfficientSamDecoderLayout.Decoder + "iou_prediction_head.", layout.IouLayers), 0, layout.MaskTokens);
 
     private void Upscale()
     {
@@ -99,8 +143,8 @@ internal sealed class EfficientSamDecoderGraph(GraphBuilder g, StateDict weights
         x = Convolve(x, name + "0.0");
         Value normal = g.Node("InstanceNormalization", [g.Reshape(x, 0, 1, 4L * Positioned * inside), g.Filled(1, 1), g.Filled(0, 1)], ("epsilon", NormEpsilon));
         normal = g.Reshape(normal, 0, inside, 2L * grid, 2L * grid);
-        Value scale = g.Constant("scale/" + name, weights.Read(name + "0.1.weight", inside), inside, 1, 1);
-        Value shift = g.Constant("shift/" + name, weights.Read(name + "0.1.bias", inside), inside, 1, 1);
+        Value scale = g.Constant($"scale/{name}0.1", weights.Read(name + "0.1.weight", inside), inside, 1, 1);
+        Value shift = g.Constant($"shift/{name}0.1", weights.Read(name + "0.1.bias", inside), inside, 1, 1);
         return g.Gelu(Convolve(g.Gelu(g.Add(g.Multiply(normal, scale), shift)), name + "1.0"));
     }
 
@@ -122,7 +166,14 @@ internal sealed class EfficientSamDecoderGraph(GraphBuilder g, StateDict weights
         return Linear(x, name + "fc");
     }
 
-    private Value Linear(Value x, string name) => g.Linear(x, name, weights.ReadAny(name + ".weight"), weights.ReadAny(name + ".bias"));
+    // Named as PlainDecoder names matrices, so that the weights can be read back.
+    private Value Linear(Value x, string name)
+    {
+        float[] bias = weights.ReadAny(name + ".bias"), weight = weights.ReadAny(name + ".weight");
+        int outputs = bias.Length, inputs = weight.Length / outputs;
+        Value matrix = g.Constant($"matrix/{name}", Matrices.Transpose(weight, outputs, inputs), inputs, outputs);
+        return g.Add(g.MatMul(x, matrix), g.Constant(name + ".bias", bias, outputs));
+    }
 
     private Value Convolve(Value x, string name) => g.Node("ConvTranspose", [x, Named(name + ".weight"), Named(name + ".bias")],
         ("kernel_shape", new long[] { 2, 2 }), ("strides", new long[] { 2, 2 }));

@@ -15,6 +15,9 @@ namespace SegmentAnything.Families.EfficientSam;
 /// </remarks>
 internal sealed class EfficientSamEncoderGraph
 {
+    /// <summary>The name of the graph, by which an ONNX file that was built here is known.</summary>
+    public const string GraphName = "efficient_sam_encoder";
+
     private const float NormEpsilon = 1e-6f;
 
     private readonly TokenRows _rows;
@@ -27,7 +30,7 @@ internal sealed class EfficientSamEncoderGraph
         _layout = layout;
         _form = form;
         _rows = new TokenRows(weights, EfficientSamLayout.Prefix, form);
-        _g = new GraphBuilder("efficient_sam_encoder", options);
+        _g = new GraphBuilder(GraphName, options);
     }
 
     private int Tokens => _layout.Grid * _layout.Grid;

@@ -16,6 +16,9 @@ namespace SegmentAnything.Families.EfficientVitSam;
 /// </remarks>
 internal sealed class EfficientVitEncoderGraph
 {
+    /// <summary>The name of the graph, by which an ONNX file that was built here is known.</summary>
+    public const string GraphName = "efficientvit_sam_encoder";
+
     /// <summary>Of every norm; the decoder's as well.</summary>
     public const float NormEpsilon = 1e-6f;
 
@@ -32,7 +35,7 @@ internal sealed class EfficientVitEncoderGraph
     {
         _weights = weights;
         _layout = layout;
-        _g = new GraphBuilder("efficientvit_sam_encoder", options);
+        _g = new GraphBuilder(GraphName, options);
         _convolutions = new Convolutions(_g, weights, EfficientVitLayout.Prefix, ("conv", "norm"), NormEpsilon);
         _rows = new TokenRows(weights, EfficientVitLayout.Prefix, form);
     }

@@ -48,7 +48,9 @@ internal sealed record EfficientVitLayout(
     /// <summary>Stages that the neck merges: the last ones.</summary>
     public const int MergedStages = 3;
 
-    private const int EmbeddingStride = 16;
+    /// <summary>Pixels of the frame that become one position of the embedding.</summary>
+    public const int EmbeddingStride = 16;
+
     private const string Stem = "backbone.stages.0.op_list.0";
 
     /// <summary>Positions along each side of the embedding.</summary>

@@ -1,7 +1,9 @@
 using System.Collections.Immutable;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Decoding;
+using SegmentAnything.Families.Sam1;
 using SegmentAnything.Graphs;
+using SegmentAnything.Onnx;
 
 namespace SegmentAnything.Families.EfficientVitSam;
 
@@ -17,26 +19,46 @@ internal sealed class EfficientVitSamFamily : ModelFamily
         if (!EfficientVitLayout.Fits(weights)) return null;
         EfficientVitLayout encoder = EfficientVitLayout.Of(weights, specification?.ImageSize ?? EfficientVitLayout.DefaultFrameSize);
         CheckpointShapes.CheckAll(weights, EfficientVitLayout.Prefix, encoder.Tensors());
-        return EfficientVitSamModel.Of(weights, encoder);
+        DecoderLayout decoder = EfficientVitSamModel.LayoutOf(weights);
+        SamDecoderModel.CheckChannels(weights, encoder.OutputChannels, decoder);
+        return new EfficientVitSamModel(encoder.FrameSize, encoder.ImageSize, encoder.Grid, decoder) { Weights = weights, Encoder = encoder };
     }
+
+    // Its decoder has SAM's names: the file that was exported here is known by its graph's.
+    public override FamilyModel? RecogniseOnnxDecoder(ModelProto model, SamVariant variant, string source)
+    {
+        if (model.Graph.Name != EfficientVitSamModel.DecoderGraphName) return null;
+        StateDict weights = OnnxDecoderImport.Read(model, source);
+        return new EfficientVitSamModel(
+            variant.EmbeddingGrid * EfficientVitLayout.EmbeddingStride, variant.ImageSize, variant.EmbeddingGrid, EfficientVitSamModel.LayoutOf(weights)) { Weights = weights };
+    }
+
+    public override string? DescribeOnnxDecoder(ModelProto model) => model.Graph.Name == EfficientVitSamModel.DecoderGraphName ? "ONNX, converted from a checkpoint" : null;
+
+    public override string? DescribeOnnxEncoder(ModelProto model) => model.Graph.Name == EfficientVitEncoderGraph.GraphName ? Name : null;
 }
 
 /// <summary>A model of EfficientViT-SAM's family, as its weights' shapes tell it.</summary>
-internal sealed class EfficientVitSamModel(EfficientVitLayout encoder, DecoderLayout decoder)
-    : SamDecoderModel(ModelFrame.Padded(encoder.FrameSize) with { EncoderSide = encoder.ImageSize }, encoder.Grid, decoder)
+/// <param name="frameSize">The side of the frame that prompts and masks refer to, in pixels.</param>
+/// <param name="imageSize">The side of the square that the image encoder takes, in pixels.</param>
+/// <param name="grid">The side of the embedding.</param>
+/// <param name="decoder">The sizes of prompt encoder and mask decoder.</param>
+internal sealed class EfficientVitSamModel(int frameSize, int imageSize, int grid, DecoderLayout decoder)
+    : SamDecoderModel(ModelFrame.Padded(frameSize) with { EncoderSide = imageSize }, grid, decoder)
 {
+    /// <summary>The name of the decoder's graph, by which an ONNX file that was built here is known.</summary>
+    public const string DecoderGraphName = "efficientvit_sam_decoder";
+
+    /// <summary>Its image encoder; null where the weights are a mask decoder's alone.</summary>
+    public EfficientVitLayout? Encoder { get; init; }
+
     /// <summary>The published models, the smallest first.</summary>
     public static ImmutableArray<SamVariant> Variants { get; } = [.. new[] { "L0", "L1", "L2", "XL0", "XL1" }.Select(Variant)];
 
-    public static EfficientVitSamModel Of(StateDict weights, EfficientVitLayout encoder)
-    {
-        // The ε of the encoder's norms was set in the decoder's transformer as well.
-        DecoderLayout decoder = DecoderLayout.Of(weights, DecoderHeads, EfficientVitEncoderGraph.NormEpsilon);
-        CheckChannels(weights, encoder.OutputChannels, decoder);
-        return new EfficientVitSamModel(encoder, decoder) { Weights = weights };
-    }
+    /// <summary>Reads the decoder's sizes. The ε of the encoder's norms was set in its transformer as well.</summary>
+    public static DecoderLayout LayoutOf(StateDict weights) => DecoderLayout.Of(weights, DecoderHeads, EfficientVitEncoderGraph.NormEpsilon);
 
-    public override SamVariant? Published => (encoder.Grid, encoder.NeckHidden, encoder.NeckDepth) switch
+    public override SamVariant? Published => (Encoder?.Grid, Encoder?.NeckHidden, Encoder?.NeckDepth) switch
     {
         (64, 256, 4) => Variants[0],
         (64, 256, 8) => Variants[1],
@@ -46,14 +68,16 @@ internal sealed class EfficientVitSamModel(EfficientVitLayout encoder, DecoderLa
         _ => null,
     };
 
-    public override string EncoderKey => $"-{encoder.FrameSize}";
+    public override string EncoderKey => $"-{Frame.Side}";
 
-    public override string Description =>
-        $"EfficientViT-SAM, {encoder.Stages.Length} stages with up to {encoder.Stages[^1].Channels} channels, a neck of {encoder.NeckDepth} blocks";
+    public override string Description => Encoder is null ? "EfficientViT-SAM"
+        : $"EfficientViT-SAM, {Encoder.Stages.Length} stages with up to {Encoder.Stages[^1].Channels} channels, a neck of {Encoder.NeckDepth} blocks";
 
     public override GraphBuilder BuildEncoder(
         WeightOptions options, EncoderForm form, IProgress<float>? progress = null, CancellationToken cancellationToken = default) =>
-        EfficientVitEncoderGraph.Build(Weights, encoder, options, form);
+        EfficientVitEncoderGraph.Build(Weights, Encoder ?? throw NoEncoder(), options, form);
+
+    public override GraphBuilder BuildOfficialDecoder() => OfficialDecoderGraph.Build(Weights, Decoder, Grid, Frame.Side, DecoderGraphName);
 
     // The files' hashes are not known here, so they are never downloaded.
     private static SamVariant Variant(string size) => new()

@@ -3,6 +3,7 @@ using SegmentAnything.Checkpoints;
 using SegmentAnything.Decoding;
 using SegmentAnything.Families.Sam1;
 using SegmentAnything.Graphs;
+using SegmentAnything.Onnx;
 
 namespace SegmentAnything.Families.HqSam;
 
@@ -34,11 +35,24 @@ internal sealed class HqSamFamily : ModelFamily
 
         return new HqSamModel(vit?.ImageSize ?? tiny!.ImageSize, vit?.Grid ?? tiny!.Grid, decoder, layout) { Weights = weights, Vit = vit, TinyVit = tiny };
     }
+
+    public override FamilyModel? RecogniseOnnxDecoder(ModelProto model, SamVariant variant, string source)
+    {
+        if (model.Graph.Name != HqSamModel.DecoderGraphName) return null;
+        StateDict weights = PlainDecoderImport.Read(model, source, (PlainDecoder.IouToken, 1), (PlainDecoder.MaskTokens, 0), (HqSamLayout.Token, 1));
+        DecoderLayout decoder = Sam1Model.LayoutOf(weights);
+        return new HqSamModel(variant.ImageSize, variant.EmbeddingGrid, decoder, HqSamLayout.Of(weights, decoder)) { Weights = weights };
+    }
+
+    public override string? DescribeOnnxDecoder(ModelProto model) => model.Graph.Name == HqSamModel.DecoderGraphName ? "ONNX, converted from a checkpoint" : null;
 }
 
 /// <summary>A model of HQ-SAM's family, as its weights' shapes tell it.</summary>
 internal sealed class HqSamModel(int imageSize, int grid, DecoderLayout decoder, HqSamLayout layout) : SamDecoderModel(ModelFrame.Padded(imageSize), grid, decoder)
 {
+    /// <summary>The name of the decoder's graph, by which an ONNX file that was built here is known.</summary>
+    public const string DecoderGraphName = "hq_sam_decoder";
+
     /// <summary>Its image encoder, if that is a ViT.</summary>
     public VitLayout? Vit { get; init; }
 
@@ -51,7 +65,8 @@ internal sealed class HqSamModel(int imageSize, int grid, DecoderLayout decoder,
 
     public override string Description => Vit is { } vit
         ? $"HQ-SAM, ViT of {vit.Depth} blocks with {vit.Channels} channels"
-        : $"Light HQ-SAM, TinyViT of {TinyVit!.Stages.Length} stages with up to {TinyVit.Stages[^1].Channels} channels";
+        : TinyVit is { } tiny ? $"Light HQ-SAM, TinyViT of {tiny.Stages.Length} stages with up to {tiny.Stages[^1].Channels} channels"
+        : "HQ-SAM";
 
     public override ImmutableArray<FeatureMapShape> Features =>
         [new(FeatureMapShape.Embedding, Decoder.Channels, Grid), new(VitEncoderGraph.EarlyFeature, layout.EarlyChannels, Grid)];
@@ -68,7 +83,9 @@ internal sealed class HqSamModel(int imageSize, int grid, DecoderLayout decoder,
     public override GraphBuilder BuildEncoder(
         WeightOptions options, EncoderForm form, IProgress<float>? progress = null, CancellationToken cancellationToken = default) => Vit is not null
         ? VitEncoderGraph.Build(Weights, options, form, progress, early: true, cancellationToken)
-        : TinyVitEncoderGraph.Build(Weights, options, form, TinyVit!.ImageSize, early: true);
+        : TinyVitEncoderGraph.Build(Weights, options, form, (TinyVit ?? throw NoEncoder()).ImageSize, early: true);
+
+    public override GraphBuilder BuildOfficialDecoder() => HqSamAddition.BuildExport(Weights, layout, Decoder, Grid, Frame.Side);
 
     // Every mask is the same: the one with the best predicted IoU is given.
     private sealed class HighQualityOnlyRules(int tokens) : MaskRules(tokens)
