@@ -76,7 +76,7 @@ internal interface ISimd<TVector>
     static abstract void Store<T>(TVector value, ref T destination, nuint index);
 
     /// <summary>The same value in every lane.</summary>
-    static abstract TVector Create<T>(T value);
+    static abstract TVector Broadcast<T>(T value);
 
     /// <summary>0, 1, 2 and so on.</summary>
     static abstract TVector Indices<T>();

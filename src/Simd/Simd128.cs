@@ -82,7 +82,7 @@ internal readonly struct Simd128 : ISimd<Vector128<float>>
     public static void Store<T>(Vector128<float> value, ref T destination, nuint index) => value.As<float, T>().StoreUnsafe(ref destination, index);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> Create<T>(T value) => Vector128.Create(value).As<T, float>();
+    public static Vector128<float> Broadcast<T>(T value) => Vector128.Create(value).As<T, float>();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Indices<T>() => Vector128<T>.Indices.As<T, float>();

@@ -81,7 +81,7 @@ internal readonly struct Simd256 : ISimd<Vector256<float>>
     public static void Store<T>(Vector256<float> value, ref T destination, nuint index) => value.As<float, T>().StoreUnsafe(ref destination, index);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Create<T>(T value) => Vector256.Create(value).As<T, float>();
+    public static Vector256<float> Broadcast<T>(T value) => Vector256.Create(value).As<T, float>();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Indices<T>() => Vector256<T>.Indices.As<T, float>();

@@ -85,7 +85,7 @@ internal readonly struct Simd512 : ISimd<Vector512<float>>
     public static void Store<T>(Vector512<float> value, ref T destination, nuint index) => value.As<float, T>().StoreUnsafe(ref destination, index);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Create<T>(T value) => Vector512.Create(value).As<T, float>();
+    public static Vector512<float> Broadcast<T>(T value) => Vector512.Create(value).As<T, float>();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Indices<T>() => Vector512<T>.Indices.As<T, float>();

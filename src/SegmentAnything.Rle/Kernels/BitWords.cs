@@ -28,7 +28,7 @@ internal static class BitWords<TSimd, TVector>
         // Byte i's comparison with 0 gives bit i of a word that says where zeros are.
         ulong zero = 0;
         for (int i = 0; i < 64; i += Bytes)
-            zero |= TSimd.HighestBits<byte>(TSimd.AreEqual<byte>(TSimd.Load(in source, (nuint)i), TSimd.Create<byte>(0))) << i;
+            zero |= TSimd.HighestBits<byte>(TSimd.AreEqual<byte>(TSimd.Load(in source, (nuint)i), TSimd.Broadcast<byte>(0))) << i;
         return ~zero;
     }
 
@@ -48,7 +48,7 @@ internal static class BitWords<TSimd, TVector>
     public static void Spread(ulong bits, byte foreground, ref byte destination)
     {
         // The word in every 64-bit lane; byte lane i gets the word's byte i / 8 and looks at its bit i % 8.
-        TVector select = TSimd.Create(0x8040201008040201UL), word = TSimd.Create(bits), value = TSimd.Create(foreground);
+        TVector select = TSimd.Broadcast(0x8040201008040201UL), word = TSimd.Broadcast(bits), value = TSimd.Broadcast(foreground);
         ref byte indices = ref MemoryMarshal.GetReference(BytesOfWord);
         for (int i = 0; i < 64; i += Bytes)
         {
@@ -61,7 +61,7 @@ internal static class BitWords<TSimd, TVector>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Fill(byte value, ref byte destination)
     {
-        TVector vector = TSimd.Create(value);
+        TVector vector = TSimd.Broadcast(value);
         for (int i = 0; i < 64; i += Bytes) TSimd.Store(vector, ref destination, (nuint)i);
     }
 
@@ -140,7 +140,7 @@ internal static class BitWords<TSimd, TVector>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void SwapSquares(ref TVector a, ref TVector b, int size, ulong lowHalves)
     {
-        TVector t = TSimd.And(TSimd.Xor(TSimd.ShiftRight64(a, size), b), TSimd.Create(lowHalves));
+        TVector t = TSimd.And(TSimd.Xor(TSimd.ShiftRight64(a, size), b), TSimd.Broadcast(lowHalves));
         a = TSimd.Xor(a, TSimd.ShiftLeft64(t, size));
         b = TSimd.Xor(b, t);
     }
@@ -158,8 +158,8 @@ internal static class BitWords<TSimd, TVector>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TVector SwapLanes(TVector v, int distance, ulong lowHalves)
     {
-        TVector lower = TSimd.AreEqual<ulong>(TSimd.And(TSimd.Indices<ulong>(), TSimd.Create((ulong)distance)), TSimd.Create(0UL));
-        TVector keep = TSimd.Xor(lower, TSimd.Create(~lowHalves)), other = TSimd.ExchangeLanes(v, distance);
+        TVector lower = TSimd.AreEqual<ulong>(TSimd.And(TSimd.Indices<ulong>(), TSimd.Broadcast((ulong)distance)), TSimd.Broadcast(0UL));
+        TVector keep = TSimd.Xor(lower, TSimd.Broadcast(~lowHalves)), other = TSimd.ExchangeLanes(v, distance);
         return TSimd.Select(keep, v, TSimd.Select(lower, TSimd.ShiftLeft64(other, distance), TSimd.ShiftRight64(other, distance)));
     }
 }

@@ -50,7 +50,7 @@ internal readonly struct BoxRows
         ref int left = ref MemoryMarshal.GetArrayDataReference(_left), top = ref MemoryMarshal.GetArrayDataReference(_top);
         ref int right = ref MemoryMarshal.GetArrayDataReference(_right), bottom = ref MemoryMarshal.GetArrayDataReference(_bottom);
         ref int destination = ref MemoryMarshal.GetReference(indices[.._left.Length]);
-        TVector boxLeft = TSimd.Create(box.X), boxTop = TSimd.Create(box.Y), boxRight = TSimd.Create(box.Right), boxBottom = TSimd.Create(box.Bottom);
+        TVector boxLeft = TSimd.Broadcast(box.X), boxTop = TSimd.Broadcast(box.Y), boxRight = TSimd.Broadcast(box.Right), boxBottom = TSimd.Broadcast(box.Bottom);
         int i = done, count = found;
         for (; i <= _left.Length - TSimd.Width; i += TSimd.Width)
         {
@@ -60,7 +60,7 @@ internal readonly struct BoxRows
                 TSimd.And(
                     TSimd.LessThan<int>(TSimd.Load(in top, (nuint)i), boxBottom), TSimd.GreaterThan<int>(TSimd.Load(in bottom, (nuint)i), boxTop)));
             ulong lanes = TSimd.HighestBits<int>(meets);
-            TSimd.StoreSelected(TSimd.Add<int>(TSimd.Indices<int>(), TSimd.Create(i)), lanes, ref Unsafe.Add(ref destination, count));
+            TSimd.StoreSelected(TSimd.Add<int>(TSimd.Indices<int>(), TSimd.Broadcast(i)), lanes, ref Unsafe.Add(ref destination, count));
             count += BitOperations.PopCount(lanes);
         }
 

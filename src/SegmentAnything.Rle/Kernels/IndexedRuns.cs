@@ -148,7 +148,7 @@ internal sealed class IndexedRuns
     {
         ref short topA = ref MemoryMarshal.GetReference(topsA), bottomA = ref MemoryMarshal.GetReference(bottomsA);
         ref short topB = ref MemoryMarshal.GetReference(topsB), bottomB = ref MemoryMarshal.GetReference(bottomsB);
-        TVector sum = TSimd.Create(0), zero = sum, lowHalf = TSimd.Create(0xffff);
+        TVector sum = TSimd.Broadcast(0), zero = sum, lowHalf = TSimd.Broadcast(0xffff);
         for (int i = 0; i < columns; i += 2 * TSimd.Width)
         {
             TVector bottom = TSimd.Min<short>(TSimd.Load(in bottomA, (nuint)i), TSimd.Load(in bottomB, (nuint)i));

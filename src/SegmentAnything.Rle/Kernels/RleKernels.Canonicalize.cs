@@ -37,7 +37,7 @@ internal static partial class RleKernels
         where TVector : struct
     {
         ref int runs = ref MemoryMarshal.GetReference(counts);
-        TVector low = TSimd.Create(0UL), high = low, lowHalf = TSimd.Create(0xffffffffUL), least = TSimd.Create(int.MaxValue);
+        TVector low = TSimd.Broadcast(0UL), high = low, lowHalf = TSimd.Broadcast(0xffffffffUL), least = TSimd.Broadcast(int.MaxValue);
         int i = done;
         for (; i <= counts.Length - TSimd.Width; i += TSimd.Width)
         {
@@ -49,7 +49,7 @@ internal static partial class RleKernels
 
         done = i;
         sum += (long)TSimd.Sum<ulong>(TSimd.Add<ulong>(low, high));
-        return TSimd.HighestBits<int>(TSimd.LessThan<int>(least, TSimd.Create(1))) == 0;
+        return TSimd.HighestBits<int>(TSimd.LessThan<int>(least, TSimd.Broadcast(1))) == 0;
     }
 
     // The definition.

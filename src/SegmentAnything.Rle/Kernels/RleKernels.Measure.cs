@@ -32,7 +32,7 @@ internal static partial class RleKernels
         ReadOnlySpan<ulong> pairs = AsPairs(counts);
         if (pairs.Length < lanes) return AreaScalar(counts);
         ref ulong first = ref MemoryMarshal.GetReference(pairs);
-        TVector s0 = TSimd.Create(0UL), s1 = s0, s2 = s0, s3 = s0;
+        TVector s0 = TSimd.Broadcast(0UL), s1 = s0, s2 = s0, s3 = s0;
         int i = 0;
         for (; i <= pairs.Length - (4 * lanes); i += 4 * lanes)
         {
@@ -46,7 +46,7 @@ internal static partial class RleKernels
         // The rest as the end of the last vector; the others of it are in the sum already.
         TVector last = TSimd.ShiftRight64(TSimd.Load(in first, (nuint)(pairs.Length - lanes)), 32);
         TVector isNew = TSimd.GreaterThan<long>(
-            TSimd.Add<long>(TSimd.Indices<long>(), TSimd.Create((long)(pairs.Length - i))), TSimd.Create((long)(lanes - 1)));
+            TSimd.Add<long>(TSimd.Indices<long>(), TSimd.Broadcast((long)(pairs.Length - i))), TSimd.Broadcast((long)(lanes - 1)));
         s0 = TSimd.Add<ulong>(TSimd.Add<ulong>(s0, s1), TSimd.Add<ulong>(s2, s3));
         return (long)TSimd.Sum<ulong>(TSimd.Add<ulong>(s0, TSimd.And(last, isNew)));
     }

@@ -23,7 +23,7 @@ internal static partial class RleKernels
     {
         ref int source = ref MemoryMarshal.GetReference(counts);
         ref int destination = ref MemoryMarshal.GetReference(positions[..counts.Length]);
-        TVector before = TSimd.Create(sum);
+        TVector before = TSimd.Broadcast(sum);
         int i = done;
         for (; i <= counts.Length - TSimd.Width; i += TSimd.Width)
         {

@@ -32,13 +32,13 @@ internal static partial class ImageKernels
         ref byte output = ref MemoryMarshal.GetReference(destination[..rowStride]);
         for (int i = 0; i < rowStride; i += 4 * TSimd.Width)
         {
-            TVector s0 = TSimd.Create(Half), s1 = s0, s2 = s0, s3 = s0;
+            TVector s0 = TSimd.Broadcast(Half), s1 = s0, s2 = s0, s3 = s0;
             for (int k = 0; k < weights.Length; k++)
             {
                 (TVector lower, TVector upper) = TSimd.WidenBytes(TSimd.Load(ref rows, (nuint)(((first + k) % table.Taps * rowStride) + i)));
                 (TVector v0, TVector v1) = TSimd.WidenWords(lower);
                 (TVector v2, TVector v3) = TSimd.WidenWords(upper);
-                TVector weight = TSimd.Create(weights[k]);
+                TVector weight = TSimd.Broadcast(weights[k]);
                 s0 = TSimd.Add<int>(s0, TSimd.Multiply<int>(v0, weight));
                 s1 = TSimd.Add<int>(s1, TSimd.Multiply<int>(v1, weight));
                 s2 = TSimd.Add<int>(s2, TSimd.Multiply<int>(v2, weight));

@@ -28,7 +28,7 @@ internal static partial class ImageKernels
         ReadOnlySpan<int> pixels = MemoryMarshal.Cast<byte, int>(rgbx);
         ref int input = ref MemoryMarshal.GetReference(pixels);
         ref float output = ref MemoryMarshal.GetReference(destination[..pixels.Length]);
-        TVector byteMask = TSimd.Create(0xFF), means = TSimd.Create(mean), deviations = TSimd.Create(std);
+        TVector byteMask = TSimd.Broadcast(0xFF), means = TSimd.Create(mean), deviations = TSimd.Create(std);
         int x = 0;
         for (; x + TSimd.Width <= pixels.Length; x += TSimd.Width)
         {
