@@ -47,7 +47,7 @@ internal static class EverythingCommand
         if (folder is not null) Directory.CreateDirectory(folder);
 
         TextWriter error = parsed.InvocationConfiguration.Error;
-        using SamModel sam = model.Load(parsed, new Progress(error));
+        using SamModel sam = model.Load(parsed, new Progress(error), cancellation);
         var generator = new AutomaticMaskGenerator(sam, options);
         List<string> failures = [];
         await GenerationProgress.RunAsync(error, paths, async progress =>

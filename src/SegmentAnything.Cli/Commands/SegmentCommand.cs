@@ -52,7 +52,7 @@ internal static class SegmentCommand
         var progress = new Progress(parsed.InvocationConfiguration.Error);
         Prompt[] prompts = PromptParser.Combine(points, boxes);
         LoadedImage picture = ImageFile.Load(path);
-        using SamModel sam = model.Load(parsed, progress);
+        using SamModel sam = model.Load(parsed, progress, cancellation);
         foreach (Prompt prompt in prompts) CheckInside(sam, prompt, picture);
         using ImageEmbedding embedding = progress.Run(
             $"Encoding {picture.Width}x{picture.Height} pixels", () => sam.Encode(picture.ToPixelBuffer(), cancellation));

@@ -5,28 +5,12 @@ using SegmentAnything.TestSupport;
 namespace SegmentAnything.ModelTests.Readme;
 
 /// <summary>
-/// The README's examples, compiled and run. ReadmeTests checks that the README shows just what stands between the marks.
+/// The examples of README and docs that need only this library, compiled and run. ReadmeTests checks that the pages show just
+/// what stands between the marks.
 /// </summary>
 [Collection(MobileSamCollection.Name)]
 public sealed class ReadmeExamples(MobileSam fixture)
 {
-    [Fact]
-    public void FirstExample()
-    {
-        (byte[] pixels, int width, int height) = (StillLife.Image.Pixels, StillLife.Width, StillLife.Height);
-
-        // example: FirstExample
-        using SamModel sam = SamModel.Load(SamModels.MobileSam);
-        using ImageEmbedding photo = sam.Encode(PixelBuffer.FromRgb24(pixels, width, height)); // once per image
-
-        MaskPrediction masks = sam.Predict(photo, Prompt.Point(150, 200)); // three masks, ranked by predicted IoU
-        RleMask whole = masks.Best.Mask;                                  // at the size of the image
-        // end
-
-        Assert.Equal(3, masks.Count);
-        Assert.Equal((width, height), (whole.Width, whole.Height));
-    }
-
     [Fact]
     public void Checkpoint()
     {
