@@ -149,11 +149,8 @@ internal static class EverythingCommand
         }
     }
 
-    private static void WriteOverlay(string path, LoadedImage picture, GeneratedMasks masks)
-    {
-        byte[] drawing = OverlayRenderer.Render(picture, [.. masks.Select(mask => mask.Mask)]);
-        ImageFile.SavePng(path, drawing, picture.Width, picture.Height);
-    }
+    private static void WriteOverlay(string path, LoadedImage picture, GeneratedMasks masks) =>
+        MaskDrawing.Overlay(picture.ToPixelBuffer(), [.. masks.Select(mask => mask.Mask)]).SavePng(path);
 
     /// <summary>An image on its way: its pixels are kept for the overlay.</summary>
     private sealed class Picture(string path)

@@ -68,8 +68,7 @@ internal static class SegmentCommand
 
         if (overlay is not null)
         {
-            byte[] drawing = OverlayRenderer.Render(picture, [.. predictions.Select(p => p.Best.Mask)], prompts);
-            ImageFile.SavePng(overlay, drawing, picture.Width, picture.Height);
+            MaskDrawing.Overlay(picture.ToPixelBuffer(), [.. predictions.Select(p => p.Best.Mask)], prompts).SavePng(overlay);
             progress.Say($"Overlay: {overlay}");
         }
 
