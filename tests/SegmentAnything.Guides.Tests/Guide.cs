@@ -2,8 +2,6 @@ using SegmentAnything.Imaging;
 using SegmentAnything.Rle;
 using SegmentAnything.TestSupport;
 
-[assembly: CollectionBehavior(DisableTestParallelization = true)]
-
 namespace SegmentAnything.Guides.Tests;
 
 /// <summary>What the guides' examples have in common: the model, the still life as a file, and a folder to write into.</summary>
