@@ -11,7 +11,8 @@ trap 'rm -rf "$work"' EXIT
 dotnet build src/SegmentAnything.Cli -c Release -v quiet --nologo
 tool() { dotnet artifacts/bin/SegmentAnything.Cli/release/segment-anything.dll "$@"; }
 
-tool segment "$photos/coffee.png" --point 285,150 --box 325,238,408,328 --overlay "$work/coffee.png"
-tool everything "$photos/chelsea.png" --overlay "$work/chelsea.png"
-for name in coffee chelsea; do dotnet run eng/to-jpeg.cs -- "$work/$name.png" "docs/images/$name.jpg"; done
+tool segment "$photos/coffee.png" --point 285,160 --point 200,190,0 --point 120,280,0 --box 325,238,408,328 --box 192,228,264,310 \
+  --overlay "$work/coffee.png"
+tool everything "$photos/astronaut.png" --overlay "$work/astronaut.png"
+for name in coffee astronaut; do dotnet run eng/to-jpeg.cs -- "$work/$name.png" "docs/images/$name.jpg"; done
 ls -l docs/images
