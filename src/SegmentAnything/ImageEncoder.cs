@@ -75,12 +75,14 @@ public sealed class ImageEncoder : IDisposable
     /// </summary>
     public string Fingerprint { get; }
 
+    internal string ModelName => _variant.Name;
+
     /// <summary>Computes the embedding of one image, to be prompted any number of times.</summary>
     /// <param name="image">
     /// Pixels in rows from the top, 8 bits a channel, any size from 1x1. Channel order is given by
     /// <see cref="PixelBuffer.Format"/>; alpha is ignored.
     /// </param>
-    /// <param name="cancellationToken">Stops the work soon.</param>
+    /// <param name="cancellationToken">Stops the work soon: within the resizing of a large image, and after the operator under way.</param>
     /// <returns>
     /// An embedding of shape channels x rows x columns (256 x 64 x 64), row-major, in pooled memory that the caller
     /// disposes. It remembers the source size, in pixels.
@@ -96,13 +98,37 @@ public sealed class ImageEncoder : IDisposable
     /// </remarks>
     public ImageEmbedding Encode(PixelBuffer image, CancellationToken cancellationToken = default)
     {
+        Operation? operation = Operation.BeginEncode(_variant.Name, image);
+        if (operation is null) return EncodeUnobserved(image, cancellationToken);
+        try
+        {
+            ImageEmbedding embedding = EncodeUnobserved(image, cancellationToken);
+            operation.Succeed();
+            return embedding;
+        }
+        catch (Exception e)
+        {
+            operation.Fail(e);
+            throw;
+        }
+    }
+
+    /// <summary>Computes the embedding of one image on another thread. See <see cref="Encode(PixelBuffer, CancellationToken)"/>.</summary>
+    /// <param name="image">Pixels in rows from the top; their memory must stay unchanged until the task has ended.</param>
+    /// <param name="cancellationToken">Stops the work soon.</param>
+    /// <returns>A task with the embedding, which the caller disposes; every exception comes with the task.</returns>
+    public Task<ImageEmbedding> EncodeAsync(PixelBuffer image, CancellationToken cancellationToken = default) =>
+        Task.Run(() => Encode(image, cancellationToken), cancellationToken);
+
+    private ImageEmbedding EncodeUnobserved(PixelBuffer image, CancellationToken cancellationToken)
+    {
         using UseGate.Use use = _gate.Enter(this);
         if (image.Width == 0) throw new ArgumentException("The image is empty: make it with one of PixelBuffer's methods.", nameof(image));
         cancellationToken.ThrowIfCancellationRequested();
 
         int size = _variant.ImageSize;
         using MemoryOwner<float> input = MemoryOwner<float>.Allocate(3 * size * size);
-        ImageKernels.Preprocess(image, size, _preprocessing.Mean, _preprocessing.Std, input.Span, _preprocessing.Padding);
+        ImageKernels.Preprocess(image, size, _preprocessing.Mean, _preprocessing.Std, input.Span, _preprocessing.Padding, cancellationToken);
         cancellationToken.ThrowIfCancellationRequested();
 
         int channels = _variant.EmbeddingChannels;

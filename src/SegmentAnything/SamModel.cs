@@ -15,7 +15,7 @@ namespace SegmentAnything;
 /// MaskPrediction masks = sam.Predict(photo, Prompt.Point(500, 375));
 /// </code>
 /// </remarks>
-public sealed class SamModel : IDisposable
+public sealed partial class SamModel : IDisposable
 {
     private SamModel(SamVariant variant, ModelFiles files, SamOptions options)
     {
@@ -220,7 +220,10 @@ public sealed class SamModel : IDisposable
         CancellationToken cancellationToken = default) =>
         new AutomaticMaskGenerator(this, options).Generate(image, progress, cancellationToken);
 
-    /// <summary>Finds every object of an image on another thread. See <see cref="AutomaticMaskGenerator.GenerateAsync"/>.</summary>
+    /// <summary>
+    /// Finds every object of an image on another thread, and gives each as soon as it is certain: without crops all at the end,
+    /// with crops crop by crop. See <see cref="AutomaticMaskGenerator.GenerateAsync"/>.
+    /// </summary>
     /// <param name="image">Pixels in rows from the top, to stay unchanged until the end.</param>
     /// <param name="options">How to look for objects; by default as the reference does.</param>
     /// <param name="progress">Told of every batch of points.</param>

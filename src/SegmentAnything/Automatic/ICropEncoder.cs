@@ -3,6 +3,9 @@ namespace SegmentAnything.Automatic;
 /// <summary>What the automatic generator needs of a model: it encodes crops.</summary>
 internal interface ICropEncoder
 {
+    /// <summary>The model, for those who observe.</summary>
+    string ModelName { get; }
+
     /// <summary>Encodes one crop, once.</summary>
     IEncodedCrop Encode(PixelBuffer crop, CancellationToken cancellationToken);
 }
@@ -41,6 +44,8 @@ internal interface IEncodedCrop : IDisposable
 /// <summary>The real model.</summary>
 internal sealed class ModelCropEncoder(ImageEncoder imageEncoder, PromptEncoder promptEncoder, MaskDecoder maskDecoder) : ICropEncoder
 {
+    public string ModelName => imageEncoder.ModelName;
+
     public IEncodedCrop Encode(PixelBuffer crop, CancellationToken cancellationToken) =>
         new EncodedCrop(imageEncoder.Encode(crop, cancellationToken), promptEncoder, maskDecoder);
 

@@ -17,6 +17,8 @@ internal static partial class ImageKernels
     /// <param name="std">Three values, by which the difference to the mean is divided.</param>
     /// <param name="planar">3 x S x S values (channels, rows, columns); every one is written.</param>
     /// <param name="padding">Three values that stand where there is no picture; empty for zeros.</param>
+    /// <param name="cancellationToken">Looked at before each row of the picture; what was written is then undefined.</param>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <remarks>
     /// planar = (resized - mean) / std in float32, where resized is what <see cref="ResizeBilinear"/> gives; padding is
     /// added after normalisation. Exactness: every path gives the same bits.
@@ -24,7 +26,13 @@ internal static partial class ImageKernels
     /// Measured by: PreprocessBenchmarks.
     /// </remarks>
     public static unsafe void Preprocess(
-        PixelBuffer source, int modelSize, ReadOnlySpan<float> mean, ReadOnlySpan<float> std, Span<float> planar, ReadOnlySpan<float> padding = default)
+        PixelBuffer source,
+        int modelSize,
+        ReadOnlySpan<float> mean,
+        ReadOnlySpan<float> std,
+        Span<float> planar,
+        ReadOnlySpan<float> padding = default,
+        CancellationToken cancellationToken = default)
     {
         if (padding.IsEmpty) padding = [0, 0, 0];
         ImageSize resized = new LongestSideTransform(source.Size, modelSize).ResizedSize;
@@ -39,7 +47,7 @@ internal static partial class ImageKernels
         fixed (float* means = mean)
         fixed (float* deviations = std)
         fixed (float* pads = padding)
-            Resize(source, resized.Width, resized.Height, new PlanarSink(destination, means, deviations, pads, modelSize));
+            Resize(source, resized.Width, resized.Height, new PlanarSink(destination, means, deviations, pads, modelSize), cancellationToken);
     }
 
     /// <summary>Normalises one channel of a row of four-byte pixels.</summary>
