@@ -17,7 +17,8 @@ foreach (string path in Directory.GetFiles(folder, "*.nupkg").Order(StringCompar
 {
     found++;
     using ZipArchive package = ZipFile.OpenRead(path);
-    XElement metadata = XDocument.Parse(ReadText(package.Entries.Single(e => e.FullName.EndsWith(".nuspec", StringComparison.Ordinal)))).Root!.Elements().First();
+    using Stream nuspec = package.Entries.Single(e => e.FullName.EndsWith(".nuspec", StringComparison.Ordinal)).Open();
+    XElement metadata = XDocument.Load(nuspec).Root!.Elements().First();
     string? Value(string name) => metadata.Elements().FirstOrDefault(e => e.Name.LocalName == name)?.Value;
     (string id, string version) = (Value("id")!, Value("version")!);
     void Need(bool holds, string what)
