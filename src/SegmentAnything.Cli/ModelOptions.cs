@@ -42,7 +42,12 @@ internal sealed class ModelOptions
             ModelStore.Default.GetAsync(published, progress: new DownloadReporter(progress), cancellationToken: cancellation).GetAwaiter().GetResult();
         }
 
-        return progress.Run($"Loading {model}", () => SamModel.Load(model, options));
+        SamModel sam = progress.Run($"Loading {model}", () => SamModel.Load(model, options));
+
+        // What loading leaves behind is several times what stays, and the process is most of its memory's user: it goes back
+        // to the system before the picture needs more.
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+        return sam;
     }
 
     /// <summary>The options for a model, from <c>--provider</c>.</summary>

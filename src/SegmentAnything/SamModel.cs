@@ -22,15 +22,22 @@ public sealed partial class SamModel : IDisposable
         Variant = variant;
         StateDict weights = DecoderSource.Read(variant, files);
         PromptEncoder = new PromptEncoder(variant, weights, options);
-        Decoder = new MaskDecoder(variant, weights, options);
+        Task<MaskDecoder>? decoder = null;
         try
         {
+            // Both take about as long, each mostly one thread. What the application configures is called on its own thread.
+            decoder = options.Execution is { ConfigureSession: null, Providers: [CpuProvider, ..] }
+                ? Task.Run(() => new MaskDecoder(variant, weights, options))
+                : Task.FromResult(new MaskDecoder(variant, weights, options));
             Encoder = new ImageEncoder(variant, files, options);
+            Decoder = decoder.GetAwaiter().GetResult();
         }
         catch
         {
-            Decoder.Dispose();
             PromptEncoder.Dispose();
+            Encoder?.Dispose();
+            decoder?.ContinueWith(
+                made => made.Result.Dispose(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
             throw;
         }
     }

@@ -180,7 +180,7 @@ public sealed class ReadmeExamples(MobileSam fixture)
             await gate.WaitAsync(cancellation);
             try
             {
-                return await Task.Run(() => sam.Encode(pixels, cancellation), cancellation);
+                return await sam.EncodeAsync(pixels, cancellation);
             }
             finally
             {
