@@ -10,7 +10,7 @@ namespace SegmentAnything;
 /// Made only of <see cref="ImageEncoder"/>, <see cref="PromptEncoder"/> and <see cref="MaskDecoder"/>, which can be used
 /// on their own. Holds no state of its own: one model serves any number of threads and images.
 /// <code>
-/// using SamModel sam = SamModel.Load(SamModels.MobileSam);
+/// using SamModel sam = await SamModel.LoadAsync(SamModels.MobileSam);
 /// using ImageEmbedding photo = sam.Encode(PixelBuffer.FromRgb24(pixels, width, height));
 /// MaskPrediction masks = sam.Predict(photo, Prompt.Point(500, 375));
 /// </code>
@@ -24,15 +24,22 @@ public sealed partial class SamModel : ISegmenter
         StateDict weights = DecoderSource.Read(variant, files);
         cancellationToken.ThrowIfCancellationRequested();
         PromptEncoder = new PromptEncoder(variant, weights, options);
-        Decoder = new MaskDecoder(variant, weights, options);
+        Task<MaskDecoder>? decoder = null;
         try
         {
+            // Both take about as long, each mostly one thread. What the application configures is called on its own thread.
+            decoder = options.Execution is { ConfigureSession: null, Providers: [CpuProvider, ..] }
+                ? Task.Run(() => new MaskDecoder(variant, weights, options))
+                : Task.FromResult(new MaskDecoder(variant, weights, options));
             Encoder = new ImageEncoder(variant, files, options, cancellationToken);
+            Decoder = decoder.GetAwaiter().GetResult();
         }
         catch
         {
-            Decoder.Dispose();
             PromptEncoder.Dispose();
+            Encoder?.Dispose();
+            decoder?.ContinueWith(
+                made => made.Result.Dispose(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
             throw;
         }
     }
@@ -65,6 +72,34 @@ public sealed partial class SamModel : ISegmenter
     {
         ArgumentNullException.ThrowIfNull(variant);
         return Load(variant, ModelStore.Default.Find(variant), options, cancellationToken);
+    }
+
+    /// <summary>Loads a model; what the model store lacks of it is downloaded first.</summary>
+    /// <param name="variant">One of <see cref="SamModels"/>.</param>
+    /// <param name="progress">Told how far each download is, from the thread that receives it; not called where nothing is missing.</param>
+    /// <param name="options">How to run it; by default on the CPU.</param>
+    /// <param name="cancellationToken">Stops the download, of which what was received is kept, and the loading.</param>
+    /// <returns>The model, loaded on a thread of the pool.</returns>
+    /// <exception cref="ModelNotFoundException">A file could not be had; the message lists each address with what happened there.</exception>
+    /// <exception cref="CheckpointException">The decoder's file is damaged or not of a known layout.</exception>
+    /// <exception cref="ModelContractException">The encoder's file belongs to another model.</exception>
+    /// <exception cref="ExecutionProviderException">No execution provider of the list works.</exception>
+    /// <exception cref="IOException">The model store's folder cannot be written, or is full.</exception>
+    /// <exception cref="UnauthorizedAccessException">The model store's folder must not be written.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <remarks>
+    /// Files are looked for and kept as <see cref="ModelStore.Default"/> says. For a store or an <see cref="HttpClient"/> of
+    /// one's own there are <see cref="ModelStore.GetAsync"/> and <see cref="Load(SamVariant, ModelFiles, SamOptions, CancellationToken)"/>.
+    /// </remarks>
+    public static async Task<SamModel> LoadAsync(
+        SamVariant variant,
+        IProgress<ModelDownloadProgress>? progress = null,
+        SamOptions? options = null,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(variant);
+        ModelFiles files = await ModelStore.Default.GetAsync(variant, client: null, progress, cancellationToken).ConfigureAwait(false);
+        return await Task.Run(() => Load(variant, files, options, cancellationToken), cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Loads a model by its name, from a folder, or from a checkpoint.</summary>

@@ -45,7 +45,7 @@ internal static class DemoCommand
             : mug is not null ? (mug.ClickX, mug.ClickY)
             : (picture.Width / 2f, picture.Height / 2f);
 
-        using SamModel sam = model.Load(parsed, progress);
+        using SamModel sam = model.Load(parsed, progress, cancellation);
         using ImageEmbedding embedding = progress.Run(
             $"Encoding {picture.Width}x{picture.Height} pixels, once", () => sam.Encode(picture.ToPixelBuffer(), cancellation));
         List<string> files = [];
