@@ -54,6 +54,7 @@ simd_leg() {
 
 echo "== Setting up"
 must eng/setup.sh
+must eng/setup-linker.sh
 
 echo "== Building"
 must dotnet build SegmentAnything.sln -c Release -v quiet --nologo
@@ -69,6 +70,9 @@ done
 
 echo "== Published ahead of time"
 may eng/test-aot.sh
+
+echo "== The tool, packed and installed"
+may eng/test-tool.sh
 
 simd_leg noavx512 DOTNET_EnableAVX512=0
 simd_leg noavx2 DOTNET_EnableAVX2=0
