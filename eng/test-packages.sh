@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes all packages (eng/pack.sh), checks them (eng/check-packages.cs), and uses them from the folder, outside of the
+# Makes all packages that are for any system (eng/pack.sh; the tool's others: eng/test-tool.sh), checks them (eng/check-packages.cs), and uses them from the folder, outside of the
 # repository, as a newcomer would:
 #   the README's first program, as it stands, with `dotnet run first.cs`;
 #   the same program in a new console project that installs every library, MobileSAM's weights among them, where the model
@@ -10,7 +10,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && { pwd -W 2>/dev/null || pwd; })
 cd "$root"
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
 
-eng/pack.sh
+eng/pack.sh --any
 libraries=$(dotnet run eng/check-packages.cs -- artifacts/packages "$root")
 
 work=$(mktemp -d)
