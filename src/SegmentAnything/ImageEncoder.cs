@@ -21,6 +21,7 @@ public sealed class ImageEncoder : IDisposable
     /// <param name="variant">Which model it is.</param>
     /// <param name="files">Where its files are.</param>
     /// <param name="options">How to run it; by default on the CPU.</param>
+    /// <param name="cancellationToken">As for <see cref="SamModel.Load(SamVariant, ModelFiles, SamOptions, CancellationToken)"/>.</param>
     /// <exception cref="ModelNotFoundException">The file is missing.</exception>
     /// <exception cref="ModelContractException">
     /// The file is an ONNX model, but not an image encoder of this size, or not one that <see cref="EncoderPrecision.Int8"/>
@@ -29,20 +30,22 @@ public sealed class ImageEncoder : IDisposable
     /// <exception cref="ExecutionProviderException">
     /// No execution provider of the list works, or the first is not the CPU where <see cref="EncoderPrecision.Int8"/> is asked for.
     /// </exception>
-    public ImageEncoder(SamVariant variant, ModelFiles files, SamOptions? options = null)
+    /// <exception cref="OperationCanceledException">The token was cancelled; nothing is left behind.</exception>
+    public ImageEncoder(SamVariant variant, ModelFiles files, SamOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(variant);
         ArgumentNullException.ThrowIfNull(files);
         _variant = variant;
         options ??= SamOptions.Default;
         ExecutionOptions execution = options.Execution;
-        EncoderSource source = EncoderSource.Of(files, variant, execution, options.EncoderPrecision);
+        EncoderSource source = EncoderSource.Of(files, variant, execution, options.EncoderPrecision, cancellationToken);
+        cancellationToken.ThrowIfCancellationRequested();
         Fingerprint = source.Fingerprint;
         string name = $"the image encoder of {variant.Name}";
         if (source.Parted is { } parted)
         {
             _contract = parted.Contract;
-            _parts = new PartedEncoder(parted.Parts, execution.Threads, name);
+            _parts = new PartedEncoder(parted.Parts, execution.Threads, name, cancellationToken);
             Provider = execution.Providers[0];
         }
         else

@@ -15,12 +15,14 @@ namespace SegmentAnything;
 /// MaskPrediction masks = sam.Predict(photo, Prompt.Point(500, 375));
 /// </code>
 /// </remarks>
-public sealed partial class SamModel : IDisposable
+public sealed partial class SamModel : ISegmenter
 {
-    private SamModel(SamVariant variant, ModelFiles files, SamOptions options)
+    private SamModel(SamVariant variant, ModelFiles files, SamOptions options, CancellationToken cancellationToken)
     {
         Variant = variant;
+        cancellationToken.ThrowIfCancellationRequested();
         StateDict weights = DecoderSource.Read(variant, files);
+        cancellationToken.ThrowIfCancellationRequested();
         PromptEncoder = new PromptEncoder(variant, weights, options);
         Task<MaskDecoder>? decoder = null;
         try
@@ -29,7 +31,7 @@ public sealed partial class SamModel : IDisposable
             decoder = options.Execution is { ConfigureSession: null, Providers: [CpuProvider, ..] }
                 ? Task.Run(() => new MaskDecoder(variant, weights, options))
                 : Task.FromResult(new MaskDecoder(variant, weights, options));
-            Encoder = new ImageEncoder(variant, files, options);
+            Encoder = new ImageEncoder(variant, files, options, cancellationToken);
             Decoder = decoder.GetAwaiter().GetResult();
         }
         catch
@@ -57,21 +59,26 @@ public sealed partial class SamModel : IDisposable
     /// <summary>Loads a model whose files are in the model store.</summary>
     /// <param name="variant">One of <see cref="SamModels"/>.</param>
     /// <param name="options">How to run it; by default on the CPU.</param>
+    /// <param name="cancellationToken">
+    /// Stops soon: between the networks, within a checkpoint's hash, and between the layers of a graph that is built. ONNX Runtime
+    /// is not interrupted while it loads one network.
+    /// </param>
     /// <exception cref="ModelNotFoundException">The store lacks a file; the message says where it looked and how to get it.</exception>
     /// <exception cref="CheckpointException">The decoder's file is damaged or not of a known layout.</exception>
     /// <exception cref="ModelContractException">The encoder's file belongs to another model.</exception>
     /// <exception cref="ExecutionProviderException">No execution provider of the list works.</exception>
-    public static SamModel Load(SamVariant variant, SamOptions? options = null)
+    /// <exception cref="OperationCanceledException">The token was cancelled; nothing is left behind.</exception>
+    public static SamModel Load(SamVariant variant, SamOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(variant);
-        return Load(variant, ModelStore.Default.Find(variant), options);
+        return Load(variant, ModelStore.Default.Find(variant), options, cancellationToken);
     }
 
     /// <summary>Loads a model; what the model store lacks of it is downloaded first.</summary>
     /// <param name="variant">One of <see cref="SamModels"/>.</param>
     /// <param name="progress">Told how far each download is, from the thread that receives it; not called where nothing is missing.</param>
     /// <param name="options">How to run it; by default on the CPU.</param>
-    /// <param name="cancellationToken">Stops the download; what was received is kept, to go on from another time.</param>
+    /// <param name="cancellationToken">Stops the download, of which what was received is kept, and the loading.</param>
     /// <returns>The model, loaded on a thread of the pool.</returns>
     /// <exception cref="ModelNotFoundException">A file could not be had; the message lists each address with what happened there.</exception>
     /// <exception cref="CheckpointException">The decoder's file is damaged or not of a known layout.</exception>
@@ -82,7 +89,7 @@ public sealed partial class SamModel : IDisposable
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <remarks>
     /// Files are looked for and kept as <see cref="ModelStore.Default"/> says. For a store or an <see cref="HttpClient"/> of
-    /// one's own there are <see cref="ModelStore.GetAsync"/> and <see cref="Load(SamVariant, ModelFiles, SamOptions)"/>.
+    /// one's own there are <see cref="ModelStore.GetAsync"/> and <see cref="Load(SamVariant, ModelFiles, SamOptions, CancellationToken)"/>.
     /// </remarks>
     public static async Task<SamModel> LoadAsync(
         SamVariant variant,
@@ -92,7 +99,7 @@ public sealed partial class SamModel : IDisposable
     {
         ArgumentNullException.ThrowIfNull(variant);
         ModelFiles files = await ModelStore.Default.GetAsync(variant, client: null, progress, cancellationToken).ConfigureAwait(false);
-        return await Task.Run(() => Load(variant, files, options), cancellationToken).ConfigureAwait(false);
+        return await Task.Run(() => Load(variant, files, options, cancellationToken), cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Loads a model by its name, from a folder, or from a checkpoint.</summary>
@@ -104,27 +111,33 @@ public sealed partial class SamModel : IDisposable
     /// checkpoint the image encoder is built the first time, and kept in the model store.
     /// </param>
     /// <param name="options">How to run it; by default on the CPU.</param>
+    /// <param name="cancellationToken">
+    /// Stops soon: between the networks, within a checkpoint's hash, and between the layers of a graph that is built. ONNX Runtime
+    /// is not interrupted while it loads one network.
+    /// </param>
     /// <exception cref="ModelNotFoundException">There is neither such a model nor such a folder, or a file is missing.</exception>
     /// <exception cref="CheckpointException">A file is damaged or not of a known layout.</exception>
     /// <exception cref="ModelContractException">Encoder and decoder do not belong together.</exception>
     /// <exception cref="ExecutionProviderException">No execution provider of the list works.</exception>
-    public static SamModel Load(string nameOrPath, SamOptions? options = null)
+    /// <exception cref="OperationCanceledException">The token was cancelled; nothing is left behind.</exception>
+    public static SamModel Load(string nameOrPath, SamOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(nameOrPath);
+        cancellationToken.ThrowIfCancellationRequested();
         if (Directory.Exists(nameOrPath))
         {
             (SamVariant variant, ModelFiles files) = ModelRecognition.OfFolder(nameOrPath);
-            return Load(variant, files, options);
+            return Load(variant, files, options, cancellationToken);
         }
 
         if (File.Exists(nameOrPath))
         {
             (SamVariant variant, ModelFiles files) = ModelRecognition.OfCheckpoint(nameOrPath);
-            return Load(variant, files, options);
+            return Load(variant, files, options, cancellationToken);
         }
 
         return SamModels.Find(nameOrPath) is { } published
-            ? Load(published, options)
+            ? Load(published, options, cancellationToken)
             : throw new ModelNotFoundException(
                 $"'{nameOrPath}' is neither a folder, nor a checkpoint, nor the name of a model: the names are {string.Join(", ", SamModels.All.Select(v => v.Name))}.",
                 [nameOrPath]);
@@ -134,15 +147,20 @@ public sealed partial class SamModel : IDisposable
     /// <param name="variant">What the files are of.</param>
     /// <param name="files">Where they are: a folder, paths, bytes or streams.</param>
     /// <param name="options">How to run it; by default on the CPU.</param>
+    /// <param name="cancellationToken">
+    /// Stops soon: between the networks, within a checkpoint's hash, and between the layers of a graph that is built. ONNX Runtime
+    /// is not interrupted while it loads one network.
+    /// </param>
     /// <exception cref="ModelNotFoundException">A file is missing.</exception>
     /// <exception cref="CheckpointException">The decoder's file is damaged or not of a known layout.</exception>
     /// <exception cref="ModelContractException">The encoder's file belongs to another model.</exception>
     /// <exception cref="ExecutionProviderException">No execution provider of the list works.</exception>
-    public static SamModel Load(SamVariant variant, ModelFiles files, SamOptions? options = null)
+    /// <exception cref="OperationCanceledException">The token was cancelled; nothing is left behind.</exception>
+    public static SamModel Load(SamVariant variant, ModelFiles files, SamOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(variant);
         ArgumentNullException.ThrowIfNull(files);
-        return new SamModel(variant, files, options ?? SamOptions.Default);
+        return new SamModel(variant, files, options ?? SamOptions.Default, cancellationToken);
     }
 
     /// <summary>Computes the embedding of one image. See <see cref="ImageEncoder.Encode(PixelBuffer, CancellationToken)"/>.</summary>

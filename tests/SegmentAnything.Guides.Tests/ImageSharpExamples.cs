@@ -1,5 +1,6 @@
 using SegmentAnything.Rle;
 using SixLabors.ImageSharp;
+using SixLabors.ImageSharp.Formats.Png;
 using SixLabors.ImageSharp.PixelFormats;
 using SixLabors.ImageSharp.Processing;
 
@@ -45,7 +46,7 @@ public sealed class ImageSharpExamples(Guide guide) : IClassFixture<Guide>
                 for (int x = 0; x < colour.Length; x++) colour[x].A = alpha[x].PackedValue;
             }
         });
-        cutOut.SaveAsPng(path);
+        cutOut.SaveAsPng(path, new PngEncoder { ColorType = PngColorType.RgbWithAlpha }); // else as the file it came from
         // end
 
         using Image<Rgba32> written = Image.Load<Rgba32>(path);

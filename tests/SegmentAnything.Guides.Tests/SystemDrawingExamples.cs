@@ -18,7 +18,7 @@ public sealed class SystemDrawingExamples(Guide guide) : IClassFixture<Guide>
 
         // example: FromSystemDrawing
         using var bitmap = new Bitmap(path);
-        BitmapData locked = bitmap.LockBits(new Rectangle(Point.Empty, bitmap.Size), ImageLockMode.ReadOnly, PixelFormat.Format24bppRgb);
+        BitmapData locked = bitmap.LockBits(new Rectangle(Point.Empty, bitmap.Size), ImageLockMode.ReadOnly, System.Drawing.Imaging.PixelFormat.Format24bppRgb);
         byte[] pixels = new byte[locked.Stride * locked.Height];
         try
         {
@@ -40,8 +40,8 @@ public sealed class SystemDrawingExamples(Guide guide) : IClassFixture<Guide>
         // The mask's alpha in the picture's fourth byte: the object on a transparent ground.
         byte[] alpha = new byte[mask.Width * mask.Height];
         mask.ToBitmap(alpha, foreground: 255);
-        using Bitmap cutOut = bitmap.Clone(new Rectangle(Point.Empty, bitmap.Size), PixelFormat.Format32bppArgb);
-        BitmapData target = cutOut.LockBits(new Rectangle(Point.Empty, cutOut.Size), ImageLockMode.ReadWrite, PixelFormat.Format32bppArgb);
+        using Bitmap cutOut = bitmap.Clone(new Rectangle(Point.Empty, bitmap.Size), System.Drawing.Imaging.PixelFormat.Format32bppArgb);
+        BitmapData target = cutOut.LockBits(new Rectangle(Point.Empty, cutOut.Size), ImageLockMode.ReadWrite, System.Drawing.Imaging.PixelFormat.Format32bppArgb);
         try
         {
             for (int y = 0; y < mask.Height; y++)

@@ -52,7 +52,7 @@ internal static class CheckpointModelBuilder
     public static string Build(StateDict weights, string cache, CheckpointModelOptions? options = null, CancellationToken cancellationToken = default)
     {
         options ??= new CheckpointModelOptions();
-        string hash = HashOf(weights, cache);
+        string hash = HashOf(weights, cache, cancellationToken);
         string folder = Path.Combine(cache, $"{hash[..32]}-{options.Form}-{(options.Half ? "float16" : "float32")}-v{Version}");
         string path = Path.Combine(folder, EncoderFileName);
         if (File.Exists(path)) return path;
@@ -107,15 +107,15 @@ internal static class CheckpointModelBuilder
     }
 
     // Hashing gigabytes at each start would not do: the hash of a file is remembered as long as its length and time stay.
-    private static string HashOf(StateDict weights, string cache)
+    private static string HashOf(StateDict weights, string cache, CancellationToken cancellationToken)
     {
         var file = new FileInfo(weights.Source);
-        if (!file.Exists) return weights.ComputeHash();
+        if (!file.Exists) return weights.ComputeHash(cancellationToken);
         string key = $"{file.FullName}\n{file.Length}\n{file.LastWriteTimeUtc.Ticks}";
         string note = Path.Combine(cache, "hashes", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key))));
         if (File.Exists(note) && File.ReadAllText(note) is { Length: 64 } known && known.All(char.IsAsciiHexDigitLower)) return known;
 
-        string hash = weights.ComputeHash();
+        string hash = weights.ComputeHash(cancellationToken);
         Directory.CreateDirectory(Path.GetDirectoryName(note)!);
         string temporary = $"{note}.{Guid.NewGuid():n}.tmp";
         File.WriteAllText(temporary, hash);

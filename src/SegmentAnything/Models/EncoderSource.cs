@@ -21,12 +21,17 @@ internal sealed record EncoderSource(
     /// <param name="variant">What they are of.</param>
     /// <param name="execution">Where it will run.</param>
     /// <param name="precision">What it is to compute in.</param>
+    /// <param name="cancellationToken">Stops the building of a graph.</param>
     /// <exception cref="ModelNotFoundException">There is neither.</exception>
     /// <exception cref="CheckpointException">The file is damaged.</exception>
     /// <exception cref="ExecutionProviderException">The precision is not offered on the first provider.</exception>
     /// <exception cref="ModelContractException">The precision is not offered for this file.</exception>
     public static EncoderSource Of(
-        ModelFiles files, SamVariant variant, ExecutionOptions execution, EncoderPrecision precision = EncoderPrecision.Float32)
+        ModelFiles files,
+        SamVariant variant,
+        ExecutionOptions execution,
+        EncoderPrecision precision = EncoderPrecision.Float32,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(files);
         ArgumentNullException.ThrowIfNull(variant);
@@ -46,7 +51,7 @@ internal sealed record EncoderSource(
         if (!files.Roles.Contains(ModelFileRole.Encoder) && files.Roles.Contains(ModelFileRole.Checkpoint))
         {
             using StateDict weights = CheckpointReader.Open(files.Open(ModelFileRole.Checkpoint));
-            path = CheckpointModelBuilder.Build(weights, CacheFolder, new CheckpointModelOptions { Form = form });
+            path = CheckpointModelBuilder.Build(weights, CacheFolder, new CheckpointModelOptions { Form = form }, cancellationToken);
             model = File.ReadAllBytes(path);
             built = true;
         }
