@@ -63,7 +63,8 @@ simd_leg() {
   export SEGMENTANYTHING_SIMD_LEG=$name "$@"
   run_tests SegmentAnything.Rle.Tests
   run_tests SegmentAnything.Tests --filter-namespace \
-    'SegmentAnything.Tests.Kernels*' 'SegmentAnything.Tests.Decoding*' SegmentAnything.TestSupport
+    'SegmentAnything.Tests.Kernels*' 'SegmentAnything.Tests.Masks*' 'SegmentAnything.Tests.Preprocessing*' \
+    'SegmentAnything.Tests.Decoding*' SegmentAnything.TestSupport
   unset SEGMENTANYTHING_SIMD_LEG "${@%%=*}"
 }
 

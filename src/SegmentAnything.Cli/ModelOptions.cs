@@ -6,6 +6,9 @@ namespace SegmentAnything.Cli;
 /// <summary>The options <c>--model</c> and <c>--provider</c>, alike in every command that runs a model.</summary>
 internal sealed class ModelOptions
 {
+    /// <summary>The most threads that <see cref="CpuProvider"/> takes.</summary>
+    private const int MaxThreads = 1024;
+
     private readonly Option<string> _model = new("--model")
     {
         Description = $"The model: {string.Join(", ", SamModels.All.Select(v => v.Name))}, a folder that holds the files of one, or a checkpoint.",
@@ -63,13 +66,21 @@ internal sealed class ModelOptions
         if (text.IndexOf(':') is >= 0 and var colon) (name, setting) = (text[..colon], text[(colon + 1)..]);
         return name.ToUpperInvariant() switch
         {
-            "CPU" => new CpuProvider(Number()),
+            "CPU" => new CpuProvider(Threads()),
             "CUDA" => new CudaProvider(Number()),
             "DIRECTML" or "DML" => new DirectMLProvider(Number()),
             "COREML" => setting.Length == 0 ? new CoreMLProvider() : new CoreMLProvider(setting),
             "" => throw new UsageException($"--provider '{text}': give a name, such as cpu or cuda."),
             _ => new NamedProvider(name),
         };
+
+        int Threads()
+        {
+            int threads = Number();
+            return threads <= MaxThreads
+                ? threads
+                : throw new UsageException($"--provider '{text}': {threads} threads are too many; give {MaxThreads} at most, or cpu alone for one per core.");
+        }
 
         int Number()
         {

@@ -1,5 +1,4 @@
 using System.Text;
-using SegmentAnything.Imaging;
 
 namespace SegmentAnything.Cli;
 

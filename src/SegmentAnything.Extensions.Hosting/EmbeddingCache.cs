@@ -102,7 +102,7 @@ internal sealed class EmbeddingCache(long maxBytes) : IDisposable
 
         public string Key => key;
 
-        public long Bytes { get; } = (long)embedding.Values.Length * sizeof(float);
+        public long Bytes { get; } = embedding.ByteCount;
 
         // Within the cache's lock, while the cache holds it.
         public EmbeddingLease Lend()

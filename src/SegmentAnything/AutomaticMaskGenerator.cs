@@ -111,7 +111,7 @@ public sealed partial class AutomaticMaskGenerator
         long points = Math.Max(crops.Sum(crop => (long)Options.PromptCount(_grids[crop.Layer].Length)), 1);
         long done = 0;
         int current = 0;
-        var processor = new CropProcessor(Options, image.Size)
+        var processor = new CropProcessor(Options, image.Size, _encoder.Threads)
         {
             BatchDone = count =>
             {
@@ -120,7 +120,7 @@ public sealed partial class AutomaticMaskGenerator
                 Report(MaskGenerationStage.Prompting);
             },
         };
-        var certain = new CertainMasks(Options, betweenCrops: crops.Count > 1);
+        var certain = new CertainMasks(Options, betweenCrops: crops.Count > 1, _encoder.Threads);
         foreach (int number in CertainMasks.OrderOfWork(crops))
         {
             CropBox crop = crops[number];

@@ -1,6 +1,7 @@
 using System.Diagnostics;
+using SegmentAnything.Encoders;
 using SegmentAnything.Graphs;
-using SegmentAnything.Models;
+using SegmentAnything.Loading;
 
 namespace SegmentAnything;
 
@@ -54,29 +55,19 @@ public static class CheckpointConverter
         if (File.Exists(folder)) throw new IOException($"'{folder}' is a file: give a folder, which is made where it is missing.");
         using OpenedModel opened = OpenedModel.OfCheckpoint(checkpoint);
 
-        // Beside the folder, so that moving the files costs nothing.
-        string temporary = $"{folder.TrimEnd(Path.DirectorySeparatorChar)}.{Guid.NewGuid():n}.tmp";
-        try
+        using UnfinishedFolder unfinished = new(folder);
+        EncoderCache.Write(opened.Model, opened.Model.Weights.ComputeHash(cancellationToken), unfinished.Path, new EncoderBuildOptions
         {
-            CheckpointModelBuilder.Write(opened.Model, opened.Model.Weights.ComputeHash(cancellationToken), temporary, new CheckpointModelOptions
-            {
-                Half = options.Float16,
-                Form = options.ForProcessor ? EncoderForm.Tiled : EncoderForm.Plain,
-                Progress = progress,
-            }, cancellationToken);
-            byte[] decoder = opened.Model.BuildOfficialDecoder().ToBytes();
-            File.WriteAllBytes(Path.Combine(temporary, OpenedModel.DecoderFileName), decoder);
+            Half = options.Float16,
+            Form = options.ForProcessor ? EncoderForm.Tiled : EncoderForm.Plain,
+            Progress = progress,
+        }, cancellationToken);
+        byte[] decoder = opened.Model.BuildOfficialDecoder().ToBytes();
+        File.WriteAllBytes(Path.Combine(unfinished.Path, OpenedModel.DecoderFileName), decoder);
 
-            float predictedIou = Check(temporary, cancellationToken);
-            Directory.CreateDirectory(folder);
-            string[] files = [.. Directory.GetFiles(temporary).Select(f => Path.GetFileName(f)!).Order(StringComparer.Ordinal)];
-            foreach (string file in files) File.Move(Path.Combine(temporary, file), Path.Combine(folder, file), overwrite: true);
-            return new ConvertedModel(folder, opened.Variant, files, predictedIou, Stopwatch.GetElapsedTime(start));
-        }
-        finally
-        {
-            if (Directory.Exists(temporary)) Directory.Delete(temporary, recursive: true);
-        }
+        float predictedIou = Check(unfinished.Path, cancellationToken);
+        string[] files = unfinished.InstallFiles();
+        return new ConvertedModel(folder, opened.Variant, files, predictedIou, Stopwatch.GetElapsedTime(start));
     }
 
     // One click in the middle of a smooth picture: wrong weights or an overflow of float16 give NaN.

@@ -5,6 +5,20 @@ namespace SegmentAnything;
 /// <summary>One object that the automatic generator found.</summary>
 public sealed class GeneratedMask
 {
+    /// <summary>Makes a mask that was found elsewhere, such as in a test.</summary>
+    /// <param name="mask">The mask at the size of the source image.</param>
+    /// <param name="predictedIou">How well it is held to fit.</param>
+    /// <param name="stabilityScore">How firm its edge is.</param>
+    /// <param name="pointX">The column of the point that found it, in source-image pixels.</param>
+    /// <param name="pointY">The row of that point.</param>
+    /// <param name="cropBox">The crop that it was found in; by default the whole image.</param>
+    public GeneratedMask(RleMask mask, float predictedIou, float stabilityScore, double pointX, double pointY, Box? cropBox = null)
+        : this(
+            mask ?? throw new ArgumentNullException(nameof(mask)), mask.Area, InclusiveBox(mask), predictedIou, stabilityScore, pointX, pointY,
+            cropBox ?? new Box(0, 0, mask.Width, mask.Height))
+    {
+    }
+
     internal GeneratedMask(RleMask mask, long area, Box box, float predictedIou, float stabilityScore, double pointX, double pointY, Box cropBox)
     {
         Mask = mask;
@@ -43,4 +57,10 @@ public sealed class GeneratedMask
 
     /// <summary>The crop it was found in: left, top, right, bottom in source-image pixels, right and bottom being one past the last.</summary>
     public Box CropBox { get; }
+
+    private static Box InclusiveBox(RleMask mask)
+    {
+        MaskBox box = mask.BoundingBox;
+        return box.IsEmpty ? default : new Box(box.X, box.Y, box.Right - 1, box.Bottom - 1);
+    }
 }

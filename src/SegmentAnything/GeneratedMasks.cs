@@ -7,6 +7,14 @@ public sealed class GeneratedMasks : IReadOnlyList<GeneratedMask>
 {
     private readonly GeneratedMask[] _masks;
 
+    /// <summary>Makes a result of masks that were found elsewhere, such as in a test.</summary>
+    /// <param name="masks">In their order.</param>
+    /// <param name="imageSize">The size of the image and of every mask.</param>
+    public GeneratedMasks(IEnumerable<GeneratedMask> masks, ImageSize imageSize)
+        : this([.. masks], imageSize, [], TimeSpan.Zero)
+    {
+    }
+
     internal GeneratedMasks(GeneratedMask[] masks, ImageSize imageSize, IReadOnlyList<CropStatistics> crops, TimeSpan elapsed)
     {
         _masks = masks;

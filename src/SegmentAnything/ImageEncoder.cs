@@ -1,9 +1,11 @@
 using System.Collections.Immutable;
 using CommunityToolkit.HighPerformance.Buffers;
+using SegmentAnything.Encoders;
 using SegmentAnything.Execution;
 using SegmentAnything.Families;
 using SegmentAnything.Kernels;
-using SegmentAnything.Models;
+using SegmentAnything.Loading;
+using SegmentAnything.Preprocessing;
 
 namespace SegmentAnything;
 
@@ -19,6 +21,7 @@ public sealed class ImageEncoder : IDisposable
     private readonly EncoderContract _contract;
     private readonly long[] _inputShape;
     private readonly (float[] Mean, float[] Std, float[] Padding) _preprocessing;
+    private readonly int _threads;
     private readonly UseGate _gate = new();
 
     /// <summary>Loads the image encoder of a model.</summary>
@@ -50,7 +53,9 @@ public sealed class ImageEncoder : IDisposable
             ? opened.Model.Features
             : [new FeatureMapShape(FeatureMapShape.Embedding, variant.EmbeddingChannels, variant.EmbeddingGrid)];
         ExecutionOptions execution = options.Execution;
-        EncoderSource source = EncoderSource.Of(opened, execution, options.EncoderPrecision, cancellationToken);
+        _threads = execution.Threads;
+        EncoderSource source = EncoderSource.Of(
+            variant, opened.Files, opened.HasEncoderWeights ? opened.Model : null, execution, options.EncoderPrecision, cancellationToken);
         cancellationToken.ThrowIfCancellationRequested();
         Fingerprint = source.Fingerprint;
         string name = $"the image encoder of {variant.Name}";
@@ -143,8 +148,9 @@ public sealed class ImageEncoder : IDisposable
 
         int size = _frame.EncoderSide;
         using MemoryOwner<float> input = MemoryOwner<float>.Allocate(3 * size * size);
-        ImageKernels.Preprocess(
-            image, new ImageFrame(image.Size, size, _frame.Fit), _preprocessing.Mean, _preprocessing.Std, input.Span, _preprocessing.Padding, cancellationToken);
+        EncoderInput.Write(
+            image, new ImageFrame(image.Size, size, _frame.Fit).ResizedSize, size, _preprocessing.Mean, _preprocessing.Std, input.Span, _threads,
+            _preprocessing.Padding, cancellationToken);
         cancellationToken.ThrowIfCancellationRequested();
 
         MemoryOwner<float> values = MemoryOwner<float>.Allocate(_maps.Sum(map => map.Length));

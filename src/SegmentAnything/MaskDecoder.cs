@@ -1,9 +1,11 @@
 using System.Numerics.Tensors;
 using CommunityToolkit.HighPerformance.Buffers;
 using SegmentAnything.Decoding;
+using SegmentAnything.Execution;
 using SegmentAnything.Families;
 using SegmentAnything.Kernels;
-using SegmentAnything.Models;
+using SegmentAnything.Masks;
+using SegmentAnything.Loading;
 
 namespace SegmentAnything;
 
@@ -67,6 +69,9 @@ public sealed class MaskDecoder : IDisposable
 
     /// <summary>The execution provider that runs it.</summary>
     public ExecutionProvider Provider { get; }
+
+    /// <summary>Threads that work on a prompt, the caller's included.</summary>
+    internal int Threads => _splitter.Threads;
 
     /// <summary>The side of the low-resolution logits: 256.</summary>
     public int LowResSize { get; }

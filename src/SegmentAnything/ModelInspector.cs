@@ -1,8 +1,8 @@
 using System.Collections.Immutable;
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Encoders;
 using SegmentAnything.Families;
 using SegmentAnything.Onnx;
-using SegmentAnything.Models;
 
 namespace SegmentAnything;
 

@@ -1,6 +1,6 @@
 using SegmentAnything.Decoding;
 using SegmentAnything.Families;
-using SegmentAnything.Models;
+using SegmentAnything.Loading;
 
 namespace SegmentAnything;
 

@@ -1,6 +1,6 @@
 using CommunityToolkit.HighPerformance.Buffers;
 using SegmentAnything.Families;
-using SegmentAnything.Models;
+using SegmentAnything.Loading;
 
 namespace SegmentAnything;
 

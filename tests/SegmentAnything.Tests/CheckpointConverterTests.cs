@@ -1,4 +1,3 @@
-using SegmentAnything.Tests.Models;
 using SegmentAnything.TestSupport;
 
 namespace SegmentAnything.Tests;

@@ -4,7 +4,7 @@ using SegmentAnything.Benchmarks.Columns;
 using SegmentAnything.Benchmarks.Machine;
 using SegmentAnything.Benchmarks.Pipeline;
 using SegmentAnything.Imaging;
-using SegmentAnything.Kernels;
+using SegmentAnything.Masks;
 using SegmentAnything.Rle;
 
 namespace SegmentAnything.Benchmarks.Comparison;

@@ -1,5 +1,5 @@
 using Microsoft.ML.OnnxRuntime;
-using SegmentAnything.Kernels;
+using SegmentAnything.Preprocessing;
 using SegmentAnything.Rle;
 
 namespace SegmentAnything.Benchmarks.Comparison;
@@ -29,7 +29,8 @@ internal sealed class StockFiles : IDisposable
     /// <summary>Resizes, normalises and encodes; the first step is ours here, too.</summary>
     public float[] Encode(PixelBuffer image)
     {
-        ImageKernels.Preprocess(image, new ImageFrame(image.Size, 1024), SamModels.MobileSam.PixelMean.AsSpan(), SamModels.MobileSam.PixelStd.AsSpan(), _input);
+        EncoderInput.Write(image, new ImageFrame(image.Size, 1024).ResizedSize, 1024,
+            SamModels.MobileSam.PixelMean.AsSpan(), SamModels.MobileSam.PixelStd.AsSpan(), _input, Environment.ProcessorCount);
         using OrtValue input = OrtValue.CreateTensorValueFromMemory(_input, [1, 3, 1024, 1024]);
         using RunOptions run = new();
         using IDisposableReadOnlyCollection<OrtValue> outputs = _encoder.Run(run, ["input"], [input], ["output"]);

@@ -4,9 +4,11 @@ using System.Text;
 using SegmentAnything.Benchmarks.Columns;
 using SegmentAnything.Benchmarks.Machine;
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Encoders;
 using SegmentAnything.Execution;
 using SegmentAnything.Families.Sam1;
 using SegmentAnything.Graphs;
+using SegmentAnything.Loading;
 using SegmentAnything.Models;
 using SegmentAnything.ModelTests.Graphs;
 
@@ -114,11 +116,11 @@ internal static class VitBuild
             string folder = Directory.CreateTempSubdirectory("segment-anything-").FullName;
             try
             {
-                CheckpointModelBuilder.Write(RandomVit.Model(weights), "random", folder, new CheckpointModelOptions { Form = form, Half = half }, default);
+                EncoderCache.Write(RandomVit.Model(weights), "random", folder, new EncoderBuildOptions { Form = form, Half = half }, default);
                 foreach ((int threads, double peak) in threadCounts.Zip(peaks))
                 {
-                    using ModelSession session = SessionFactory.Create(Path.Combine(folder, CheckpointModelBuilder.EncoderFileName),
-                        ExecutionOptions.For(new CpuProvider(threads)), half ? EncoderSource.HalfTuning : SessionTuning.Default);
+                    using ModelSession session = SessionFactory.Create(Path.Combine(folder, EncoderCache.EncoderFileName),
+                        ExecutionOptions.For(new CpuProvider(threads)), half ? SessionTuning.HalfWeights : SessionTuning.Default);
                     double best = double.MaxValue;
                     for (int round = 0; round <= rounds; round++)
                     {
@@ -153,13 +155,13 @@ internal static class VitBuild
         using var memory = new PeakMemory();
         long start = Stopwatch.GetTimestamp();
         string path;
-        using (OpenedModel opened = OpenedModel.OfCheckpoint(checkpoint)) path = CheckpointModelBuilder.Build(opened.Model, folder, new CheckpointModelOptions { Half = half });
+        using (OpenedModel opened = OpenedModel.OfCheckpoint(checkpoint)) path = EncoderCache.Build(opened.Model, folder, new EncoderBuildOptions { Half = half });
         double building = Stopwatch.GetElapsedTime(start).TotalSeconds;
         (double builtAll, double builtOwn) = memory.Read();
         memory.Restart();
 
         start = Stopwatch.GetTimestamp();
-        using ModelSession session = SessionFactory.Create(path, ExecutionOptions.Default, half ? EncoderSource.HalfTuning : SessionTuning.Default);
+        using ModelSession session = SessionFactory.Create(path, ExecutionOptions.Default, half ? SessionTuning.HalfWeights : SessionTuning.Default);
         double loading = Stopwatch.GetElapsedTime(start).TotalSeconds;
         (double loadedAll, double loadedOwn) = memory.Read();
         double size = Directory.GetFiles(Path.GetDirectoryName(path)!).Sum(Length);

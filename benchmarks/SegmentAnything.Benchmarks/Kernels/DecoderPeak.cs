@@ -2,6 +2,7 @@ using System.Diagnostics;
 using SegmentAnything.Benchmarks.Machine;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Decoding;
+using SegmentAnything.Loading;
 using SegmentAnything.Models;
 
 namespace SegmentAnything.Benchmarks.Kernels;

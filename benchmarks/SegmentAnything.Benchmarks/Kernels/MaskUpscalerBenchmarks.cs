@@ -1,6 +1,7 @@
 using BenchmarkDotNet.Attributes;
 using SegmentAnything.Benchmarks.Columns;
 using SegmentAnything.Kernels;
+using SegmentAnything.Masks;
 using SegmentAnything.Rle;
 
 namespace SegmentAnything.Benchmarks.Kernels;

@@ -1,6 +1,6 @@
 using BenchmarkDotNet.Attributes;
 using SegmentAnything.Benchmarks.Columns;
-using SegmentAnything.Kernels;
+using SegmentAnything.Preprocessing;
 
 namespace SegmentAnything.Benchmarks.Kernels;
 
@@ -26,20 +26,20 @@ public class PreprocessBenchmarks
         _resized = new ImageFrame(_picture.Size, ModelSize).ResizedSize;
         _rgb = new byte[_resized.Width * _resized.Height * 3];
         byte[] scalar = new byte[_rgb.Length];
-        ImageKernels.ResizeBilinear(_picture, _resized.Width, _resized.Height, _rgb);
-        ImageKernels.ResizeBilinearScalar(_picture, _resized.Width, _resized.Height, scalar);
+        ImageResizer.Resize(_picture, _resized.Width, _resized.Height, _rgb, Environment.ProcessorCount);
+        ImageResizer.ResizeScalar(_picture, _resized.Width, _resized.Height, scalar);
         if (!scalar.AsSpan().SequenceEqual(_rgb)) throw new InvalidOperationException("The two ways give different pixels.");
     }
 
     [Benchmark(Baseline = true)]
     [Work(PerPixel = true, Pixels = 1)]
-    public void ResizeDefinition() => ImageKernels.ResizeBilinearScalar(_picture, _resized.Width, _resized.Height, _rgb);
+    public void ResizeDefinition() => ImageResizer.ResizeScalar(_picture, _resized.Width, _resized.Height, _rgb);
 
     [Benchmark]
     [Work(PerPixel = true, Pixels = 1, BytesPerPixel = 3, AllThreads = true)]
-    public void Resize() => ImageKernels.ResizeBilinear(_picture, _resized.Width, _resized.Height, _rgb);
+    public void Resize() => ImageResizer.Resize(_picture, _resized.Width, _resized.Height, _rgb, Environment.ProcessorCount);
 
     [Benchmark]
     [Work(PerPixel = true, Pixels = 1, BytesPerPixel = 3, Bytes = 3 * sizeof(float) * ModelSize * ModelSize, AllThreads = true)]
-    public void Preprocess() => ImageKernels.Preprocess(_picture, new ImageFrame(_picture.Size, ModelSize), Mean, Std, _planar);
+    public void Preprocess() => EncoderInput.Write(_picture, _resized, ModelSize, Mean, Std, _planar, Environment.ProcessorCount);
 }

@@ -3,7 +3,7 @@ using BenchmarkDotNet.Engines;
 using SegmentAnything.Benchmarks.Columns;
 using SegmentAnything.Benchmarks.Kernels;
 using SegmentAnything.Imaging;
-using SegmentAnything.Kernels;
+using SegmentAnything.Preprocessing;
 
 namespace SegmentAnything.Benchmarks.Pipeline;
 
@@ -52,7 +52,8 @@ public class PipelineBenchmarks
     public void ResizeAndNormalise()
     {
         for (int i = 0; i < Times; i++)
-            ImageKernels.Preprocess(_image, new ImageFrame(_image.Size, 1024), SamModels.MobileSam.PixelMean.AsSpan(), SamModels.MobileSam.PixelStd.AsSpan(), _planar);
+            EncoderInput.Write(_image, new ImageFrame(_image.Size, 1024).ResizedSize, 1024,
+                SamModels.MobileSam.PixelMean.AsSpan(), SamModels.MobileSam.PixelStd.AsSpan(), _planar, Environment.ProcessorCount);
     }
 
     [Benchmark]
@@ -84,7 +85,7 @@ public class PipelineBenchmarks
     internal static PixelBuffer Picture()
     {
         byte[] pixels = new byte[Width * Height * 3];
-        ImageKernels.ResizeBilinear(StillLife.Image.ToPixelBuffer(), Width, Height, pixels);
+        ImageResizer.Resize(StillLife.Image.ToPixelBuffer(), Width, Height, pixels, Environment.ProcessorCount);
         return PixelBuffer.FromRgb24(pixels, Width, Height);
     }
 

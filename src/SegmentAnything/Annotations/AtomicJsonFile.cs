@@ -5,26 +5,20 @@ namespace SegmentAnything.Annotations;
 /// <summary>A JSON file that appears under its name only when it is complete.</summary>
 internal sealed class AtomicJsonFile : IDisposable
 {
-    private readonly string? _path;
-    private readonly string? _temporary;
-    private readonly Stream _stream;
+    private readonly AtomicFile? _file;
     private bool _completed;
 
     /// <summary>Writes to a file of another name in the same folder first.</summary>
     public AtomicJsonFile(string path)
     {
-        ArgumentException.ThrowIfNullOrEmpty(path);
-        _path = Path.GetFullPath(path);
-        _temporary = $"{_path}.{Guid.NewGuid():N}.part";
-        _stream = new FileStream(_temporary, FileMode.CreateNew, FileAccess.Write);
-        Json = new Utf8JsonWriter(_stream, AnnotationJsonContext.WriterOptions);
+        _file = new AtomicFile(path);
+        Json = new Utf8JsonWriter(_file.Stream, AnnotationJsonContext.WriterOptions);
     }
 
     /// <summary>Writes to a stream, which stays open.</summary>
     public AtomicJsonFile(Stream stream)
     {
         ArgumentNullException.ThrowIfNull(stream);
-        _stream = stream;
         Json = new Utf8JsonWriter(stream, AnnotationJsonContext.WriterOptions);
     }
 
@@ -42,13 +36,7 @@ internal sealed class AtomicJsonFile : IDisposable
     {
         if (_completed) throw new InvalidOperationException("The file is complete already.");
         Json.Flush();
-        if (_path is not null)
-        {
-            ((FileStream)_stream).Flush(flushToDisk: true);
-            _stream.Dispose();
-            File.Move(_temporary!, _path, overwrite: true);
-        }
-
+        _file?.Complete();
         _completed = true;
         Json.Reset(Stream.Null); // its disposal flushes what it writes to, which is closed
     }
@@ -65,8 +53,6 @@ internal sealed class AtomicJsonFile : IDisposable
         _completed = true;
         Json.Reset(Stream.Null); // nothing half-written reaches the caller's stream on disposal
         Json.Dispose();
-        if (_path is null) return;
-        _stream.Dispose();
-        File.Delete(_temporary!);
+        _file?.Dispose();
     }
 }

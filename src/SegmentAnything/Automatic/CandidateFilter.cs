@@ -57,21 +57,26 @@ internal static class CandidateFilter
     /// <summary>Fills small holes and removes small islands.</summary>
     /// <param name="candidates">In the frame of the image.</param>
     /// <param name="minArea">The least number of pixels of a hole or an island that stays.</param>
+    /// <param name="threads">Threads to work with, the caller's included.</param>
     /// <param name="cancellationToken">Looked at between masks.</param>
     /// <returns>The candidates in their order, and whether there was something to clean.</returns>
     /// <remarks>Source: automatic_mask_generator.py (postprocess_small_regions).</remarks>
     public static (Candidate Cleaned, bool IsChanged)[] RemoveSmallRegions(
-        List<Candidate> candidates, int minArea, CancellationToken cancellationToken)
+        List<Candidate> candidates, int minArea, int threads, CancellationToken cancellationToken)
     {
         var cleaned = new (Candidate, bool)[candidates.Count];
-        Parallel.For(0, cleaned.Length, new ParallelOptions { CancellationToken = cancellationToken }, i =>
-        {
-            (RleMask filled, bool holes) = candidates[i].Mask.FillSmallHoles(minArea);
-            (RleMask mask, bool islands) = filled.RemoveSmallRegions(minArea);
-            cleaned[i] = holes || islands
-                ? (candidates[i] with { Mask = mask, Area = mask.Area, Box = BoxOf(mask) }, true)
-                : (candidates[i], false);
-        });
+        WorkSplitter.RunOnPool(
+            threads,
+            cleaned.Length,
+            i =>
+            {
+                (RleMask filled, bool holes) = candidates[i].Mask.FillSmallHoles(minArea);
+                (RleMask mask, bool islands) = filled.RemoveSmallRegions(minArea);
+                cleaned[i] = holes || islands
+                    ? (candidates[i] with { Mask = mask, Area = mask.Area, Box = BoxOf(mask) }, true)
+                    : (candidates[i], false);
+            },
+            cancellationToken);
         return cleaned;
     }
 

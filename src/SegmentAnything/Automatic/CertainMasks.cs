@@ -15,7 +15,8 @@ namespace SegmentAnything.Automatic;
 /// </remarks>
 /// <param name="options">Thresholds, and whether to clean.</param>
 /// <param name="betweenCrops">Whether there are several crops.</param>
-internal sealed class CertainMasks(AutomaticMaskOptions options, bool betweenCrops)
+/// <param name="threads">Threads to clean with, the caller's included.</param>
+internal sealed class CertainMasks(AutomaticMaskOptions options, bool betweenCrops, int threads)
 {
     private readonly List<Candidate> _kept = [];
     private readonly List<Candidate> _unchanged = [];
@@ -37,7 +38,7 @@ internal sealed class CertainMasks(AutomaticMaskOptions options, bool betweenCro
         if (betweenCrops) candidates = Keep(_kept, candidates, options.CropNmsThreshold);
         if (options.MinMaskRegionArea == 0) return candidates;
         List<Candidate> unchanged = [];
-        foreach ((Candidate cleaned, bool isChanged) in CandidateFilter.RemoveSmallRegions(candidates, options.MinMaskRegionArea, cancellationToken))
+        foreach ((Candidate cleaned, bool isChanged) in CandidateFilter.RemoveSmallRegions(candidates, options.MinMaskRegionArea, threads, cancellationToken))
             (isChanged ? _changed : unchanged).Add(cleaned);
         return Keep(_unchanged, unchanged, CleaningThreshold);
     }

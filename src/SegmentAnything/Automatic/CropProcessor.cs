@@ -1,14 +1,17 @@
 using System.Diagnostics;
-using SegmentAnything.Kernels;
+using SegmentAnything.Masks;
 
 namespace SegmentAnything.Automatic;
 
 /// <summary>Prompts one encoded crop with its grid and keeps the candidates that pass every filter of the crop.</summary>
 /// <remarks>
-/// A batch of points is decoded, then its masks are measured on all cores, and only run-length masks stay: memory is one
+/// A batch of points is decoded, then its masks are measured by all threads, and only run-length masks stay: memory is one
 /// batch of low-resolution logits. Source: Segment Anything, automatic_mask_generator.py (_process_crop, _process_batch).
 /// </remarks>
-internal sealed class CropProcessor(AutomaticMaskOptions options, ImageSize image)
+/// <param name="options">What is looked for.</param>
+/// <param name="image">The size of the image.</param>
+/// <param name="threads">Threads to work with, the caller's included.</param>
+internal sealed class CropProcessor(AutomaticMaskOptions options, ImageSize image, int threads)
 {
     // Where points are chosen by what was found before: the sooner that is known, the better the choice; fewer would leave
     // threads idle.
@@ -104,11 +107,15 @@ internal sealed class CropProcessor(AutomaticMaskOptions options, ImageSize imag
 
         MaskMeasurement?[] measured = new MaskMeasurement?[passing.Length];
         MaskUpscaler upscaler = encoded.Upscaler;
-        Parallel.For(0, passing.Length, new ParallelOptions { CancellationToken = cancellationToken }, i =>
-        {
-            if (TryMeasure(upscaler, _logits.AsSpan(passing[i] * maskValues, maskValues), out MaskMeasurement measurement))
-                measured[i] = measurement;
-        });
+        WorkSplitter.RunOnPool(
+            threads,
+            passing.Length,
+            i =>
+            {
+                if (TryMeasure(upscaler, _logits.AsSpan(passing[i] * maskValues, maskValues), out MaskMeasurement measurement))
+                    measured[i] = measurement;
+            },
+            cancellationToken);
 
         for (int i = 0; i < passing.Length; i++)
         {

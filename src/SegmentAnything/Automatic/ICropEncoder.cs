@@ -1,3 +1,5 @@
+using SegmentAnything.Masks;
+
 namespace SegmentAnything.Automatic;
 
 /// <summary>What the automatic generator needs of a model: it encodes crops.</summary>
@@ -5,6 +7,9 @@ internal interface ICropEncoder
 {
     /// <summary>The model, for those who observe.</summary>
     string ModelName { get; }
+
+    /// <summary>Threads to work with, the caller's included.</summary>
+    int Threads { get; }
 
     /// <summary>Encodes one crop, once.</summary>
     IEncodedCrop Encode(PixelBuffer crop, CancellationToken cancellationToken);
@@ -29,7 +34,7 @@ internal interface IEncodedCrop : IDisposable
     int EmbeddingChannels { get; }
 
     /// <summary>From low-resolution logits to masks of the crop's size.</summary>
-    Kernels.MaskUpscaler Upscaler { get; }
+    MaskUpscaler Upscaler { get; }
 
     /// <summary>Decodes a batch of single foreground points.</summary>
     /// <param name="points">In pixels of the crop.</param>
@@ -45,6 +50,8 @@ internal interface IEncodedCrop : IDisposable
 internal sealed class ModelCropEncoder(ImageEncoder imageEncoder, PromptEncoder promptEncoder, MaskDecoder maskDecoder) : ICropEncoder
 {
     public string ModelName => imageEncoder.ModelName;
+
+    public int Threads => maskDecoder.Threads;
 
     public IEncodedCrop Encode(PixelBuffer crop, CancellationToken cancellationToken) =>
         new EncodedCrop(imageEncoder.Encode(crop, cancellationToken), promptEncoder, maskDecoder);
@@ -63,7 +70,7 @@ internal sealed class ModelCropEncoder(ImageEncoder imageEncoder, PromptEncoder 
 
         public int EmbeddingChannels => embedding.Channels;
 
-        public Kernels.MaskUpscaler Upscaler { get; } = maskDecoder.UpscalerOf(embedding);
+        public MaskUpscaler Upscaler { get; } = maskDecoder.UpscalerOf(embedding);
 
         public void Decode(
             ReadOnlySpan<(double X, double Y)> points, float leastPredictedIou, Span<float> logits, Span<float> predictedIou, CancellationToken cancellationToken)

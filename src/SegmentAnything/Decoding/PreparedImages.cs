@@ -1,5 +1,5 @@
 using System.Runtime.CompilerServices;
-using SegmentAnything.Kernels;
+using SegmentAnything.Masks;
 
 namespace SegmentAnything.Decoding;
 

@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
+using System.Numerics.Tensors;
 using Microsoft.ML.OnnxRuntime;
+using Microsoft.ML.OnnxRuntime.Tensors;
 
 namespace SegmentAnything.Execution;
 
@@ -64,8 +66,27 @@ internal sealed class ModelSession : IDisposable
         ReadOnlySpan<(string Name, OrtValue Value)> outputs,
         CancellationToken cancellationToken = default)
     {
-        (string[] inputNames, OrtValue[] inputValues) = Split(inputs);
         (string[] outputNames, OrtValue[] outputValues) = Split(outputs);
+        Run(inputs, outputNames, outputValues, cancellationToken)?.Dispose();
+    }
+
+    /// <summary>Runs the model once, into memory that ONNX Runtime allocates. Safe to call from several threads.</summary>
+    /// <param name="inputs">A value for every input, by name.</param>
+    /// <param name="outputs">The names of the outputs that are wanted.</param>
+    /// <param name="cancellationToken">Stops the run after the operator under way.</param>
+    /// <returns>One value an output, in their order.</returns>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <exception cref="ObjectDisposedException">The session was disposed.</exception>
+    /// <exception cref="OnnxRuntimeException">A name, type or shape is not the model's, or an operator failed.</exception>
+    public IDisposableReadOnlyCollection<OrtValue> Run(
+        ReadOnlySpan<(string Name, OrtValue Value)> inputs, string[] outputs, CancellationToken cancellationToken) =>
+        Run(inputs, outputs, null, cancellationToken)!;
+
+    // Into values of the caller; or, if there are none, into new ones.
+    private IDisposableReadOnlyCollection<OrtValue>? Run(
+        ReadOnlySpan<(string Name, OrtValue Value)> inputs, string[] outputNames, OrtValue[]? outputValues, CancellationToken cancellationToken)
+    {
+        (string[] inputNames, OrtValue[] inputValues) = Split(inputs);
         cancellationToken.ThrowIfCancellationRequested();
         using UseGate.Use use = _gate.Enter(this);
         _device?.Wait(cancellationToken);
@@ -75,7 +96,9 @@ internal sealed class ModelSession : IDisposable
             using var runOptions = new RunOptions();
             using CancellationTokenRegistration registration = cancellationToken.UnsafeRegister(
                 static options => ((RunOptions)options!).Terminate = true, runOptions);
+            if (outputValues is null) return _session.Run(runOptions, inputNames, inputValues, outputNames);
             _session.Run(runOptions, inputNames, inputValues, outputNames, outputValues);
+            return null;
         }
         catch (OnnxRuntimeException e) when (cancellationToken.IsCancellationRequested)
         {
@@ -89,6 +112,16 @@ internal sealed class ModelSession : IDisposable
             GC.KeepAlive(inputValues);
             GC.KeepAlive(outputValues);
         }
+    }
+
+    /// <summary>Runs a model of one input and one output on floats in unmanaged memory.</summary>
+    public unsafe void Run(string input, long[] inputShape, float* source, string output, long[] outputShape, float* result)
+    {
+        using OrtValue from = Over(inputShape, source), to = Over(outputShape, result);
+        Run([(input, from)], [(output, to)]);
+
+        static OrtValue Over(long[] shape, float* memory) => OrtValue.CreateTensorValueWithData(
+            OrtMemoryInfo.DefaultInstance, TensorElementType.Float, shape, (nint)memory, TensorPrimitives.Product<long>(shape) * sizeof(float));
     }
 
     /// <summary>Lets no further run begin, waits for those under way, then releases the model. Safe to call twice.</summary>

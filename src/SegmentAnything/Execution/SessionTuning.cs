@@ -7,6 +7,17 @@ internal sealed record SessionTuning
 {
     public static SessionTuning Default { get; } = new();
 
+    /// <summary>
+    /// What a session needs so that float16 weights stay so in memory, mapped from their file. Otherwise ONNX Runtime
+    /// converts them all to float32 when it loads: by folding constants, and by rewritings beyond the basic ones, which
+    /// these graphs do not need.
+    /// </summary>
+    public static SessionTuning HalfWeights { get; } = Default with
+    {
+        Optimization = GraphOptimizationLevel.ORT_ENABLE_BASIC,
+        Entries = new Dictionary<string, string> { ["optimization.disable_specified_optimizers"] = "ConstantFolding" },
+    };
+
     /// <summary>How far the graph is rewritten while it is loaded. Default: all rewritings.</summary>
     public GraphOptimizationLevel Optimization { get; init; } = GraphOptimizationLevel.ORT_ENABLE_ALL;
 

@@ -22,6 +22,9 @@ internal sealed record TensorContract(string? Name, TensorElementType ElementTyp
     public static TensorContract Float(string? name, params ReadOnlySpan<int> dimensions) =>
         new(name, TensorElementType.Float, [.. dimensions]);
 
+    public static TensorContract Bytes(string? name, params ReadOnlySpan<int> dimensions) =>
+        new(name, TensorElementType.UInt8, [.. dimensions]);
+
     public static TensorContract FromMetadata(string name, NodeMetadata metadata) => metadata.IsTensor
         ? new(name, metadata.ElementDataType, [.. metadata.Dimensions])
         : new(name, TensorElementType.DataTypeMax, []);

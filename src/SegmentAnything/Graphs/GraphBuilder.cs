@@ -87,7 +87,7 @@ internal sealed class GraphBuilder
 
     /// <summary>
     /// A large float32 weight, row-major, stored as <see cref="WeightOptions"/> say. As float16 it is converted each time
-    /// it is used; <see cref="Models.EncoderSource.HalfTuning"/> keeps ONNX Runtime from doing that once and for all.
+    /// it is used; the session that runs it keeps ONNX Runtime from doing that once and for all.
     /// </summary>
     public Value Weight(string name, ReadOnlySpan<float> values, params ReadOnlySpan<int> shape)
     {

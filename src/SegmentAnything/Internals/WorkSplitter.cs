@@ -93,6 +93,31 @@ internal sealed class WorkSplitter : IDisposable
         }
     }
 
+    /// <summary>
+    /// Does items that take a millisecond or more each by the caller and threads of the pool, for work that has no splitter of
+    /// its own: nothing stays behind, and calls from several threads share the pool.
+    /// </summary>
+    /// <param name="threads">Threads to work with at most, the caller's included.</param>
+    /// <param name="items">How many items there are.</param>
+    /// <param name="execute">Does the item of an index.</param>
+    /// <param name="cancellationToken">Looked at between items.</param>
+    /// <exception cref="AggregateException">Items threw, on several threads.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public static void RunOnPool(int threads, int items, Action<int> execute, CancellationToken cancellationToken = default)
+    {
+        if (threads > 1 && items > 1)
+        {
+            Parallel.For(0, items, new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = cancellationToken }, execute);
+            return;
+        }
+
+        for (int item = 0; item < items; item++)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            execute(item);
+        }
+    }
+
     /// <summary>Ends the threads. No call may be in progress.</summary>
     public void Dispose()
     {

@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using Microsoft.ML.OnnxRuntime;
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Encoders;
+using SegmentAnything.Execution;
 using SegmentAnything.Families.Sam1;
 using SegmentAnything.Graphs;
 using SegmentAnything.Models;
@@ -22,11 +24,11 @@ public class FullSizeVitTests
         Assert.Equal(VitB.Windows, VitLayout.Of(weights).Windows);
 
         long start = Stopwatch.GetTimestamp();
-        CheckpointModelBuilder.Write(RandomVit.Model(weights), "random", folder.Path, new CheckpointModelOptions(), default);
+        EncoderCache.Write(RandomVit.Model(weights), "random", folder.Path, new EncoderBuildOptions(), default);
         TimeSpan built = Stopwatch.GetElapsedTime(start);
         // The graph is small: the weights are beside it, where they can be mapped.
-        Assert.InRange(new FileInfo(Path.Combine(folder.Path, CheckpointModelBuilder.EncoderFileName)).Length, 1, 20 << 20);
-        Assert.InRange(new FileInfo(Path.Combine(folder.Path, CheckpointModelBuilder.WeightsFileName)).Length, 4L * 85_000_000, 4L * 95_000_000);
+        Assert.InRange(new FileInfo(Path.Combine(folder.Path, EncoderCache.EncoderFileName)).Length, 1, 20 << 20);
+        Assert.InRange(new FileInfo(Path.Combine(folder.Path, EncoderCache.WeightsFileName)).Length, 4L * 85_000_000, 4L * 95_000_000);
 
         start = Stopwatch.GetTimestamp();
         using InferenceSession session = Load(folder.Path, half: false);
@@ -63,7 +65,7 @@ public class FullSizeVitTests
 
         long before = PeakMemory.Restart();
         long start = Stopwatch.GetTimestamp();
-        CheckpointModelBuilder.Write(RandomVit.Model(weights), "random", folder.Path, new CheckpointModelOptions { Half = true }, default);
+        EncoderCache.Write(RandomVit.Model(weights), "random", folder.Path, new EncoderBuildOptions { Half = true }, default);
         TimeSpan built = Stopwatch.GetElapsedTime(start);
         long building = PeakMemory.Read() - before;
         start = Stopwatch.GetTimestamp();
@@ -79,8 +81,8 @@ public class FullSizeVitTests
     private static InferenceSession Load(string folder, bool half)
     {
         using var options = new SessionOptions();
-        if (half) EncoderSource.HalfTuning.Apply(options);
-        return new InferenceSession(Path.Combine(folder, CheckpointModelBuilder.EncoderFileName), options);
+        if (half) SessionTuning.HalfWeights.Apply(options);
+        return new InferenceSession(Path.Combine(folder, EncoderCache.EncoderFileName), options);
     }
 
     /// <summary>The most memory that the process had resident, in bytes, since it was restarted.</summary>

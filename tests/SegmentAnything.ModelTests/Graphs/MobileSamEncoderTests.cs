@@ -1,5 +1,6 @@
 using Microsoft.ML.OnnxRuntime;
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Encoders;
 using SegmentAnything.Execution;
 using SegmentAnything.Families.Sam1;
 using SegmentAnything.Graphs;

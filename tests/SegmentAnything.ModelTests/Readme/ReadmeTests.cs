@@ -1,6 +1,6 @@
 using System.Text;
 using System.Text.RegularExpressions;
-using SegmentAnything.ModelTests.Cli;
+using SegmentAnything.Cli.Tests;
 using SegmentAnything.TestSupport;
 
 namespace SegmentAnything.ModelTests.Readme;

@@ -2,6 +2,7 @@ using SegmentAnything.Checkpoints;
 using SegmentAnything.Decoding;
 using SegmentAnything.Families.Sam1;
 using SegmentAnything.Graphs;
+using SegmentAnything.Loading;
 using SegmentAnything.Models;
 using SegmentAnything.ModelTests.Graphs;
 using SegmentAnything.Onnx;

@@ -1,5 +1,6 @@
 using SegmentAnything.Automatic;
 using SegmentAnything.Kernels;
+using SegmentAnything.Masks;
 using SegmentAnything.Rle;
 
 namespace SegmentAnything.Tests.Automatic;
@@ -237,6 +238,8 @@ public class AutomaticMaskGeneratorTests
         public int Alive { get; private set; }
 
         public int MostAlive { get; private set; }
+
+        public int Threads => 2;
 
         public IEncodedCrop Encode(PixelBuffer crop, CancellationToken cancellationToken)
         {

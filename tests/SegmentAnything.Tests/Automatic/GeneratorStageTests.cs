@@ -1,7 +1,6 @@
 using System.Text.Json;
 using SegmentAnything.Automatic;
 using SegmentAnything.Rle;
-using SegmentAnything.Tests.Kernels;
 
 namespace SegmentAnything.Tests.Automatic;
 
@@ -142,7 +141,7 @@ public class GeneratorStageTests
         CropBox large = new(0, 0, 100, 100, 0), small = new(0, 0, 50, 50, 1);
         Candidate Make(int index, CropBox crop) => new(index, mask, 0, new PixelBox(0, 0, 10, 10), 0.9f, 1, 0, 0, crop);
         Assert.Equal(0, Assert.Single(CandidateFilter.SuppressWithinCrop([Make(0, large), Make(1, large)], 0.7)).Index);
-        var certain = new CertainMasks(AutomaticMaskOptions.Default, betweenCrops: true);
+        var certain = new CertainMasks(AutomaticMaskOptions.Default, betweenCrops: true, threads: 2);
         CancellationToken token = TestContext.Current.CancellationToken;
         Assert.Equal([1, 2, 0], CertainMasks.OrderOfWork([large, small, small]));
         Assert.Equal(1, Assert.Single(certain.Add([Make(1, small)], token)).Index);
@@ -162,7 +161,7 @@ public class GeneratorStageTests
             Candidate candidate = new(7, mask, mask.Area, CandidateFilter.BoxOf(mask), 1, 1, 0, 0, new CropBox(0, 0, width, height, 0));
 
             (Candidate found, bool isChanged) = Assert.Single(CandidateFilter.RemoveSmallRegions(
-                [candidate], item.GetProperty("area_thresh").GetInt32(), TestContext.Current.CancellationToken));
+                [candidate], item.GetProperty("area_thresh").GetInt32(), threads: 2, TestContext.Current.CancellationToken));
             Assert.Equal(found.Mask != mask, isChanged);
 
             (byte[] expected, width, height) = item.GetProperty("out_rows").Bitmap();
@@ -187,7 +186,7 @@ public class GeneratorStageTests
             return new Candidate(index, mask, mask.Area, CandidateFilter.BoxOf(mask), 1, 1, 0, 0, crop);
         }
 
-        var certain = new CertainMasks(new AutomaticMaskOptions { MinMaskRegionArea = 4 }, betweenCrops: false);
+        var certain = new CertainMasks(new AutomaticMaskOptions { MinMaskRegionArea = 4 }, betweenCrops: false, threads: 2);
         Candidate kept = Assert.Single(certain.Add([Make(0, speck), Make(1, clean)], TestContext.Current.CancellationToken));
         Assert.Equal(1, kept.Index);
         Assert.Empty(certain.Complete());
@@ -213,12 +212,12 @@ public class GeneratorStageTests
                 [.. found.SelectMany(list => list)], candidate => (float)(1 / candidate.Crop.Area), options.CropNmsThreshold);
             if (minArea > 0)
             {
-                (Candidate Cleaned, bool IsChanged)[] cleaned = CandidateFilter.RemoveSmallRegions(expected, minArea, token);
+                (Candidate Cleaned, bool IsChanged)[] cleaned = CandidateFilter.RemoveSmallRegions(expected, minArea, threads: 2, token);
                 Dictionary<Candidate, bool> changed = cleaned.ToDictionary(c => c.Cleaned, c => c.IsChanged);
                 expected = CandidateFilter.Suppress([.. changed.Keys], candidate => changed[candidate] ? 0 : 1, 0.5);
             }
 
-            var certain = new CertainMasks(options, betweenCrops: true);
+            var certain = new CertainMasks(options, betweenCrops: true, threads: 2);
             List<Candidate> streamed = [.. CertainMasks.OrderOfWork(crops).SelectMany(i => certain.Add(found[i], token))];
             List<Candidate> last = certain.Complete();
             waited += last.Count;

@@ -1,5 +1,6 @@
 using SegmentAnything.Automatic;
 using SegmentAnything.Kernels;
+using SegmentAnything.Masks;
 
 namespace SegmentAnything.Tests.Automatic;
 
@@ -151,6 +152,8 @@ public class PromptPlanTests
         public PixelBuffer Image => PixelBuffer.FromGray8(_pixels, _size.Width, _size.Height);
 
         public int Batches { get; private set; }
+
+        public int Threads => 1;
 
         public IEncodedCrop Encode(PixelBuffer crop, CancellationToken cancellationToken) => new Crop(this, crop.Width == 0 ? Image : crop);
 

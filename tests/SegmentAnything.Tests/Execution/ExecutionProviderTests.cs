@@ -25,6 +25,10 @@ public class ExecutionProviderTests
     {
         using var options = new SessionOptions();
         Assert.Throws<ArgumentOutOfRangeException>(() => new CpuProvider(-1).Configure(options));
+        ArgumentOutOfRangeException tooMany = Assert.Throws<ArgumentOutOfRangeException>(() => new CpuProvider(1025));
+        Assert.Contains("up to 1024 threads", tooMany.Message, StringComparison.Ordinal);
+        Assert.Throws<ArgumentOutOfRangeException>(() => new CpuProvider() with { Threads = 9999 });
+        Assert.Equal(1024, new CpuProvider(1024).Threads);
     }
 
     [Fact]

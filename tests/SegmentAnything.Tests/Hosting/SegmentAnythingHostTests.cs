@@ -275,6 +275,10 @@ public sealed class SegmentAnythingHostTests
 
         public Exception? Failure { get; set; }
 
+        public SamVariant Variant => _model.Variant;
+
+        public ModelCapabilities Capabilities => _model.Capabilities;
+
         public void Close() => _gate.Reset();
 
         public void Open() => _gate.Set();
@@ -300,6 +304,14 @@ public sealed class SegmentAnythingHostTests
         public MaskPrediction[] Predict(
             ImageEmbedding embedding, IReadOnlyList<Prompt> prompts, MaskSelection selection = MaskSelection.Auto, CancellationToken cancellationToken = default) =>
             _model.Predict(embedding, prompts, selection, cancellationToken);
+
+        public ImageEmbedding LoadEmbedding(Stream source) => _model.LoadEmbedding(source);
+
+        public IAsyncEnumerable<GeneratedMask> GenerateMasksAsync(
+            PixelBuffer image,
+            AutomaticMaskOptions? options = null,
+            IProgress<MaskGenerationProgress>? progress = null,
+            CancellationToken cancellationToken = default) => _model.GenerateMasksAsync(image, options, progress, cancellationToken);
 
         public GeneratedMasks GenerateMasks(
             PixelBuffer image, AutomaticMaskOptions? options = null, IProgress<MaskGenerationProgress>? progress = null, CancellationToken cancellationToken = default)

@@ -1,5 +1,4 @@
 using SegmentAnything.Kernels;
-using SegmentAnything.Tests.Decoding;
 
 namespace SegmentAnything.Tests.Kernels;
 

@@ -1,8 +1,8 @@
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Encoders;
 using SegmentAnything.Families;
 using SegmentAnything.Graphs;
 using SegmentAnything.Models;
-using SegmentAnything.Tests.Pipeline;
 using SegmentAnything.TestSupport;
 
 namespace SegmentAnything.Tests.Models;
@@ -44,8 +44,8 @@ public sealed class EncoderPrecisionTests : IDisposable
         Assert.Equal(paths, new[] { 0, Int8Matrix.LargestOf16BitSums, Int8Matrix.LargestOf32BitSums }.Select(Build));
         Assert.Equal(written, paths.Select(File.GetLastWriteTimeUtc));
 
-        string Build(int largest) => CheckpointModelBuilder.Build(
-            ModelFamilies.Recognise(weights), cache, new CheckpointModelOptions { Form = EncoderForm.Tiled with { LargestInteger = largest } });
+        string Build(int largest) => EncoderCache.Build(
+            ModelFamilies.Recognise(weights), cache, new EncoderBuildOptions { Form = EncoderForm.Tiled with { LargestInteger = largest } });
     }
 
     [Fact]

@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
 using SegmentAnything.TestSupport;
-using static SegmentAnything.Tests.Models.FaultyServer;
+using static SegmentAnything.Tests.Fakes.FaultyServer;
 
 namespace SegmentAnything.Tests.Models;
 

@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using SegmentAnything.Models;
 using SegmentAnything.TestSupport;
-using static SegmentAnything.Tests.Models.FaultyServer;
+using static SegmentAnything.Tests.Fakes.FaultyServer;
 
 namespace SegmentAnything.Tests.Models;
 

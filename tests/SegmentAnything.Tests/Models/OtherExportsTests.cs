@@ -6,7 +6,6 @@ using SegmentAnything.Decoding;
 using SegmentAnything.Families.Sam1;
 using SegmentAnything.Graphs;
 using SegmentAnything.Onnx;
-using SegmentAnything.Tests.Decoding;
 using SegmentAnything.TestSupport;
 
 namespace SegmentAnything.Tests.Models;

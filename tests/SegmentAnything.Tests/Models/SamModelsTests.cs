@@ -22,6 +22,8 @@ public class SamModelsTests
         Assert.All(variant.Files, file =>
         {
             Assert.Equal(Path.GetFileName(file.FileName), file.FileName);
+            // What cannot be checked is never downloaded.
+            if (file.Downloads.IsEmpty) return;
             Assert.Matches("^[0-9a-f]{64}$", file.Sha256);
             Assert.True(file.Bytes > 1_000_000);
             Assert.All(file.Downloads, address => Assert.Equal("https", address.Scheme));

@@ -3,7 +3,6 @@ using SegmentAnything.Checkpoints;
 using SegmentAnything.Families.Sam1;
 using SegmentAnything.Graphs;
 using SegmentAnything.Onnx;
-using SegmentAnything.Tests.Pipeline;
 
 namespace SegmentAnything.Tests.Families.Sam1;
 

@@ -1,9 +1,9 @@
 using System.Numerics.Tensors;
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Encoders;
 using SegmentAnything.Execution;
 using SegmentAnything.Families.Sam1;
 using SegmentAnything.Graphs;
-using SegmentAnything.Tests.Graphs;
 using SegmentAnything.TestSupport;
 
 namespace SegmentAnything.Tests.Families.Sam1;

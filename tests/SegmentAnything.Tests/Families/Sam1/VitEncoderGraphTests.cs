@@ -5,7 +5,6 @@ using Microsoft.ML.OnnxRuntime;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Families.Sam1;
 using SegmentAnything.Graphs;
-using SegmentAnything.Tests.Graphs;
 using SegmentAnything.TestSupport;
 
 namespace SegmentAnything.Tests.Families.Sam1;

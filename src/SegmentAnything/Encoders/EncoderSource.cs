@@ -1,0 +1,108 @@
+using System.Security.Cryptography;
+using SegmentAnything.Checkpoints;
+using SegmentAnything.Execution;
+using SegmentAnything.Families;
+using SegmentAnything.Graphs;
+using SegmentAnything.Models;
+using SegmentAnything.Onnx;
+
+namespace SegmentAnything.Encoders;
+
+/// <summary>An image encoder's graph, ready to be loaded.</summary>
+/// <param name="Model">The bytes of the ONNX file.</param>
+/// <param name="Path">Where it is, if it must be loaded from there because its weights are beside it; else null.</param>
+/// <param name="Fingerprint">The SHA-256 of the file that was given, in hexadecimal.</param>
+/// <param name="Tuning">What the graph asks for.</param>
+/// <param name="Parted">What to run instead of the model, with the same result, where that is faster; else null.</param>
+internal sealed record EncoderSource(
+    ReadOnlyMemory<byte> Model, string? Path, string Fingerprint, SessionTuning Tuning, PartedSource? Parted = null)
+{
+    /// <summary>Takes a model's encoder from its files; builds it from the checkpoint if there is one instead.</summary>
+    /// <param name="variant">The model.</param>
+    /// <param name="files">Its files.</param>
+    /// <param name="weights">What its checkpoint was recognised as, where there is no image encoder among the files.</param>
+    /// <param name="execution">Where it will run.</param>
+    /// <param name="precision">What it is to compute in.</param>
+    /// <param name="cancellationToken">Stops the building of a graph.</param>
+    /// <exception cref="ModelNotFoundException">There is neither.</exception>
+    /// <exception cref="CheckpointException">The file is damaged.</exception>
+    /// <exception cref="ExecutionProviderException">The precision is not offered on the first provider.</exception>
+    /// <exception cref="ModelContractException">The precision is not offered for this file.</exception>
+    public static EncoderSource Of(
+        SamVariant variant,
+        ModelFiles files,
+        FamilyModel? weights,
+        ExecutionOptions execution,
+        EncoderPrecision precision = EncoderPrecision.Float32,
+        CancellationToken cancellationToken = default)
+    {
+        bool onProcessor = execution.Providers is [CpuProvider, ..];
+        bool int8 = precision == EncoderPrecision.Int8;
+        if (int8 && !onProcessor)
+        {
+            throw new ExecutionProviderException(
+                $"The image encoder of {variant.Name}: {nameof(EncoderPrecision)}.{nameof(EncoderPrecision.Int8)} is for the CPU, and the first execution provider is {execution.Providers[0].Name}. "
+                + $"Use {nameof(CpuProvider)}, or {nameof(EncoderPrecision)}.{nameof(EncoderPrecision.Float32)}.");
+        }
+
+        EncoderForm form = onProcessor ? EncoderForm.Tiled with { LargestInteger = int8 ? Int8Matrix.LargestHere : 0 } : EncoderForm.Plain;
+        bool built = false;
+        string? path = files.FindPath(ModelFileRole.Encoder);
+        ReadOnlyMemory<byte> model;
+        if (weights is not null)
+        {
+            path = EncoderCache.Build(weights, CacheFolder, new EncoderBuildOptions { Form = form }, cancellationToken);
+            model = File.ReadAllBytes(path);
+            built = true;
+        }
+        else
+        {
+            model = files.Read(ModelFileRole.Encoder);
+        }
+
+        string fingerprint = Convert.ToHexStringLower(SHA256.HashData(model.Span));
+        string name = $"the image encoder of {variant.Name}";
+        ModelProto parsed = OnnxFile.Parse(model.Span, name);
+        bool external = parsed.Graph.Initializer.Any(t => t.DataLocation == TensorProto.Types.DataLocation.External);
+        bool half = parsed.MetadataProps.Any(m => m.Key == EncoderCache.HalfRemark);
+        // Some exports compute the same faster in our arrangement; one that differs from the published network is run as it is.
+        if (onProcessor && !built && !external && ModelFamilies.ReadOnnxEncoder(parsed, variant, name) is { } own
+            && EncoderContract.Of(parsed.Graph, name) is { HasPreprocessing: false } contract)
+        {
+            using StateDict stored = own.Weights;
+            // Who configures sessions wants to see the model's.
+            if (execution.ConfigureSession is null && own.BuildEncoderParts(form, execution.Threads) is { } parts
+                && parts[^1].ResultChannels == variant.EmbeddingChannels && parts[^1].ResultGrid == variant.EmbeddingGrid)
+            {
+                return new EncoderSource(model, null, fingerprint, SessionTuning.Default, new PartedSource(parts, contract));
+            }
+
+            try
+            {
+                model = own.BuildEncoder(WeightOptions.Default, form).ToBytes();
+                built = true;
+            }
+            catch (CheckpointException)
+            {
+                // A weight has another shape than the graph needs: the file is run as it is.
+            }
+        }
+
+        if (int8 && !built)
+        {
+            throw new ModelContractException(
+                $"The image encoder of {variant.Name}: {nameof(EncoderPrecision)}.{nameof(EncoderPrecision.Int8)} is offered for the published export of MobileSAM and for checkpoints, "
+                + $"and this ONNX file is neither. Load a checkpoint, or use {nameof(EncoderPrecision)}.{nameof(EncoderPrecision.Float32)}.");
+        }
+
+        return new EncoderSource(model, external ? path : null, fingerprint, half ? SessionTuning.HalfWeights : SessionTuning.Default);
+    }
+
+    /// <summary>Where graphs that were built from checkpoints are kept: in the model store.</summary>
+    public static string CacheFolder => System.IO.Path.Combine(ModelStore.Default.Folders[0], ".built");
+}
+
+/// <summary>An encoder as parts.</summary>
+/// <param name="Parts">In their order.</param>
+/// <param name="Contract">Of the model that they stand for.</param>
+internal sealed record PartedSource(IReadOnlyList<EncoderPart> Parts, EncoderContract Contract);

@@ -1,0 +1,130 @@
+using System.Text;
+using SegmentAnything.Imaging;
+using SegmentAnything.ModelTests;
+using SegmentAnything.Rle;
+using SegmentAnything.TestSupport;
+
+namespace SegmentAnything.Cli.Tests;
+
+public sealed class EverythingCommandTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+    private readonly string _picture;
+
+    public EverythingCommandTests()
+    {
+        _picture = Path.Combine(_folder.Path, "still life.png");
+        ImageFile.SavePng(_picture, StillLife.Image.Pixels, StillLife.Width, StillLife.Height);
+    }
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task Everything_StillLife_FindsItsObjectsAndStatsCountsThem()
+    {
+        string overlay = Path.Combine(_folder.Path, "overlay.png"), json = Path.Combine(_folder.Path, "masks.json");
+        ToolRun run = await ToolRun.Run("everything", _picture, "--points-per-side", "10", "--json", json, "--overlay", overlay);
+
+        Assert.Equal(0, run.Status);
+        Assert.Equal("", run.Output);
+        Assert.Contains("still life.png: 50 %", run.Error, StringComparison.Ordinal);
+        Assert.Contains(" masks in ", run.Error, StringComparison.Ordinal);
+        using var reader = Sa1bReader.Open(json);
+        Sa1bAnnotation[] masks = [.. reader.ReadAnnotations()];
+        Assert.Equal(new Sa1bImage { ImageId = 1, Width = StillLife.Width, Height = StillLife.Height, FileName = "still life.png" }, reader.Image);
+        Assert.Equal(Enumerable.Range(1, masks.Length).Select(i => (long)i), masks.Select(m => m.Id));
+        foreach (string name in new[] { "mug", "ball", "pear" })
+            Assert.InRange(masks.Max(m => m.Segmentation.IntersectionOverUnion(Scene.Find(name).Mask)), 0.9, 1);
+        Assert.All(masks, mask => Assert.Equal(mask.Segmentation.Area, mask.Area));
+        LoadedImage drawn = ImageFile.Load(overlay);
+        Assert.Equal((StillLife.Width, StillLife.Height), (drawn.Width, drawn.Height));
+        Assert.NotEqual(StillLife.Image.Pixels, drawn.Pixels);
+
+        ToolRun stats = await ToolRun.Run("stats", json, json);
+        Assert.Equal(0, stats.Status);
+        Assert.Contains($"images            2\nmasks             {2 * masks.Length}\n", stats.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Everything_NothingSaysWhereTo_WritesJsonToStandardOutput()
+    {
+        ToolRun run = await ToolRun.Run("everything", _picture, "--points-per-side", "3", "--min-mask-region-area", "50");
+        Assert.Equal(0, run.Status);
+        using var reader = Sa1bReader.Open(new MemoryStream(Encoding.UTF8.GetBytes(run.Output)));
+        Assert.NotEmpty(reader.ReadAnnotations());
+    }
+
+    [Fact]
+    public async Task Everything_HalfOfThePrompts_FindsTheObjectsToo()
+    {
+        ToolRun run = await ToolRun.Run("everything", _picture, "--points-per-side", "10", "--prompt-fraction", "0.5");
+        Assert.Equal(0, run.Status);
+        using var reader = Sa1bReader.Open(new MemoryStream(Encoding.UTF8.GetBytes(run.Output)));
+        Sa1bAnnotation[] masks = [.. reader.ReadAnnotations()];
+        foreach (string name in new[] { "mug", "ball", "pear" })
+            Assert.InRange(masks.Max(m => m.Segmentation.IntersectionOverUnion(Scene.Find(name).Mask)), 0.9, 1);
+    }
+
+    [Fact]
+    public async Task Everything_FolderWithADamagedPicture_DoesTheOthersAndFails()
+    {
+        string pictures = Directory.CreateDirectory(Path.Combine(_folder.Path, "in")).FullName;
+        string results = Path.Combine(_folder.Path, "out");
+        File.Copy(_picture, Path.Combine(pictures, "a.png"));
+        File.WriteAllText(Path.Combine(pictures, "b.png"), "no picture");
+        File.Copy(_picture, Path.Combine(pictures, "c.png"));
+        File.WriteAllText(Path.Combine(pictures, "readme.txt"), "passed over");
+
+        ToolRun run = await ToolRun.Run("everything", pictures, "--out", results, "--points-per-side", "2");
+
+        Assert.Equal(1, run.Status);
+        Assert.Contains("error: 1 of 3 images could not be read", run.Error, StringComparison.Ordinal);
+        Assert.Contains("1 of 4 files are passed over, by their names no pictures: readme.txt", run.Error, StringComparison.Ordinal);
+        Assert.Equal(["a.json", "a.png", "c.json", "c.png"], Directory.GetFiles(results).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        RleMask[] first = Masks("a.json"), second = Masks("c.json");
+        Assert.Equal(first, second);
+
+        RleMask[] Masks(string name)
+        {
+            using var reader = Sa1bReader.Open(Path.Combine(results, name));
+            return [.. reader.ReadAnnotations().Select(a => a.Segmentation)];
+        }
+    }
+
+    [Theory]
+    [InlineData("PointsPerSide is 1 to 4096", "--points-per-side", "0")]
+    [InlineData("PromptFraction is more than 0 and at most 1", "--prompt-fraction", "0")]
+    [InlineData("CropLayers is 0 to 6", "--crop-n-layers", "9")]
+    [InlineData("paper", "--preset", "other")]
+    public async Task Everything_BadOption_SaysWhatIsExpected(string expected, params string[] options)
+    {
+        ToolRun run = await ToolRun.Run(["everything", _picture, .. options]);
+        Assert.Equal(2, run.Status);
+        Assert.Contains(expected, run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Everything_SeveralPicturesWithoutFolder_SaysToGiveOne()
+    {
+        ToolRun run = await ToolRun.Run("everything", _picture, _picture);
+        Assert.Equal(2, run.Status);
+        Assert.Contains("--out", run.ErrorLine, StringComparison.Ordinal);
+
+        run = await ToolRun.Run("everything", _picture, _picture, "--out", Path.Combine(_folder.Path, "x"));
+        Assert.Equal(2, run.Status);
+        Assert.Contains("same files", run.ErrorLine, StringComparison.Ordinal);
+
+        run = await ToolRun.Run("everything", _picture, "--out", _folder.Path);
+        Assert.Equal(2, run.Status);
+        Assert.Contains("overwrite", run.ErrorLine, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Stats_SomethingElse_IsOneLineOfError()
+    {
+        ToolRun run = await ToolRun.Run("stats", _picture);
+        Assert.Equal(1, run.Status);
+        Assert.Contains("JSON", run.ErrorLine, StringComparison.Ordinal);
+        Assert.Equal(1, (await ToolRun.Run("stats", Path.Combine(_folder.Path, "nothing.json"))).Status);
+    }
+}
