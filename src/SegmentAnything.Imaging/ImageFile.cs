@@ -74,6 +74,31 @@ public static class ImageFile
     public static void SavePng(string path, ReadOnlySpan<byte> pixels, int width, int height)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
+        byte[] file = Encode(path, pixels, width, height);
+        try
+        {
+            AtomicFile.Write(path, file);
+        }
+        catch (IOException e)
+        {
+            throw new ImageFileException(e.Message, e);
+        }
+    }
+
+    /// <summary>The bytes of a PNG file, to be sent or stored.</summary>
+    /// <param name="pixels">
+    /// Rows from the top, without padding: 1 byte per pixel (grey), 3 (red, green, blue) or 4 (with alpha); which of them
+    /// follows from the length.
+    /// </param>
+    /// <param name="width">Columns.</param>
+    /// <param name="height">Rows.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A side is less than 1.</exception>
+    /// <exception cref="ArgumentException">The number of bytes is not 1, 3 or 4 times width * height.</exception>
+    /// <exception cref="ImageFileException">libvips is not installed.</exception>
+    public static byte[] ToPng(ReadOnlySpan<byte> pixels, int width, int height) => Encode("the picture", pixels, width, height);
+
+    private static byte[] Encode(string name, ReadOnlySpan<byte> pixels, int width, int height)
+    {
         ArgumentOutOfRangeException.ThrowIfLessThan(width, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(height, 1);
         long count = (long)width * height;
@@ -84,26 +109,16 @@ public static class ImageFile
                 $"{pixels.Length} were given.", nameof(pixels));
         }
 
-        byte[] file;
         try
         {
             using VipsImage image = VipsImage.FromMemory(pixels, width, height, (int)(pixels.Length / count), VipsImage.FormatUChar);
             using VipsImage tagged = Tag(image);
             using VipsOperation save = new VipsOperation("pngsave_buffer").Set("in", tagged);
-            file = save.RunForBytes();
+            return save.RunForBytes();
         }
         catch (VipsException e)
         {
-            throw new ImageFileException($"{path}: cannot be encoded as PNG: {e.Message}", e);
-        }
-
-        try
-        {
-            AtomicFile.Write(path, file);
-        }
-        catch (IOException e)
-        {
-            throw new ImageFileException(e.Message, e);
+            throw new ImageFileException($"{name}: cannot be encoded as PNG: {e.Message}", e);
         }
     }
 

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using SegmentAnything.Checkpoints;
 using SegmentAnything.Graphs;
 using SegmentAnything.Models;
 
@@ -19,7 +18,7 @@ public sealed record CheckpointConversionOptions
 }
 
 /// <summary>What a conversion made.</summary>
-/// <param name="Folder">The folder; <see cref="SamModel.Load(string, SamOptions?)"/> takes it.</param>
+/// <param name="Folder">The folder; <see cref="SamModel.Load(string, SamOptions?, CancellationToken)"/> takes it.</param>
 /// <param name="Variant">What the model is.</param>
 /// <param name="Files">The files, without their folder.</param>
 /// <param name="PredictedIou">The self-check: what the best mask of a click in the middle of a grey picture is held to be worth.</param>
@@ -29,7 +28,7 @@ public sealed record ConvertedModel(string Folder, SamVariant Variant, IReadOnly
 /// <summary>
 /// Turns a checkpoint into a folder of ONNX files that load at once: <c>encoder.onnx</c> (with <c>encoder.weights</c> beside
 /// it if it is large) takes the normalised square, <c>decoder.onnx</c> has the inputs and outputs of the official export, so
-/// that other runtimes and code written for that can use both. Not needed for running: <see cref="SamModel.Load(string, SamOptions?)"/> takes checkpoints as they are.
+/// that other runtimes and code written for that can use both. Not needed for running: <see cref="SamModel.Load(string, SamOptions?, CancellationToken)"/> takes checkpoints as they are.
 /// </summary>
 public static class CheckpointConverter
 {
@@ -53,27 +52,26 @@ public static class CheckpointConverter
         folder = Path.GetFullPath(folder);
         // Known before minutes of work.
         if (File.Exists(folder)) throw new IOException($"'{folder}' is a file: give a folder, which is made where it is missing.");
-        using StateDict weights = CheckpointReader.Open(checkpoint);
-        CheckpointModel model = CheckpointModel.Of(weights);
+        using OpenedModel opened = OpenedModel.OfCheckpoint(checkpoint);
 
         // Beside the folder, so that moving the files costs nothing.
         string temporary = $"{folder.TrimEnd(Path.DirectorySeparatorChar)}.{Guid.NewGuid():n}.tmp";
         try
         {
-            CheckpointModelBuilder.Write(weights, weights.ComputeHash(), temporary, new CheckpointModelOptions
+            CheckpointModelBuilder.Write(opened.Model, opened.Model.Weights.ComputeHash(cancellationToken), temporary, new CheckpointModelOptions
             {
                 Half = options.Float16,
                 Form = options.ForProcessor ? EncoderForm.Tiled : EncoderForm.Plain,
                 Progress = progress,
             }, cancellationToken);
-            byte[] decoder = OfficialDecoderGraph.Build(weights, model.Variant.EmbeddingGrid, model.Variant.ImageSize).ToBytes();
-            File.WriteAllBytes(Path.Combine(temporary, ModelRecognition.DecoderFileName), decoder);
+            byte[] decoder = opened.Model.BuildOfficialDecoder().ToBytes();
+            File.WriteAllBytes(Path.Combine(temporary, OpenedModel.DecoderFileName), decoder);
 
             float predictedIou = Check(temporary, cancellationToken);
             Directory.CreateDirectory(folder);
             string[] files = [.. Directory.GetFiles(temporary).Select(f => Path.GetFileName(f)!).Order(StringComparer.Ordinal)];
             foreach (string file in files) File.Move(Path.Combine(temporary, file), Path.Combine(folder, file), overwrite: true);
-            return new ConvertedModel(folder, model.Variant, files, predictedIou, Stopwatch.GetElapsedTime(start));
+            return new ConvertedModel(folder, opened.Variant, files, predictedIou, Stopwatch.GetElapsedTime(start));
         }
         finally
         {
@@ -87,7 +85,7 @@ public static class CheckpointConverter
         const int side = 64;
         byte[] pixels = new byte[side * side];
         for (int i = 0; i < pixels.Length; i++) pixels[i] = (byte)(2 * (i % side) + 2 * (i / side));
-        using SamModel sam = SamModel.Load(folder);
+        using SamModel sam = SamModel.Load(folder, cancellationToken: cancellationToken);
         using ImageEmbedding embedding = sam.Encode(PixelBuffer.FromGray8(pixels, side, side), cancellationToken);
         float best = sam.Predict(embedding, Prompt.Point(side / 2, side / 2), cancellationToken: cancellationToken).Best.PredictedIou;
         return float.IsFinite(best)

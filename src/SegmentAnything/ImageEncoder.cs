@@ -1,5 +1,7 @@
+using System.Collections.Immutable;
 using CommunityToolkit.HighPerformance.Buffers;
 using SegmentAnything.Execution;
+using SegmentAnything.Families;
 using SegmentAnything.Kernels;
 using SegmentAnything.Models;
 
@@ -12,6 +14,8 @@ public sealed class ImageEncoder : IDisposable
     private readonly ModelSession? _session;
     private readonly PartedEncoder? _parts;
     private readonly SamVariant _variant;
+    private readonly ModelFrame _frame;
+    private readonly ImmutableArray<FeatureMapShape> _maps;
     private readonly EncoderContract _contract;
     private readonly long[] _inputShape;
     private readonly (float[] Mean, float[] Std, float[] Padding) _preprocessing;
@@ -21,6 +25,7 @@ public sealed class ImageEncoder : IDisposable
     /// <param name="variant">Which model it is.</param>
     /// <param name="files">Where its files are.</param>
     /// <param name="options">How to run it; by default on the CPU.</param>
+    /// <param name="cancellationToken">As for <see cref="SamModel.Load(SamVariant, ModelFiles, SamOptions, CancellationToken)"/>.</param>
     /// <exception cref="ModelNotFoundException">The file is missing.</exception>
     /// <exception cref="ModelContractException">
     /// The file is an ONNX model, but not an image encoder of this size, or not one that <see cref="EncoderPrecision.Int8"/>
@@ -29,20 +34,30 @@ public sealed class ImageEncoder : IDisposable
     /// <exception cref="ExecutionProviderException">
     /// No execution provider of the list works, or the first is not the CPU where <see cref="EncoderPrecision.Int8"/> is asked for.
     /// </exception>
-    public ImageEncoder(SamVariant variant, ModelFiles files, SamOptions? options = null)
+    /// <exception cref="OperationCanceledException">The token was cancelled; nothing is left behind.</exception>
+    public ImageEncoder(SamVariant variant, ModelFiles files, SamOptions? options = null, CancellationToken cancellationToken = default)
+        : this(OpenedModel.Open(variant, files), options ?? SamOptions.Default, disposeOpened: true, cancellationToken)
     {
-        ArgumentNullException.ThrowIfNull(variant);
-        ArgumentNullException.ThrowIfNull(files);
-        _variant = variant;
-        options ??= SamOptions.Default;
+    }
+
+    /// <summary>Loads the image encoder of a model that was opened.</summary>
+    internal ImageEncoder(OpenedModel opened, SamOptions options, bool disposeOpened = false, CancellationToken cancellationToken = default)
+    {
+        using IDisposable? disposedAfterwards = disposeOpened ? opened : null;
+        SamVariant variant = _variant = opened.Variant;
+        _frame = opened.Frame;
+        _maps = opened.HasEncoderWeights
+            ? opened.Model.Features
+            : [new FeatureMapShape(FeatureMapShape.Embedding, variant.EmbeddingChannels, variant.EmbeddingGrid)];
         ExecutionOptions execution = options.Execution;
-        EncoderSource source = EncoderSource.Of(files, variant, execution, options.EncoderPrecision);
+        EncoderSource source = EncoderSource.Of(opened, execution, options.EncoderPrecision, cancellationToken);
+        cancellationToken.ThrowIfCancellationRequested();
         Fingerprint = source.Fingerprint;
         string name = $"the image encoder of {variant.Name}";
         if (source.Parted is { } parted)
         {
             _contract = parted.Contract;
-            _parts = new PartedEncoder(parted.Parts, execution.Threads, name);
+            _parts = new PartedEncoder(parted.Parts, execution.Threads, name, cancellationToken);
             Provider = execution.Providers[0];
         }
         else
@@ -55,8 +70,8 @@ public sealed class ImageEncoder : IDisposable
 
         try
         {
-            _contract ??= EncoderContract.Of(_session!, source.Model, variant);
-            _inputShape = [.. _contract.InputShape(variant.ImageSize)];
+            _contract ??= EncoderContract.Of(_session!, source.Model, variant, _frame, _maps);
+            _inputShape = [.. _contract.InputShape(_frame.EncoderSide)];
             _preprocessing = _contract.Preprocessing(variant);
         }
         catch
@@ -75,15 +90,17 @@ public sealed class ImageEncoder : IDisposable
     /// </summary>
     public string Fingerprint { get; }
 
+    internal string ModelName => _variant.Name;
+
     /// <summary>Computes the embedding of one image, to be prompted any number of times.</summary>
     /// <param name="image">
     /// Pixels in rows from the top, 8 bits a channel, any size from 1x1. Channel order is given by
     /// <see cref="PixelBuffer.Format"/>; alpha is ignored.
     /// </param>
-    /// <param name="cancellationToken">Stops the work soon.</param>
+    /// <param name="cancellationToken">Stops the work soon: within the resizing of a large image, and after the operator under way.</param>
     /// <returns>
-    /// An embedding of shape channels x rows x columns (256 x 64 x 64), row-major, in pooled memory that the caller
-    /// disposes. It remembers the source size, in pixels.
+    /// The model's maps, of which the first is the embedding, of shape channels x rows x columns (256 x 64 x 64), row-major, in
+    /// pooled memory that the caller disposes. They remember the source size, in pixels.
     /// </returns>
     /// <exception cref="ArgumentException">The image is the default value, without memory.</exception>
     /// <exception cref="ObjectDisposedException">The encoder was disposed.</exception>
@@ -96,18 +113,41 @@ public sealed class ImageEncoder : IDisposable
     /// </remarks>
     public ImageEmbedding Encode(PixelBuffer image, CancellationToken cancellationToken = default)
     {
+        Operation? operation = Operation.BeginEncode(_variant.Name, image);
+        if (operation is null) return EncodeUnobserved(image, cancellationToken);
+        try
+        {
+            ImageEmbedding embedding = EncodeUnobserved(image, cancellationToken);
+            operation.Succeed();
+            return embedding;
+        }
+        catch (Exception e)
+        {
+            operation.Fail(e);
+            throw;
+        }
+    }
+
+    /// <summary>Computes the embedding of one image on another thread. See <see cref="Encode(PixelBuffer, CancellationToken)"/>.</summary>
+    /// <param name="image">Pixels in rows from the top; their memory must stay unchanged until the task has ended.</param>
+    /// <param name="cancellationToken">Stops the work soon.</param>
+    /// <returns>A task with the embedding, which the caller disposes; every exception comes with the task.</returns>
+    public Task<ImageEmbedding> EncodeAsync(PixelBuffer image, CancellationToken cancellationToken = default) =>
+        Task.Run(() => Encode(image, cancellationToken), cancellationToken);
+
+    private ImageEmbedding EncodeUnobserved(PixelBuffer image, CancellationToken cancellationToken)
+    {
         using UseGate.Use use = _gate.Enter(this);
         if (image.Width == 0) throw new ArgumentException("The image is empty: make it with one of PixelBuffer's methods.", nameof(image));
         cancellationToken.ThrowIfCancellationRequested();
 
-        int size = _variant.ImageSize;
+        int size = _frame.EncoderSide;
         using MemoryOwner<float> input = MemoryOwner<float>.Allocate(3 * size * size);
-        ImageKernels.Preprocess(image, size, _preprocessing.Mean, _preprocessing.Std, input.Span, _preprocessing.Padding);
+        ImageKernels.Preprocess(
+            image, new ImageFrame(image.Size, size, _frame.Fit), _preprocessing.Mean, _preprocessing.Std, input.Span, _preprocessing.Padding, cancellationToken);
         cancellationToken.ThrowIfCancellationRequested();
 
-        int channels = _variant.EmbeddingChannels;
-        int grid = _variant.EmbeddingGrid;
-        MemoryOwner<float> values = MemoryOwner<float>.Allocate(channels * grid * grid);
+        MemoryOwner<float> values = MemoryOwner<float>.Allocate(_maps.Sum(map => map.Length));
         try
         {
             if (_parts is not null)
@@ -119,11 +159,18 @@ public sealed class ImageEncoder : IDisposable
                 using TensorList inputs = new();
                 AddPicture(inputs, input.Memory);
                 using TensorList outputs = new();
-                outputs.Add(_contract.OutputName, values.Memory, 1, channels, grid, grid);
+                int start = 0;
+                foreach (FeatureMapShape map in _maps)
+                {
+                    string name = map.Name == FeatureMapShape.Embedding ? _contract.OutputName : map.Name;
+                    outputs.Add(name, values.Memory[start..], 1, map.Channels, map.Side, map.Side);
+                    start += map.Length;
+                }
+
                 _session!.Run(inputs.AsSpan(), outputs.AsSpan(), cancellationToken);
             }
 
-            return new ImageEmbedding(values, channels, grid, size, image.Size, _variant.Name, Fingerprint);
+            return new ImageEmbedding(values, _maps, _frame.Of(image.Size), _variant.Name, Fingerprint);
         }
         catch
         {

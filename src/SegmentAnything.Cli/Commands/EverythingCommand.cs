@@ -50,7 +50,7 @@ internal static class EverythingCommand
         if (folder is not null) Directory.CreateDirectory(folder);
 
         TextWriter error = parsed.InvocationConfiguration.Error;
-        using SamModel sam = model.Load(parsed, new Progress(error));
+        using SamModel sam = model.Load(parsed, new Progress(error), cancellation);
         var generator = new AutomaticMaskGenerator(sam, options);
         List<string> failures = [];
         await GenerationProgress.RunAsync(error, paths, async progress =>
@@ -161,11 +161,8 @@ internal static class EverythingCommand
         }
     }
 
-    private static void WriteOverlay(string path, LoadedImage picture, GeneratedMasks masks)
-    {
-        byte[] drawing = OverlayRenderer.Render(picture, [.. masks.Select(mask => mask.Mask)]);
-        ImageFile.SavePng(path, drawing, picture.Width, picture.Height);
-    }
+    private static void WriteOverlay(string path, LoadedImage picture, GeneratedMasks masks) =>
+        MaskDrawing.Overlay(picture.ToPixelBuffer(), [.. masks.Select(mask => mask.Mask)]).SavePng(path);
 
     /// <summary>An image on its way: its pixels are kept for the overlay.</summary>
     private sealed class Picture(string path)

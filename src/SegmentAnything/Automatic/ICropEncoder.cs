@@ -3,6 +3,9 @@ namespace SegmentAnything.Automatic;
 /// <summary>What the automatic generator needs of a model: it encodes crops.</summary>
 internal interface ICropEncoder
 {
+    /// <summary>The model, for those who observe.</summary>
+    string ModelName { get; }
+
     /// <summary>Encodes one crop, once.</summary>
     IEncodedCrop Encode(PixelBuffer crop, CancellationToken cancellationToken);
 }
@@ -41,17 +44,16 @@ internal interface IEncodedCrop : IDisposable
 /// <summary>The real model.</summary>
 internal sealed class ModelCropEncoder(ImageEncoder imageEncoder, PromptEncoder promptEncoder, MaskDecoder maskDecoder) : ICropEncoder
 {
+    public string ModelName => imageEncoder.ModelName;
+
     public IEncodedCrop Encode(PixelBuffer crop, CancellationToken cancellationToken) =>
         new EncodedCrop(imageEncoder.Encode(crop, cancellationToken), promptEncoder, maskDecoder);
 
     private sealed class EncodedCrop(ImageEmbedding embedding, PromptEncoder promptEncoder, MaskDecoder maskDecoder) : IEncodedCrop
     {
-        // One foreground point and its padding.
-        private const int TokensPerPoint = 2;
-
         private float[] _tokens = [];
 
-        public int MasksPerPoint => 3;
+        public int MasksPerPoint { get; } = maskDecoder.MasksOf(MaskSelection.Multiple);
 
         public int LowResSize => maskDecoder.LowResSize;
 
@@ -61,15 +63,15 @@ internal sealed class ModelCropEncoder(ImageEncoder imageEncoder, PromptEncoder 
 
         public int EmbeddingChannels => embedding.Channels;
 
-        public Kernels.MaskUpscaler Upscaler => embedding.Upscaler;
+        public Kernels.MaskUpscaler Upscaler { get; } = maskDecoder.UpscalerOf(embedding);
 
         public void Decode(
             ReadOnlySpan<(double X, double Y)> points, float leastPredictedIou, Span<float> logits, Span<float> predictedIou, CancellationToken cancellationToken)
         {
-            int tokenValues = TokensPerPoint * embedding.Channels;
+            int tokenValues = promptEncoder.TokensOfPoint * embedding.Channels;
             if (_tokens.Length < points.Length * tokenValues) _tokens = new float[points.Length * tokenValues];
             for (int i = 0; i < points.Length; i++)
-                promptEncoder.WritePoint(points[i].X, points[i].Y, embedding.Transform, _tokens.AsSpan(i * tokenValues, tokenValues));
+                promptEncoder.WritePoint(points[i].X, points[i].Y, embedding.Frame, _tokens.AsSpan(i * tokenValues, tokenValues));
 
             using ImageEmbedding.Use use = embedding.Acquire();
             maskDecoder.DecodeLogits(

@@ -48,7 +48,7 @@ internal abstract class StateDict : IDisposable
     /// <summary>Reads one tensor's values, row-major, converted to float32.</summary>
     /// <param name="tensor">One of <see cref="Tensors"/>.</param>
     /// <param name="destination">Exactly as long as the tensor has values.</param>
-    protected abstract void ReadCore(TensorInfo tensor, Span<float> destination);
+    protected internal abstract void ReadCore(TensorInfo tensor, Span<float> destination);
 
     public bool Contains(string name) => Tensors.ContainsKey(name);
 
@@ -75,11 +75,14 @@ internal abstract class StateDict : IDisposable
     public ImmutableArray<int> ShapeOf(string name) => Find(name).Shape;
 
     /// <summary>The SHA-256 of all there is, in hexadecimal: of the file, or of names, shapes and values.</summary>
-    public virtual string ComputeHash()
+    /// <param name="cancellationToken">Looked at between pieces.</param>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public virtual string ComputeHash(CancellationToken cancellationToken = default)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         foreach (TensorInfo tensor in Tensors.Values.OrderBy(t => t.Name, StringComparer.Ordinal))
         {
+            cancellationToken.ThrowIfCancellationRequested();
             hash.AppendData(Encoding.UTF8.GetBytes($"{tensor.Name}[{string.Join(',', tensor.Shape)}]\n"));
             hash.AppendData(MemoryMarshal.AsBytes(Read(tensor).AsSpan()));
         }
@@ -116,6 +119,6 @@ internal sealed class InMemoryStateDict(string source, IReadOnlyDictionary<strin
     public override IReadOnlyDictionary<string, TensorInfo> Tensors { get; } =
         tensors.ToDictionary(t => t.Key, t => new TensorInfo(t.Key, TensorType.Float32, [.. t.Value.Shape]));
 
-    protected override void ReadCore(TensorInfo tensor, Span<float> destination) =>
+    protected internal override void ReadCore(TensorInfo tensor, Span<float> destination) =>
         tensors[tensor.Name].Values.CopyTo(destination);
 }

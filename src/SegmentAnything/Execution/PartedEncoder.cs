@@ -31,7 +31,9 @@ internal sealed class PartedEncoder : IDisposable
     /// <param name="parts">In their order.</param>
     /// <param name="threads">Threads to work with, the caller's included.</param>
     /// <param name="source">What they are of, for messages.</param>
-    public PartedEncoder(IReadOnlyList<EncoderPart> parts, int threads, string source)
+    /// <param name="cancellationToken">Looked at between parts.</param>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public PartedEncoder(IReadOnlyList<EncoderPart> parts, int threads, string source, CancellationToken cancellationToken = default)
     {
         // Without their files, which the sessions have read.
         _parts = [.. parts.Select(p => p with { Model = [] })];
@@ -40,7 +42,11 @@ internal sealed class PartedEncoder : IDisposable
         {
             // One thread a run: parts need no pool of threads.
             ExecutionOptions options = ExecutionOptions.For(new CpuProvider(1));
-            for (int i = 0; i < _parts.Length; i++) _sessions[i] = SessionFactory.Create(parts[i].Model, source, options, Tuning);
+            for (int i = 0; i < _parts.Length; i++)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                _sessions[i] = SessionFactory.Create(parts[i].Model, source, options, Tuning);
+            }
         }
         catch
         {

@@ -31,7 +31,7 @@ internal static partial class ImageKernels
         ArgumentOutOfRangeException.ThrowIfLessThan(width, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(height, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(rgb.Length, (long)width * height * 3, nameof(rgb));
-        fixed (byte* destination = rgb) Resize(source, width, height, new RgbSink(destination, width));
+        fixed (byte* destination = rgb) Resize(source, width, height, new RgbSink(destination, width), CancellationToken.None);
     }
 
     /// <summary>The definition of <see cref="ResizeBilinear"/>: whole passes, one value at a time.</summary>
@@ -68,8 +68,9 @@ internal static partial class ImageKernels
         }
     }
 
-    // Rows are shared out in bands, one a core; a band repeats the few source rows at its upper edge.
-    private static void Resize<TSink>(PixelBuffer source, int width, int height, TSink sink)
+    // Rows are shared out in bands, one a core; a band repeats the few source rows at its upper edge. Each asks before every row
+    // of the source whether to go on: a picture of gigabytes takes seconds, one of its rows microseconds.
+    private static void Resize<TSink>(PixelBuffer source, int width, int height, TSink sink, CancellationToken cancellationToken)
         where TSink : struct, IRowSink
     {
         const int SmallestBand = 32;
@@ -80,16 +81,16 @@ internal static partial class ImageKernels
         int bands = work < SmallestPicture ? 1 : Math.Clamp(height / SmallestBand, 1, Environment.ProcessorCount);
         if (bands == 1)
         {
-            ResizeRows(source, horizontal, vertical, 0, height, sink);
+            ResizeRows(source, horizontal, vertical, 0, height, sink, cancellationToken);
             return;
         }
 
-        Parallel.For(0, bands, band => ResizeRows(source, horizontal, vertical,
-            (int)((long)height * band / bands), (int)((long)height * (band + 1) / bands), sink));
+        Parallel.For(0, bands, new ParallelOptions { CancellationToken = cancellationToken }, band => ResizeRows(source, horizontal, vertical,
+            (int)((long)height * band / bands), (int)((long)height * (band + 1) / bands), sink, cancellationToken));
     }
 
     private static void ResizeRows<TSink>(
-        PixelBuffer source, ResampleTable horizontal, ResampleTable vertical, int firstRow, int endRow, TSink sink)
+        PixelBuffer source, ResampleTable horizontal, ResampleTable vertical, int firstRow, int endRow, TSink sink, CancellationToken cancellationToken)
         where TSink : struct, IRowSink
     {
         // Padding: vector paths read whole vectors, at most Taps pixels and one vector beyond the last pixel, and write
@@ -112,6 +113,7 @@ internal static partial class ImageKernels
                 int count = vertical.Count[y];
                 for (done = Math.Max(done, first); done < first + count; done++)
                 {
+                    cancellationToken.ThrowIfCancellationRequested();
                     Span<byte> slot = ring.Slice(done % vertical.Taps * rowStride, rowStride);
                     if (horizontal.IsIdentity)
                     {
