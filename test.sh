@@ -69,6 +69,7 @@ simd_leg() {
 
 step "Setting up"
 must eng/setup.sh
+must eng/setup-linker.sh
 
 step "Building"
 must dotnet build SegmentAnything.sln -c Release -v quiet --nologo
@@ -87,6 +88,9 @@ may eng/test-aot.sh
 
 step "Packages"
 may eng/test-packages.sh
+
+step "The tool, packed and installed"
+may eng/test-tool.sh
 
 step "Documentation"
 may eng/docs.sh

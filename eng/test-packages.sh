@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Makes all packages (eng/pack.sh), checks them (eng/check-packages.cs), and uses them from the folder, outside of the
-# repository, as a newcomer would:
+# Makes all packages that are for any system (eng/pack.sh; the tool's others: eng/test-tool.sh), checks them
+# (eng/check-packages.cs), and uses them from the folder, outside of the repository, as a newcomer would:
 #   the README's first program, as it stands, with `dotnet run first.cs`;
 #   the same program in a new console project that installs every library, MobileSAM's weights among them, where the model
 #   store is empty and no server can be reached.
-# Needs MobileSAM in the model store and libvips (eng/setup.sh).
+# Needs MobileSAM in the model store (eng/setup.sh).
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && { pwd -W 2>/dev/null || pwd; }) # -W: as Windows writes it
 cd "$root"
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
 
-eng/pack.sh
+eng/pack.sh --any
 libraries=$(dotnet run eng/check-packages.cs -- artifacts/packages "$root")
 
 work=$(mktemp -d)
