@@ -24,7 +24,7 @@ public sealed partial class AutomaticMaskGenerator
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     /// <exception cref="ArgumentException">There are not as many point grids as layers.</exception>
     public AutomaticMaskGenerator(SamModel model, AutomaticMaskOptions? options = null)
-        : this((model ?? throw new ArgumentNullException(nameof(model))).Encoder, model.PromptEncoder, model.Decoder, options)
+        : this((model ?? throw new ArgumentNullException(nameof(model))).Encoder, model.PromptEncoder, model.Decoder, options ?? model.AutomaticDefaults)
     {
     }
 

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using SegmentAnything.Checkpoints;
 using SegmentAnything.Graphs;
 using SegmentAnything.Models;
 
@@ -53,27 +52,26 @@ public static class CheckpointConverter
         folder = Path.GetFullPath(folder);
         // Known before minutes of work.
         if (File.Exists(folder)) throw new IOException($"'{folder}' is a file: give a folder, which is made where it is missing.");
-        using StateDict weights = CheckpointReader.Open(checkpoint);
-        CheckpointModel model = CheckpointModel.Of(weights);
+        using OpenedModel opened = OpenedModel.OfCheckpoint(checkpoint);
 
         // Beside the folder, so that moving the files costs nothing.
         string temporary = $"{folder.TrimEnd(Path.DirectorySeparatorChar)}.{Guid.NewGuid():n}.tmp";
         try
         {
-            CheckpointModelBuilder.Write(weights, weights.ComputeHash(cancellationToken), temporary, new CheckpointModelOptions
+            CheckpointModelBuilder.Write(opened.Model, opened.Model.Weights.ComputeHash(cancellationToken), temporary, new CheckpointModelOptions
             {
                 Half = options.Float16,
                 Form = options.ForProcessor ? EncoderForm.Tiled : EncoderForm.Plain,
                 Progress = progress,
             }, cancellationToken);
-            byte[] decoder = OfficialDecoderGraph.Build(weights, model.Variant.EmbeddingGrid, model.Variant.ImageSize).ToBytes();
-            File.WriteAllBytes(Path.Combine(temporary, ModelRecognition.DecoderFileName), decoder);
+            byte[] decoder = opened.Model.BuildOfficialDecoder().ToBytes();
+            File.WriteAllBytes(Path.Combine(temporary, OpenedModel.DecoderFileName), decoder);
 
             float predictedIou = Check(temporary, cancellationToken);
             Directory.CreateDirectory(folder);
             string[] files = [.. Directory.GetFiles(temporary).Select(f => Path.GetFileName(f)!).Order(StringComparer.Ordinal)];
             foreach (string file in files) File.Move(Path.Combine(temporary, file), Path.Combine(folder, file), overwrite: true);
-            return new ConvertedModel(folder, model.Variant, files, predictedIou, Stopwatch.GetElapsedTime(start));
+            return new ConvertedModel(folder, opened.Variant, files, predictedIou, Stopwatch.GetElapsedTime(start));
         }
         finally
         {

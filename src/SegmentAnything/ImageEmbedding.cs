@@ -1,47 +1,87 @@
 using System.Buffers.Binary;
+using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 using CommunityToolkit.HighPerformance.Buffers;
-using SegmentAnything.Decoding;
-using SegmentAnything.Geometry;
-using SegmentAnything.Kernels;
 
 namespace SegmentAnything;
 
 /// <summary>
-/// What the image encoder made of one image, to be prompted any number of times. A value: it remembers the source size
-/// and belongs to no session, so it can be kept, saved, loaded and shared between threads.
+/// What the image encoder made of one image, to be prompted any number of times: the model's maps, and the frame that the
+/// image lies in. A value: it belongs to no session, so it can be kept, saved, loaded and shared between threads. What a mask
+/// decoder makes of it lives with the decoder: <see cref="SamOptions.PreparedImageBudget"/>.
 /// </summary>
 /// <remarks>Disposing gives its memory back; a prediction that is under way on another thread is waited for by that memory.</remarks>
 public sealed class ImageEmbedding : IDisposable
 {
     private const uint Magic = 0x4D454153; // "SAEM", little-endian
-    private const int FormatVersion = 1;
+    private const int FormatVersion = 2;
     private const int MaxNameBytes = 256;
+    private const int MaxMaps = 16;
+    private const long MaxValues = 1 << 28;
 
     private readonly Lock _gate = new();
     private readonly MemoryOwner<float> _values;
-    private readonly List<(IMaskDecoderEngine Engine, IPreparedImage Image)> _prepared = [];
-    private MaskUpscaler? _upscaler;
     private int _uses;
     private bool _disposed;
 
+    /// <summary>Makes an embedding of values that were computed elsewhere.</summary>
+    /// <param name="values">All maps, one after the other, each channels x rows x columns, row-major. They are copied.</param>
+    /// <param name="maps">The maps; the first is <see cref="FeatureMapShape.Embedding"/>.</param>
+    /// <param name="frame">Where the image lies in the model's frame.</param>
+    /// <param name="modelName">The name of the model that made it.</param>
+    /// <param name="encoderFingerprint">The SHA-256 of the encoder that made it, in hexadecimal.</param>
+    /// <exception cref="ArgumentException">There are more or fewer values than the maps have, or the first map is another one.</exception>
+    public ImageEmbedding(
+        ReadOnlySpan<float> values, IReadOnlyList<FeatureMapShape> maps, ImageFrame frame, string modelName, string encoderFingerprint)
+        : this(Copy(values, maps), [.. maps], frame, modelName, encoderFingerprint)
+    {
+    }
+
     internal ImageEmbedding(
-        MemoryOwner<float> values, int channels, int gridSize, int modelSize, ImageSize sourceSize, string modelName, string encoderFingerprint)
+        MemoryOwner<float> values, ImmutableArray<FeatureMapShape> maps, ImageFrame frame, string modelName, string encoderFingerprint)
     {
         _values = values;
-        Channels = channels;
-        GridSize = gridSize;
-        ModelSize = modelSize;
-        SourceSize = sourceSize;
+        Maps = maps;
+        Frame = frame;
         ModelName = modelName;
         EncoderFingerprint = encoderFingerprint;
     }
 
-    /// <summary>The embedding: channels x rows x columns (256 x 64 x 64), row-major.</summary>
+    // Once, when the memory is given back.
+    internal event Action? Released;
+
+    /// <summary>The embedding: channels x rows x columns (256 x 64 x 64), row-major. The first of <see cref="Maps"/>.</summary>
     /// <exception cref="ObjectDisposedException">The embedding was disposed.</exception>
-    public ReadOnlySpan<float> Values
+    public ReadOnlySpan<float> Values => AllValues[..Maps[0].Length];
+
+    /// <summary>What there is: one map for SAM, more for families whose decoders read others too.</summary>
+    public ImmutableArray<FeatureMapShape> Maps { get; }
+
+    /// <summary>Where the image lies in the model's frame.</summary>
+    public ImageFrame Frame { get; }
+
+    /// <summary>Channels at each position: 256.</summary>
+    public int Channels => Maps[0].Channels;
+
+    /// <summary>Rows, and columns, of the embedding: 64.</summary>
+    public int GridSize => Maps[0].Side;
+
+    /// <summary>The side of the square frame that the image was brought to, in pixels: 1024.</summary>
+    public int ModelSize => Frame.ModelSize;
+
+    /// <summary>The size of the image, in pixels.</summary>
+    public ImageSize SourceSize => Frame.SourceSize;
+
+    /// <summary>The name of the model that made it.</summary>
+    public string ModelName { get; }
+
+    /// <summary>The SHA-256 of the encoder that made it, in hexadecimal.</summary>
+    public string EncoderFingerprint { get; }
+
+    /// <summary>All maps, one after the other.</summary>
+    internal ReadOnlySpan<float> AllValues
     {
         get
         {
@@ -50,54 +90,60 @@ public sealed class ImageEmbedding : IDisposable
         }
     }
 
-    /// <summary>Channels at each position: 256.</summary>
-    public int Channels { get; }
+    /// <summary>The values of one map: channels x rows x columns, row-major.</summary>
+    /// <param name="map">The name of one of <see cref="Maps"/>.</param>
+    /// <exception cref="KeyNotFoundException">There is no such map; the message lists those that there are.</exception>
+    /// <exception cref="ObjectDisposedException">The embedding was disposed.</exception>
+    public ReadOnlySpan<float> ValuesOf(string map)
+    {
+        int start = 0;
+        foreach (FeatureMapShape shape in Maps)
+        {
+            if (shape.Name == map) return AllValues.Slice(start, shape.Length);
+            start += shape.Length;
+        }
 
-    /// <summary>Rows, and columns, of the embedding: 64.</summary>
-    public int GridSize { get; }
-
-    /// <summary>The side of the square that the image was resized and padded to, in pixels: 1024.</summary>
-    public int ModelSize { get; }
-
-    /// <summary>The size of the image, in pixels.</summary>
-    public ImageSize SourceSize { get; }
-
-    /// <summary>The name of the model that made it.</summary>
-    public string ModelName { get; }
-
-    /// <summary>The SHA-256 of the encoder that made it, in hexadecimal.</summary>
-    public string EncoderFingerprint { get; }
-
-    internal LongestSideTransform Transform => new(SourceSize, ModelSize);
-
-    internal MaskUpscaler Upscaler => _upscaler ??= new MaskUpscaler(Transform.ResizedSize, SourceSize, 4 * GridSize, ModelSize);
+        throw new KeyNotFoundException($"The embedding has no map '{map}', only {string.Join(", ", Maps.Select(m => m.Name))}.");
+    }
 
     /// <summary>Reads an embedding that <see cref="Save"/> wrote.</summary>
     /// <param name="source">Read from where it stands to the embedding's end.</param>
     /// <exception cref="InvalidDataException">
     /// The stream holds no embedding, one of a newer version, or one that was cut short or changed.
     /// </exception>
-    /// <remarks>Little-endian: magic, version, sizes, names, values, SHA-256 of all that. Nothing is trusted before the hash agrees.</remarks>
+    /// <remarks>
+    /// Little-endian: magic, version, sizes, fit, the maps' names and sizes, names, values, SHA-256 of all that. Nothing is
+    /// trusted before the hash agrees. Version 1, of 0.1.0, has one map; it is read as well.
+    /// </remarks>
     public static ImageEmbedding Load(Stream source)
     {
         ArgumentNullException.ThrowIfNull(source);
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         if (ReadUInt32() != Magic) throw new InvalidDataException("Not a saved image embedding: its first four bytes are not 'SAEM'.");
         int version = ReadInt32();
-        if (version != FormatVersion)
+        if (version is < 1 or > FormatVersion)
         {
             throw new InvalidDataException(
-                $"The image embedding was saved in version {version} of the format; this library reads version {FormatVersion}. Encode the image again.");
+                $"The image embedding was saved in version {version} of the format; this library reads versions 1 to {FormatVersion}. Encode the image again.");
         }
 
         ImageSize sourceSize = new(ReadSize("width", PixelBuffer.MaxSide), ReadSize("height", PixelBuffer.MaxSide));
         int modelSize = ReadSize("model size", 16384);
-        int channels = ReadSize("channel count", 4096);
-        int grid = ReadSize("grid size", 1024);
+        // Version 1 knew one map and images that are padded.
+        PictureFit fit = version == 1 ? PictureFit.Pad : (PictureFit)ReadSize("fit", (int)PictureFit.Squash);
+        var maps = new FeatureMapShape[version == 1 ? 1 : ReadSize("number of maps", MaxMaps)];
+        for (int i = 0; i < maps.Length; i++)
+        {
+            string name = version == 1 ? FeatureMapShape.Embedding : ReadText("map's name");
+            maps[i] = new FeatureMapShape(name, ReadSize("channel count", 4096), ReadSize("grid size", 1024));
+        }
+
         string modelName = ReadText("model name");
         string fingerprint = ReadText("encoder fingerprint");
+        long count = maps.Sum(map => (long)map.Channels * map.Side * map.Side);
+        if (count > MaxValues) throw new InvalidDataException($"The saved image embedding is damaged: it claims {count} values, expected {MaxValues} at most.");
 
-        MemoryOwner<float> values = MemoryOwner<float>.Allocate(checked(channels * grid * grid));
+        MemoryOwner<float> values = MemoryOwner<float>.Allocate((int)count);
         try
         {
             Span<byte> bytes = MemoryMarshal.AsBytes(values.Span);
@@ -108,7 +154,7 @@ public sealed class ImageEmbedding : IDisposable
             Span<byte> found = stackalloc byte[SHA256.HashSizeInBytes];
             source.ReadExactly(found);
             if (!expected.SequenceEqual(found)) throw new InvalidDataException("The saved image embedding is damaged: its checksum does not agree.");
-            return new ImageEmbedding(values, channels, grid, modelSize, sourceSize, modelName, fingerprint);
+            return new ImageEmbedding(values, [.. maps], new ImageFrame(sourceSize, modelSize, fit), modelName, fingerprint);
         }
         catch (Exception e)
         {
@@ -155,7 +201,7 @@ public sealed class ImageEmbedding : IDisposable
     }
 
     /// <summary>Writes the embedding, to be read by <see cref="Load"/> on any machine.</summary>
-    /// <param name="destination">About 4 MiB are written for the published models.</param>
+    /// <param name="destination">About 4 MiB are written for SAM's published models.</param>
     /// <exception cref="ObjectDisposedException">The embedding was disposed.</exception>
     public void Save(Stream destination)
     {
@@ -169,8 +215,15 @@ public sealed class ImageEmbedding : IDisposable
             writer.Write(SourceSize.Width);
             writer.Write(SourceSize.Height);
             writer.Write(ModelSize);
-            writer.Write(Channels);
-            writer.Write(GridSize);
+            writer.Write((int)Frame.Fit);
+            writer.Write(Maps.Length);
+            foreach (FeatureMapShape map in Maps)
+            {
+                WriteText(writer, map.Name);
+                writer.Write(map.Channels);
+                writer.Write(map.Side);
+            }
+
             WriteText(writer, ModelName);
             WriteText(writer, EncoderFingerprint);
         }
@@ -228,23 +281,15 @@ public sealed class ImageEmbedding : IDisposable
         return new Use(this);
     }
 
-    /// <summary>
-    /// What an engine makes of this image without a mask prompt: made on first use, then kept. Call it while holding
-    /// a <see cref="Use"/>; the embedding disposes it.
-    /// </summary>
-    internal IPreparedImage PrepareFor(IMaskDecoderEngine engine, ReadOnlySpan<float> noMaskDense, CancellationToken cancellationToken)
+    private static MemoryOwner<float> Copy(ReadOnlySpan<float> values, IReadOnlyList<FeatureMapShape> maps)
     {
-        lock (_prepared)
-        {
-            foreach ((IMaskDecoderEngine known, IPreparedImage image) in _prepared)
-            {
-                if (ReferenceEquals(known, engine)) return image;
-            }
-
-            IPreparedImage prepared = engine.Prepare(_values.Span, noMaskDense, null, cancellationToken);
-            _prepared.Add((engine, prepared));
-            return prepared;
-        }
+        if (maps.Count == 0 || maps[0].Name != FeatureMapShape.Embedding)
+            throw new ArgumentException($"The first map is '{FeatureMapShape.Embedding}'; found {(maps.Count == 0 ? "none" : $"'{maps[0].Name}'")}.", nameof(maps));
+        long count = maps.Sum(map => (long)map.Length);
+        if (count != values.Length) throw new ArgumentException($"The maps have {count} values, found {values.Length}.", nameof(values));
+        MemoryOwner<float> copy = MemoryOwner<float>.Allocate(values.Length);
+        values.CopyTo(copy.Span);
+        return copy;
     }
 
     private static void ReverseEndianness(Span<float> values)
@@ -263,8 +308,8 @@ public sealed class ImageEmbedding : IDisposable
 
     private void Release()
     {
-        foreach ((_, IPreparedImage image) in _prepared) image.Dispose();
-        _prepared.Clear();
+        Released?.Invoke();
+        Released = null;
         _values.Dispose();
     }
 

@@ -1,5 +1,7 @@
+using System.Collections.Immutable;
 using CommunityToolkit.HighPerformance.Buffers;
 using SegmentAnything.Execution;
+using SegmentAnything.Families;
 using SegmentAnything.Kernels;
 using SegmentAnything.Models;
 
@@ -12,6 +14,8 @@ public sealed class ImageEncoder : IDisposable
     private readonly ModelSession? _session;
     private readonly PartedEncoder? _parts;
     private readonly SamVariant _variant;
+    private readonly ModelFrame _frame;
+    private readonly ImmutableArray<FeatureMapShape> _maps;
     private readonly EncoderContract _contract;
     private readonly long[] _inputShape;
     private readonly (float[] Mean, float[] Std, float[] Padding) _preprocessing;
@@ -32,13 +36,21 @@ public sealed class ImageEncoder : IDisposable
     /// </exception>
     /// <exception cref="OperationCanceledException">The token was cancelled; nothing is left behind.</exception>
     public ImageEncoder(SamVariant variant, ModelFiles files, SamOptions? options = null, CancellationToken cancellationToken = default)
+        : this(OpenedModel.Open(variant, files), options ?? SamOptions.Default, disposeOpened: true, cancellationToken)
     {
-        ArgumentNullException.ThrowIfNull(variant);
-        ArgumentNullException.ThrowIfNull(files);
-        _variant = variant;
-        options ??= SamOptions.Default;
+    }
+
+    /// <summary>Loads the image encoder of a model that was opened.</summary>
+    internal ImageEncoder(OpenedModel opened, SamOptions options, bool disposeOpened = false, CancellationToken cancellationToken = default)
+    {
+        using IDisposable? disposedAfterwards = disposeOpened ? opened : null;
+        SamVariant variant = _variant = opened.Variant;
+        _frame = opened.Frame;
+        _maps = opened.HasEncoderWeights
+            ? opened.Model.Features
+            : [new FeatureMapShape(FeatureMapShape.Embedding, variant.EmbeddingChannels, variant.EmbeddingGrid)];
         ExecutionOptions execution = options.Execution;
-        EncoderSource source = EncoderSource.Of(files, variant, execution, options.EncoderPrecision, cancellationToken);
+        EncoderSource source = EncoderSource.Of(opened, execution, options.EncoderPrecision, cancellationToken);
         cancellationToken.ThrowIfCancellationRequested();
         Fingerprint = source.Fingerprint;
         string name = $"the image encoder of {variant.Name}";
@@ -58,8 +70,8 @@ public sealed class ImageEncoder : IDisposable
 
         try
         {
-            _contract ??= EncoderContract.Of(_session!, source.Model, variant);
-            _inputShape = [.. _contract.InputShape(variant.ImageSize)];
+            _contract ??= EncoderContract.Of(_session!, source.Model, variant, _frame, _maps);
+            _inputShape = [.. _contract.InputShape(_frame.EncoderSide)];
             _preprocessing = _contract.Preprocessing(variant);
         }
         catch
@@ -87,8 +99,8 @@ public sealed class ImageEncoder : IDisposable
     /// </param>
     /// <param name="cancellationToken">Stops the work soon: within the resizing of a large image, and after the operator under way.</param>
     /// <returns>
-    /// An embedding of shape channels x rows x columns (256 x 64 x 64), row-major, in pooled memory that the caller
-    /// disposes. It remembers the source size, in pixels.
+    /// The model's maps, of which the first is the embedding, of shape channels x rows x columns (256 x 64 x 64), row-major, in
+    /// pooled memory that the caller disposes. They remember the source size, in pixels.
     /// </returns>
     /// <exception cref="ArgumentException">The image is the default value, without memory.</exception>
     /// <exception cref="ObjectDisposedException">The encoder was disposed.</exception>
@@ -129,14 +141,13 @@ public sealed class ImageEncoder : IDisposable
         if (image.Width == 0) throw new ArgumentException("The image is empty: make it with one of PixelBuffer's methods.", nameof(image));
         cancellationToken.ThrowIfCancellationRequested();
 
-        int size = _variant.ImageSize;
+        int size = _frame.EncoderSide;
         using MemoryOwner<float> input = MemoryOwner<float>.Allocate(3 * size * size);
-        ImageKernels.Preprocess(image, size, _preprocessing.Mean, _preprocessing.Std, input.Span, _preprocessing.Padding, cancellationToken);
+        ImageKernels.Preprocess(
+            image, new ImageFrame(image.Size, size, _frame.Fit), _preprocessing.Mean, _preprocessing.Std, input.Span, _preprocessing.Padding, cancellationToken);
         cancellationToken.ThrowIfCancellationRequested();
 
-        int channels = _variant.EmbeddingChannels;
-        int grid = _variant.EmbeddingGrid;
-        MemoryOwner<float> values = MemoryOwner<float>.Allocate(channels * grid * grid);
+        MemoryOwner<float> values = MemoryOwner<float>.Allocate(_maps.Sum(map => map.Length));
         try
         {
             if (_parts is not null)
@@ -148,11 +159,18 @@ public sealed class ImageEncoder : IDisposable
                 using TensorList inputs = new();
                 AddPicture(inputs, input.Memory);
                 using TensorList outputs = new();
-                outputs.Add(_contract.OutputName, values.Memory, 1, channels, grid, grid);
+                int start = 0;
+                foreach (FeatureMapShape map in _maps)
+                {
+                    string name = map.Name == FeatureMapShape.Embedding ? _contract.OutputName : map.Name;
+                    outputs.Add(name, values.Memory[start..], 1, map.Channels, map.Side, map.Side);
+                    start += map.Length;
+                }
+
                 _session!.Run(inputs.AsSpan(), outputs.AsSpan(), cancellationToken);
             }
 
-            return new ImageEmbedding(values, channels, grid, size, image.Size, _variant.Name, Fingerprint);
+            return new ImageEmbedding(values, _maps, _frame.Of(image.Size), _variant.Name, Fingerprint);
         }
         catch
         {

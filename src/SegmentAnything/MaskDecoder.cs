@@ -1,15 +1,16 @@
+using System.Numerics.Tensors;
 using CommunityToolkit.HighPerformance.Buffers;
-using SegmentAnything.Checkpoints;
 using SegmentAnything.Decoding;
-using SegmentAnything.Execution;
+using SegmentAnything.Families;
 using SegmentAnything.Kernels;
+using SegmentAnything.Models;
 
 namespace SegmentAnything;
 
 /// <summary>Gives masks and predicted IoUs for an image embedding and any number of encoded prompts.</summary>
 /// <remarks>
-/// Safe to use from several threads. What depends on the image alone is computed with its first prompt and kept in the
-/// embedding. Source: Segment Anything, modeling/mask_decoder.py, predictor.py.
+/// Safe to use from several threads. What depends on the image alone is computed with its first prompt and kept here, within
+/// <see cref="SamOptions.PreparedImageBudget"/>, as long as the embedding is. Source: Segment Anything, modeling/mask_decoder.py, predictor.py.
 /// </remarks>
 public sealed class MaskDecoder : IDisposable
 {
@@ -24,9 +25,11 @@ public sealed class MaskDecoder : IDisposable
 
     private readonly IMaskDecoderEngine _engine;
     private readonly WorkSplitter _splitter;
-    private readonly float[] _noMaskDense;
+    private readonly PreparedImages _images;
     private readonly SamVariant _variant;
-    private readonly int _maskTokens;
+    private readonly ModelFrame _frame;
+    private readonly MaskRules _rules;
+    private readonly bool _givesObjectScores;
     private readonly UseGate _gate = new();
 
     /// <summary>Loads the mask decoder of a model.</summary>
@@ -37,25 +40,36 @@ public sealed class MaskDecoder : IDisposable
     /// <exception cref="CheckpointException">The decoder's file is damaged or not of a known layout.</exception>
     /// <exception cref="ExecutionProviderException">No execution provider of the list works.</exception>
     public MaskDecoder(SamVariant variant, ModelFiles files, SamOptions? options = null)
-        : this(variant, DecoderSource.Read(variant, files), options ?? SamOptions.Default)
+        : this(variant, OpenedModel.Open(variant, files), options)
     {
     }
 
-    internal MaskDecoder(SamVariant variant, StateDict weights, SamOptions options)
+    private MaskDecoder(SamVariant variant, OpenedModel opened, SamOptions? options)
+        : this(variant, opened.Model, options ?? SamOptions.Default, opened)
     {
-        _variant = variant;
-        DecoderLayout layout = DecoderLayout.Of(weights);
-        _maskTokens = layout.MaskTokens;
-        _noMaskDense = weights.ReadAny("prompt_encoder.no_mask_embed.weight");
-        _splitter = new WorkSplitter(options.Execution.Threads);
-        (_engine, Provider) = MaskDecoderEngines.Create(weights, variant.EmbeddingGrid, options, _splitter);
+    }
+
+    /// <summary>Loads the mask decoder of a model that was recognised.</summary>
+    internal MaskDecoder(SamVariant variant, FamilyModel model, SamOptions options, IDisposable? disposedAfterwards = null)
+    {
+        using (disposedAfterwards)
+        {
+            _variant = variant;
+            _frame = model.Frame;
+            _rules = model.Masks;
+            _givesObjectScores = model.Capabilities.ObjectScores;
+            LowResSize = model.LowResSize;
+            _splitter = new WorkSplitter(options.Execution.Threads);
+            (_engine, Provider) = model.CreateDecoder(options, _splitter);
+            _images = new PreparedImages(_engine, model.ReadWithoutMask(), CreateUpscaler, options.PreparedImageBudget);
+        }
     }
 
     /// <summary>The execution provider that runs it.</summary>
     public ExecutionProvider Provider { get; }
 
     /// <summary>The side of the low-resolution logits: 256.</summary>
-    public int LowResSize => 4 * _variant.EmbeddingGrid;
+    public int LowResSize { get; }
 
     /// <summary>Decodes one prompt.</summary>
     /// <param name="embedding">The image.</param>
@@ -135,6 +149,7 @@ public sealed class MaskDecoder : IDisposable
     public void Dispose()
     {
         if (!_gate.Close()) return;
+        _images.Dispose();
         _engine.Dispose();
         _splitter.Dispose();
     }
@@ -180,7 +195,7 @@ public sealed class MaskDecoder : IDisposable
         using UseGate.Use own = _gate.Enter(this);
         using ImageEmbedding.Use use = Acquire(embedding, cancellationToken);
         MaskPrediction prediction = null!;
-        DecodeAlike(embedding, tokens, dense, 1, Masks(selection, isAmbiguous), new Span<MaskPrediction>(ref prediction), cancellationToken);
+        DecodeAlike(embedding, tokens, dense, 1, Resolve(selection, isAmbiguous), new Span<MaskPrediction>(ref prediction), cancellationToken);
         return prediction;
     }
 
@@ -207,12 +222,28 @@ public sealed class MaskDecoder : IDisposable
     {
         using UseGate.Use own = _gate.Enter(this);
         Check(embedding);
-        (int first, int count) = Masks(selection);
-        IPreparedImage image = embedding.PrepareFor(_engine, _noMaskDense, cancellationToken);
+        (int first, int count) = _rules.Computed(selection);
+        using PreparedImages.Use image = _images.Get(embedding, cancellationToken);
         int tokensPerPrompt = tokens.Length / (promptCount * embedding.Channels), scale = LowResSize / embedding.GridSize;
-        WantedMasks wanted = new(first, count, leastPredictedIou, (embedding.Upscaler.LowResRows + scale - 1) / scale);
-        _engine.Decode(image, tokens, promptCount, tokensPerPrompt, wanted, logits, predictedIou, cancellationToken);
+        DecodeRequest request = new()
+        {
+            Image = image.Image,
+            Tokens = tokens,
+            Prompts = promptCount,
+            TokensPerPrompt = tokensPerPrompt,
+            Wanted = new WantedMasks(first, count, leastPredictedIou, (image.Upscaler.LowResRows + scale - 1) / scale),
+        };
+        _engine.Decode(request, new DecodeResult { Logits = logits, PredictedIou = predictedIou }, cancellationToken);
     }
+
+    /// <summary>From low-resolution logits to masks of an image's size.</summary>
+    internal MaskUpscaler UpscalerOf(ImageEmbedding embedding) => _images.UpscalerOf(embedding);
+
+    /// <summary>The masks that <see cref="DecodeLogits"/> gives for each prompt.</summary>
+    internal int MasksOf(MaskSelection selection) => _rules.Computed(selection).Count;
+
+    /// <summary>The memory of what is kept of images.</summary>
+    internal long PreparedImageBytes => _images.Bytes;
 
     private static bool AreAlike(EncodedPrompt a, EncodedPrompt b, MaskSelection selection) =>
         a.TokenCount == b.TokenCount && ReferenceEquals(a.DenseMemory, b.DenseMemory)
@@ -225,21 +256,17 @@ public sealed class MaskDecoder : IDisposable
         return embedding.Acquire();
     }
 
-    private (int First, int Count) Masks(MaskSelection selection, bool isAmbiguous) => Masks(
-        selection != MaskSelection.Auto ? selection : isAmbiguous ? MaskSelection.Multiple : MaskSelection.Single);
+    private static MaskSelection Resolve(MaskSelection selection, bool isAmbiguous) =>
+        selection != MaskSelection.Auto ? selection : isAmbiguous ? MaskSelection.Multiple : MaskSelection.Single;
 
-    private (int First, int Count) Masks(MaskSelection selection) => selection switch
-    {
-        MaskSelection.Single => (0, 1),
-        MaskSelection.Multiple => (1, _maskTokens - 1),
-        MaskSelection.All => (0, _maskTokens),
-        _ => throw new ArgumentOutOfRangeException(nameof(selection), selection, "Give Single, Multiple or All."),
-    };
+    private MaskUpscaler CreateUpscaler(ImageFrame frame) => _frame.Masks == MaskResize.Direct
+        ? new MaskUpscaler(new ImageSize(LowResSize, LowResSize), frame.SourceSize, LowResSize, LowResSize)
+        : new MaskUpscaler(frame.ResizedSize, frame.SourceSize, LowResSize, frame.ModelSize);
 
     private void Check(ImageEmbedding embedding)
     {
         if (embedding.ModelName != _variant.Name || embedding.GridSize != _variant.EmbeddingGrid
-            || embedding.Channels != _variant.EmbeddingChannels)
+            || embedding.Channels != _variant.EmbeddingChannels || embedding.Frame.Fit != _frame.Fit || embedding.ModelSize != _frame.Side)
         {
             throw new ModelContractException(
                 $"The image embedding was made by model '{embedding.ModelName}' ({embedding.Channels}x{embedding.GridSize}x{embedding.GridSize}); "
@@ -272,57 +299,85 @@ public sealed class MaskDecoder : IDisposable
         using SpanOwner<float> tokens = SpanOwner<float>.Allocate(alike.Length * values);
         for (int i = 0; i < alike.Length; i++) prompts[alike[i]].Tokens.CopyTo(tokens.Span.Slice(i * values, values));
         using SpanOwner<MaskPrediction> decoded = SpanOwner<MaskPrediction>.Allocate(alike.Length);
-        DecodeAlike(embedding, tokens.Span, sample.Dense, alike.Length, Masks(selection, sample.IsAmbiguous), decoded.Span, cancellationToken);
+        DecodeAlike(embedding, tokens.Span, sample.Dense, alike.Length, Resolve(selection, sample.IsAmbiguous), decoded.Span, cancellationToken);
         for (int i = 0; i < alike.Length; i++) predictions[alike[i]] = decoded.Span[i];
         decoded.Span.Clear();
     }
 
-    // Prompts of equally many tokens, for equally many masks, on the same dense values.
+    // Prompts of equally many tokens, for the same choice of masks, on the same dense values.
     private void DecodeAlike(
         ImageEmbedding embedding,
         ReadOnlySpan<float> tokens,
         ReadOnlySpan<float> dense,
         int prompts,
-        (int First, int Count) masks,
+        MaskSelection selection,
         Span<MaskPrediction> predictions,
         CancellationToken cancellationToken)
     {
-        int maskSize = LowResSize * LowResSize, count = prompts * masks.Count;
-        int tokensPerPrompt = tokens.Length / (prompts * embedding.Channels);
+        (int first, int computed) = _rules.Computed(selection);
+        int maskSize = LowResSize * LowResSize, count = prompts * computed;
         bool hasMask = dense.Length > embedding.Channels;
 
         // The result keeps the logits: they are the way to refine it.
         PooledLogits kept = new(count * maskSize, prompts);
         Span<float> logits = kept.GetSpan();
         using SpanOwner<float> iou = SpanOwner<float>.Allocate(count);
-        IPreparedImage withoutMask = embedding.PrepareFor(_engine, _noMaskDense, cancellationToken);
-        IPreparedImage image = hasMask ? _engine.Prepare(embedding.Values, dense, withoutMask, cancellationToken) : withoutMask;
+        using SpanOwner<float> scores = SpanOwner<float>.Allocate(_givesObjectScores ? prompts : 0);
+        using PreparedImages.Use withoutMask = _images.Get(embedding, cancellationToken);
+        IPreparedImage image = hasMask ? _engine.Prepare(embedding.AllValues, dense, withoutMask.Image, cancellationToken) : withoutMask.Image;
         try
         {
-            _engine.Decode(image, tokens, prompts, tokensPerPrompt, new WantedMasks(masks.First, masks.Count), logits, iou.Span, cancellationToken);
+            DecodeRequest request = new()
+            {
+                Image = image,
+                Tokens = tokens,
+                Prompts = prompts,
+                TokensPerPrompt = tokens.Length / (prompts * embedding.Channels),
+                Wanted = new WantedMasks(first, computed),
+            };
+            _engine.Decode(request, new DecodeResult { Logits = logits, PredictedIou = iou.Span, ObjectScores = scores.Span }, cancellationToken);
         }
         finally
         {
             if (hasMask) image.Dispose();
         }
 
-        using SpanOwner<MaskMeasurement> measured = SpanOwner<MaskMeasurement>.Allocate(count);
-        embedding.Upscaler.Measure(logits, MaskThreshold, StabilityOffset, _splitter, measured.Span, cancellationToken);
+        using SpanOwner<int> chosen = SpanOwner<int>.Allocate(prompts);
+        int masks = Choose(selection, logits, iou.Span, chosen.Span, computed, maskSize);
+        using SpanOwner<MaskMeasurement> measured = SpanOwner<MaskMeasurement>.Allocate(prompts * masks);
+        logits = logits[..(prompts * masks * maskSize)];
+        withoutMask.Upscaler.Measure(logits, MaskThreshold, StabilityOffset, _splitter, measured.Span, cancellationToken);
+        if (float.IsFinite(_rules.LogitLimit)) TensorPrimitives.Clamp(logits, -_rules.LogitLimit, _rules.LogitLimit, logits);
         for (int i = 0; i < prompts; i++)
         {
-            PredictedMask[] predicted = new PredictedMask[masks.Count];
-            for (int m = 0; m < masks.Count; m++)
+            PredictedMask[] predicted = new PredictedMask[masks];
+            for (int m = 0; m < masks; m++)
             {
-                int index = (i * masks.Count) + m;
+                int index = (i * masks) + m;
                 predicted[m] = new PredictedMask(
                     measured.Span[index].Mask, iou.Span[index], measured.Span[index].StabilityScore,
-                    kept.Memory.Slice(index * maskSize, maskSize), masks.First + m);
+                    kept.Memory.Slice(index * maskSize, maskSize), first + (masks == computed ? m : chosen.Span[i]));
             }
 
-            predictions[i] = new MaskPrediction(predicted, kept);
+            predictions[i] = new MaskPrediction(predicted, kept, _givesObjectScores ? scores.Span[i] : null);
         }
 
         // A pooled array must not keep masks alive.
         measured.Span.Clear();
+    }
+
+    // Where the family gives one of the masks that were computed, brings it to the place of each prompt. Gives the masks of a prompt.
+    private int Choose(MaskSelection selection, Span<float> logits, Span<float> iou, Span<int> chosen, int computed, int maskSize)
+    {
+        for (int i = 0; i < chosen.Length; i++)
+        {
+            Span<float> own = logits.Slice(i * computed * maskSize, computed * maskSize);
+            if (_rules.Choose(selection, own, iou.Slice(i * computed, computed)) is not { } index) return computed;
+            chosen[i] = index;
+            own.Slice(index * maskSize, maskSize).CopyTo(logits.Slice(i * maskSize, maskSize));
+            iou[i] = iou[(i * computed) + index];
+        }
+
+        return 1;
     }
 }

@@ -12,10 +12,21 @@ public sealed class MaskPrediction : IReadOnlyList<PredictedMask>, IDisposable
     private readonly PredictedMask[] _masks;
     private PooledLogits? _logits;
 
-    internal MaskPrediction(PredictedMask[] masks, PooledLogits logits)
+    /// <summary>Makes a prediction of masks that were computed elsewhere, such as in a test.</summary>
+    /// <param name="masks">One mask at least, in any order.</param>
+    /// <param name="objectScore">See <see cref="ObjectScore"/>.</param>
+    /// <exception cref="ArgumentException">There is no mask.</exception>
+    public MaskPrediction(IEnumerable<PredictedMask> masks, float? objectScore = null)
+        : this([.. masks], null, objectScore)
+    {
+        if (_masks.Length == 0) throw new ArgumentException("A prediction has one mask at least.", nameof(masks));
+    }
+
+    internal MaskPrediction(PredictedMask[] masks, PooledLogits? logits, float? objectScore)
     {
         _masks = masks;
         _logits = logits;
+        ObjectScore = objectScore;
         // Few items: an insertion sort is short, stable and allocates nothing. NaN goes last.
         for (int i = 1; i < masks.Length; i++)
         {
@@ -31,6 +42,11 @@ public sealed class MaskPrediction : IReadOnlyList<PredictedMask>, IDisposable
 
     /// <summary>The logits of <see cref="Best"/>, for <see cref="Prompt.AndMask"/>. They last until this is disposed.</summary>
     public ReadOnlyMemory<float> LowResLogits => Best.LowResLogits;
+
+    /// <summary>
+    /// Whether there is an object at all, where the model says so: a logit, above 0 for yes. Null for models without.
+    /// </summary>
+    public float? ObjectScore { get; }
 
     /// <summary>How many masks there are: 1, 3 or 4.</summary>
     public int Count => _masks.Length;

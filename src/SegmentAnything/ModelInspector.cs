@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using SegmentAnything.Checkpoints;
-using SegmentAnything.Graphs;
-using SegmentAnything.Graphs.Onnx;
+using SegmentAnything.Families;
+using SegmentAnything.Onnx;
 using SegmentAnything.Models;
 
 namespace SegmentAnything;
@@ -54,21 +54,20 @@ public static class ModelInspector
             Parameters = weights.Tensors.Values.Sum(t => t.Count),
             CanRun = false,
         };
-        if (OtherFamily(weights) is { } other) return inspection with { Family = other.Family, Fit = other.Fit, Note = $"{other.Family} has another architecture, which is not built here." };
+        if (ModelFamilies.RelativeOf(weights) is { } relative)
+            return inspection with { Family = relative.Name, Fit = relative.Fit, Note = $"{relative.Name} has another architecture, which is not built here." };
         try
         {
-            CheckpointModel model = CheckpointModel.Of(weights);
+            FamilyModel model = ModelFamilies.Recognise(weights);
             return inspection with
             {
-                Family = model.Vit is { } vit && model.Variant.License == "NOASSERTION"
-                    ? $"SAM, ViT of {vit.Depth} blocks with {vit.Channels} channels"
-                    : model.Variant.DisplayName,
-                ImageSize = model.Variant.ImageSize,
-                EmbeddingChannels = model.Variant.EmbeddingChannels,
-                EmbeddingGrid = model.Variant.EmbeddingGrid,
-                Masks = model.Decoder.MaskTokens,
+                Family = model.Published?.DisplayName ?? model.Description,
+                ImageSize = model.Frame.EncoderSide,
+                EmbeddingChannels = model.Features[0].Channels,
+                EmbeddingGrid = model.Features[0].Side,
+                Masks = model.Masks.Tokens,
                 NormalisesInside = false,
-                Fit = PictureFit.Pad,
+                Fit = model.Frame.Fit,
                 CanRun = true,
             };
         }
@@ -76,15 +75,6 @@ public static class ModelInspector
         {
             return inspection with { Note = e.Message };
         }
-    }
-
-    // Relatives that share names with SAM.
-    private static (string Family, PictureFit Fit)? OtherFamily(StateDict weights)
-    {
-        bool Any(string start) => weights.Tensors.Keys.Any(name => name.StartsWith(start, StringComparison.Ordinal));
-        if (Any("image_encoder.trunk.") || Any("memory_attention.") || Any("sam_mask_decoder.")) return ("SAM 2", PictureFit.Squash);
-        if (Any("mask_decoder.hf_token") || Any("mask_decoder.hf_mlp")) return ("HQ-SAM", PictureFit.Pad);
-        return null;
     }
 
     private static ModelInspection OfOnnx(string path, ModelProto model)
@@ -106,26 +96,16 @@ public static class ModelInspector
         };
         string[] inputNames = [.. inputs.Select(i => i.Name)], outputNames = [.. outputs.Select(o => o.Name)];
 
-        if (OnnxDecoderImport.IsOfficialLayout(model)) return Decoder(inspection, model, "ONNX, official export");
-        if (OnnxDecoderImport.IsHuggingFaceLayout(model)) return Decoder(inspection, model, "ONNX, Hugging Face export (prompt_encoder_mask_decoder)");
-        if (inputNames.Contains("batched_images") || inputNames.Contains("batched_point_coords"))
+        if (ModelFamilies.All.Select(f => (Family: f, Layout: f.DescribeOnnxDecoder(model))).FirstOrDefault(d => d.Layout is not null) is (not null, { } layout))
+            return Decoder(inspection, model, layout);
+        if (ModelFamilies.RelativeOf(inputNames, outputNames) is { } relative)
         {
             return inspection with
             {
-                Family = "EfficientSAM",
-                Kind = inputNames.Contains("batched_point_coords") ? ModelFileKind.MaskDecoder : ModelFileKind.ImageEncoder,
-                Note = "EfficientSAM has another prompt encoding, which is not built here.",
-            };
-        }
-
-        if (outputNames.Concat(inputNames).Any(n => n.StartsWith("high_res_feats", StringComparison.Ordinal)))
-        {
-            return inspection with
-            {
-                Family = "SAM 2",
+                Family = relative.Name,
                 Kind = inputs.Length == 1 ? ModelFileKind.ImageEncoder : ModelFileKind.MaskDecoder,
-                Fit = PictureFit.Squash,
-                Note = "SAM 2 has features of several resolutions, which are not used here.",
+                Fit = relative.Fit,
+                Note = $"{relative.Name} has another architecture, which is not run from ONNX files here.",
             };
         }
 
@@ -145,15 +125,16 @@ public static class ModelInspector
         };
         try
         {
-            using StateDict weights = OnnxDecoderImport.Read(model, inspection.Path);
-            DecoderLayout layout = DecoderLayout.Of(weights);
+            using StateDict weights = ModelFamilies.ReadOnnxDecoder(model, inspection.Path);
+            // Sizes of the picture matter to nothing that is looked at here.
+            FamilyModel decoder = ModelFamilies.RecogniseDecoder(weights, SamModels.MobileSam);
             return inspection with
             {
-                EmbeddingChannels = layout.Channels,
+                EmbeddingChannels = decoder.Features[0].Channels,
                 EmbeddingGrid = inspection.Inputs.First(i => i.Name == "image_embeddings").Shape is [_, _, _, var grid] && int.TryParse(grid, out int g) ? g : null,
-                Masks = layout.MaskTokens,
+                Masks = decoder.Masks.Tokens,
                 CanRun = true,
-                Note = layout is { TakesBoxes: true, TakesMasks: true }
+                Note = decoder.Capabilities is { Boxes: true, MaskPrompts: true }
                     ? "Goes with the image encoder of the same model."
                     : "Goes with the image encoder of the same model. Takes points alone: the file has no weights for boxes and masks.",
             };
@@ -170,7 +151,7 @@ public static class ModelInspector
         {
             EncoderContract contract = EncoderContract.Of(model.Graph, inspection.Path);
             bool huggingFace = inspection.Outputs.Any(o => o.Name == "image_positional_embeddings");
-            string family = TinyVitOnnxImport.Fits(model) ? SamModels.MobileSam.DisplayName : model.Graph.Name == "sam_vit_encoder" ? "SAM, ViT" : "SAM";
+            string family = ModelFamilies.All.Select(f => f.DescribeOnnxEncoder(model)).FirstOrDefault(d => d is not null) ?? "SAM";
             return inspection with
             {
                 Kind = ModelFileKind.ImageEncoder,

@@ -5,7 +5,14 @@ namespace SegmentAnything;
 /// <summary>One mask that the decoder gave for a prompt.</summary>
 public sealed class PredictedMask
 {
-    internal PredictedMask(RleMask mask, float predictedIou, float stabilityScore, ReadOnlyMemory<float> lowResLogits, int maskToken)
+    /// <summary>Makes a mask that was computed elsewhere, such as in a test.</summary>
+    /// <param name="mask">The mask at the size of the source image.</param>
+    /// <param name="predictedIou">How well it is held to fit.</param>
+    /// <param name="stabilityScore">How firm its edge is; NaN if not known.</param>
+    /// <param name="lowResLogits">The logits that it was made from; empty if there are none.</param>
+    /// <param name="maskToken">The decoder's mask token.</param>
+    public PredictedMask(
+        RleMask mask, float predictedIou, float stabilityScore = float.NaN, ReadOnlyMemory<float> lowResLogits = default, int maskToken = 0)
     {
         Mask = mask;
         PredictedIou = predictedIou;

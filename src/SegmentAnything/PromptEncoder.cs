@@ -1,8 +1,6 @@
-using SegmentAnything.Checkpoints;
 using SegmentAnything.Decoding;
-using SegmentAnything.Execution;
-using SegmentAnything.Geometry;
-using SegmentAnything.Graphs;
+using SegmentAnything.Families;
+using SegmentAnything.Models;
 
 namespace SegmentAnything;
 
@@ -13,15 +11,12 @@ namespace SegmentAnything;
 /// </remarks>
 public sealed class PromptEncoder : IDisposable
 {
-    private readonly float[] _gaussianMatrix;
-    private readonly float[][] _pointEmbeddings;
-    private readonly float[] _notAPoint;
+    private readonly PromptTokens _tokens;
     private readonly float[] _noMask;
     private readonly Lazy<MaskPromptNetwork>? _maskNetwork;
+    private readonly ModelFrame _frame;
     private readonly string _source;
-    private readonly int _channels;
     private readonly int _grid;
-    private readonly int _modelSize;
     private readonly UseGate _gate = new();
 
     /// <summary>Loads the prompt encoder of a model.</summary>
@@ -31,37 +26,46 @@ public sealed class PromptEncoder : IDisposable
     /// <exception cref="ModelNotFoundException">A file is missing.</exception>
     /// <exception cref="CheckpointException">The decoder's file is damaged or not of a known layout.</exception>
     public PromptEncoder(SamVariant variant, ModelFiles files, SamOptions? options = null)
-        : this(variant, DecoderSource.Read(variant, files), options ?? SamOptions.Default)
+        : this(OpenedModel.Open(variant, files), options)
     {
     }
 
-    internal PromptEncoder(SamVariant variant, StateDict weights, SamOptions options)
+    private PromptEncoder(OpenedModel opened, SamOptions? options)
+        : this(opened.Model, options ?? SamOptions.Default, opened)
     {
-        DecoderLayout layout = DecoderLayout.Of(weights);
-        _source = weights.Source;
-        _channels = layout.Channels;
-        _grid = variant.EmbeddingGrid;
-        _modelSize = variant.ImageSize;
-        _gaussianMatrix = weights.ReadAny(PositionalEncoding.MatrixName);
-        _pointEmbeddings = [.. Enumerable.Range(0, layout.TakesBoxes ? 4 : 2).Select(i => weights.ReadAny($"prompt_encoder.point_embeddings.{i}.weight"))];
-        _notAPoint = weights.ReadAny("prompt_encoder.not_a_point_embed.weight");
-        _noMask = weights.ReadAny("prompt_encoder.no_mask_embed.weight");
-        if (!layout.TakesMasks) return;
-        // Most prompts have no mask: the session is made when the first one has.
-        byte[] graph = DecoderGraphs.BuildMaskPrompt(weights, _grid);
-        _maskNetwork = new Lazy<MaskPromptNetwork>(() => new MaskPromptNetwork(graph, _channels, _grid, options.Execution));
     }
+
+    /// <summary>Loads the prompt encoder of a model that was recognised.</summary>
+    internal PromptEncoder(FamilyModel model, SamOptions options, IDisposable? disposedAfterwards = null)
+    {
+        using (disposedAfterwards)
+        {
+            _source = model.Weights.Source;
+            _frame = model.Frame;
+            _grid = model.Features[0].Side;
+            _tokens = model.ReadPromptTokens();
+            _noMask = model.ReadWithoutMask();
+            Capabilities = model.Capabilities;
+            MaskSize = model.LowResSize;
+            if (model.BuildMaskPrompt() is not { } graph) return;
+            // Most prompts have no mask: the session is made when the first one has.
+            _maskNetwork = new Lazy<MaskPromptNetwork>(() => new MaskPromptNetwork(graph, Channels, _grid, MaskSize, options.Execution));
+        }
+    }
+
+    /// <summary>What the model can be prompted with.</summary>
+    public ModelCapabilities Capabilities { get; }
 
     /// <summary>The side of a mask prompt, in pixels: 256.</summary>
-    public int MaskSize => 4 * _grid;
+    public int MaskSize { get; }
 
     /// <summary>The values that stand at every image position where there is no mask prompt.</summary>
     internal float[] NoMaskDense => _noMask;
 
-    internal int Channels => _channels;
+    internal int Channels => _tokens.Channels;
 
     /// <summary>Values of an encoded mask: channels x grid x grid.</summary>
-    internal int DenseLength => _channels * _grid * _grid;
+    internal int DenseLength => Channels * _grid * _grid;
 
     /// <summary>Encodes a prompt for images of a size.</summary>
     /// <param name="prompt">Points and box in source-image pixels; points may lie on the image's right and bottom edge.</param>
@@ -78,7 +82,7 @@ public sealed class PromptEncoder : IDisposable
     {
         ArgumentNullException.ThrowIfNull(prompt);
         int count = TokenCount(prompt);
-        float[] tokens = new float[count * _channels];
+        float[] tokens = new float[count * Channels];
         float[] dense = prompt.MaskLogits.IsEmpty ? _noMask : new float[DenseLength];
         Encode(prompt, sourceSize, tokens, dense, cancellationToken);
         return new EncodedPrompt(tokens, count, dense, prompt.IsAmbiguous, sourceSize);
@@ -100,31 +104,48 @@ public sealed class PromptEncoder : IDisposable
     {
         using UseGate.Use use = _gate.Enter(this);
         if (prompt.IsEmpty) throw new ArgumentException("The prompt is empty: give a point, a box or a mask.", nameof(prompt));
-        if (prompt.BoxInSource is not null && _pointEmbeddings.Length < 4) throw Lacks("a box", "the corners of boxes");
-        if (!prompt.MaskLogits.IsEmpty && _maskNetwork is null) throw Lacks("a mask", "mask prompts");
+        CheckCapabilities(prompt);
         CheckInside(prompt, sourceSize);
         WriteTokens(prompt, sourceSize, tokens);
         if (!prompt.MaskLogits.IsEmpty) EncodeMask(prompt.MaskLogits, dense, cancellationToken);
     }
 
-    internal static int TokenCount(Prompt prompt) => prompt switch
-    {
-        { BoxInSource: not null } => prompt.Points.Length + 2,
-        { Points.Length: > 0 } => prompt.Points.Length + 1,
-        _ => 0,
-    };
+    internal int TokenCount(Prompt prompt) => _tokens.Count(prompt.Points.Length, prompt.BoxInSource is not null);
+
+    /// <summary>Tokens of a single point: what <see cref="WritePoint"/> writes.</summary>
+    internal int TokensOfPoint => _tokens.Count(1, hasBox: false);
 
     /// <summary>
-    /// Writes the tokens of one foreground point and its padding, as the automatic generator prompts: 2 x channels.
+    /// Writes the tokens of one foreground point and its padding, as the automatic generator prompts:
+    /// <see cref="TokensOfPoint"/> x channels.
     /// </summary>
-    internal void WritePoint(double x, double y, in LongestSideTransform transform, Span<float> tokens)
+    internal void WritePoint(double x, double y, in ImageFrame frame, Span<float> tokens)
     {
-        WriteToken(x, y, transform, (int)PointLabel.Foreground, tokens[.._channels]);
-        _notAPoint.CopyTo(tokens[_channels..]);
+        WriteToken(x, y, frame, (int)PointLabel.Foreground, tokens[..Channels]);
+        Pad(tokens[Channels..]);
+    }
+
+    private void CheckCapabilities(Prompt prompt)
+    {
+        if (prompt.BoxInSource is not null && !Capabilities.Boxes) throw Lacks("a box", "the corners of boxes");
+        if (!prompt.MaskLogits.IsEmpty && !Capabilities.MaskPrompts) throw Lacks("a mask", "mask prompts");
+        int points = prompt.Points.Length + (prompt.BoxInSource is null ? 0 : 2);
+        if (Capabilities.MostPoints is { } most && points > most)
+        {
+            throw new ArgumentException(
+                $"The prompt has {points} points, a box counting as two; this model takes {most} at most. Give the {most} that tell most.", nameof(prompt));
+        }
+
+        if (!Capabilities.NegativePoints && prompt.Points.Any(point => point.Label == PointLabel.Background))
+        {
+            throw new ArgumentException(
+                "The prompt has a background point, and this model was trained without them: leave it out, or give a box.", nameof(prompt));
+        }
     }
 
     private ModelContractException Lacks(string prompt, string weights) => new(
-        $"The prompt has {prompt}, but {_source} has no weights for {weights}: it was exported for points alone. Prompt with points, or load the checkpoint that it was exported from.");
+        $"The prompt has {prompt}, but {_source} has no weights for {weights}: {(Capabilities.Boxes ? "this model takes none" : "it was exported for points alone")}. "
+        + $"Prompt with {(Capabilities.Boxes ? "points and boxes" : "points, or load the checkpoint that it was exported from")}.");
 
     private static void CheckInside(Prompt prompt, ImageSize size)
     {
@@ -146,30 +167,32 @@ public sealed class PromptEncoder : IDisposable
 
     private void WriteTokens(Prompt prompt, ImageSize sourceSize, Span<float> tokens)
     {
-        LongestSideTransform transform = new(sourceSize, _modelSize);
+        ImageFrame frame = _frame.Of(sourceSize);
         int next = 0;
         foreach (PointPrompt point in prompt.Points)
-            WriteToken(point.X, point.Y, transform, (int)point.Label, tokens.Slice(_channels * next++, _channels));
+            WriteToken(point.X, point.Y, frame, (int)point.Label, tokens.Slice(Channels * next++, Channels));
 
         if (prompt.BoxInSource is { } box)
         {
-            WriteToken(box.X0, box.Y0, transform, 2, tokens.Slice(_channels * next++, _channels));
-            WriteToken(box.X1, box.Y1, transform, 3, tokens.Slice(_channels * next, _channels));
+            WriteToken(box.X0, box.Y0, frame, 2, tokens.Slice(Channels * next++, Channels));
+            WriteToken(box.X1, box.Y1, frame, 3, tokens.Slice(Channels * next++, Channels));
         }
-        else if (next > 0)
-        {
-            // The reference pads points without a box by one "not a point", which has no positional part.
-            _notAPoint.CopyTo(tokens.Slice(_channels * next, _channels));
-        }
+
+        Pad(tokens[(Channels * next)..]);
+    }
+
+    private void Pad(Span<float> tokens)
+    {
+        for (; !tokens.IsEmpty; tokens = tokens[Channels..]) _tokens.Nothing.CopyTo(tokens);
     }
 
     /// <summary>The positional encoding of a pixel's centre plus the embedding of what it is.</summary>
-    private void WriteToken(double x, double y, in LongestSideTransform transform, int label, Span<float> token)
+    private void WriteToken(double x, double y, in ImageFrame frame, int label, Span<float> token)
     {
         // Scaled in double precision, then single, as the reference does it.
-        (double modelX, double modelY) = transform.ToModel(x, y);
-        PositionalEncoding.Encode(_gaussianMatrix, ((float)modelX + 0.5f) / _modelSize, ((float)modelY + 0.5f) / _modelSize, token);
-        ReadOnlySpan<float> embedding = _pointEmbeddings[label];
+        (double modelX, double modelY) = frame.ToModel(x, y);
+        PositionalEncoding.Encode(_tokens.GaussianMatrix, ((float)modelX + 0.5f) / _frame.Side, ((float)modelY + 0.5f) / _frame.Side, token);
+        ReadOnlySpan<float> embedding = _tokens.Labels[label];
         for (int i = 0; i < token.Length; i++) token[i] += embedding[i];
     }
 

@@ -1,6 +1,5 @@
 using CommunityToolkit.HighPerformance.Buffers;
-using SegmentAnything.Checkpoints;
-using SegmentAnything.Decoding;
+using SegmentAnything.Families;
 using SegmentAnything.Models;
 
 namespace SegmentAnything;
@@ -17,35 +16,49 @@ namespace SegmentAnything;
 /// </remarks>
 public sealed partial class SamModel : ISegmenter
 {
-    private SamModel(SamVariant variant, ModelFiles files, SamOptions options, CancellationToken cancellationToken)
+    private SamModel(OpenedModel opened, SamOptions options, CancellationToken cancellationToken)
     {
-        Variant = variant;
-        cancellationToken.ThrowIfCancellationRequested();
-        StateDict weights = DecoderSource.Read(variant, files);
-        cancellationToken.ThrowIfCancellationRequested();
-        PromptEncoder = new PromptEncoder(variant, weights, options);
-        Task<MaskDecoder>? decoder = null;
-        try
+        using (opened)
         {
-            // Both take about as long, each mostly one thread. What the application configures is called on its own thread.
-            decoder = options.Execution is { ConfigureSession: null, Providers: [CpuProvider, ..] }
-                ? Task.Run(() => new MaskDecoder(variant, weights, options))
-                : Task.FromResult(new MaskDecoder(variant, weights, options));
-            Encoder = new ImageEncoder(variant, files, options, cancellationToken);
-            Decoder = decoder.GetAwaiter().GetResult();
+            cancellationToken.ThrowIfCancellationRequested();
+            FamilyModel model = opened.Model;
+            Variant = opened.Variant;
+            AutomaticDefaults = model.AutomaticDefaults;
+            PromptEncoder = new PromptEncoder(model, options);
+            Task<MaskDecoder>? decoder = null;
+            try
+            {
+                // Both take about as long, each mostly one thread. What the application configures is called on its own thread.
+                decoder = options.Execution is { ConfigureSession: null, Providers: [CpuProvider, ..] }
+                    ? Task.Run(() => new MaskDecoder(Variant, model, options))
+                    : Task.FromResult(new MaskDecoder(Variant, model, options));
+                Encoder = new ImageEncoder(opened, options, cancellationToken: cancellationToken);
+                Decoder = decoder.GetAwaiter().GetResult();
+            }
+            catch
+            {
+                PromptEncoder.Dispose();
+                Encoder?.Dispose();
+                DisposeWhenLoaded(decoder);
+                throw;
+            }
         }
-        catch
-        {
-            PromptEncoder.Dispose();
-            Encoder?.Dispose();
-            decoder?.ContinueWith(
-                made => made.Result.Dispose(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
-            throw;
-        }
+    }
+
+    // The loading reads the opened files, which are closed after this: it has to end first, whatever became of it.
+    private static void DisposeWhenLoaded(Task<MaskDecoder>? decoder)
+    {
+        if (decoder is null) return;
+        ((IAsyncResult)decoder).AsyncWaitHandle.WaitOne();
+        if (decoder.IsCompletedSuccessfully) decoder.Result.Dispose();
+        else _ = decoder.Exception;
     }
 
     /// <summary>Which model it is.</summary>
     public SamVariant Variant { get; }
+
+    /// <summary>What it can be prompted with, and what it gives.</summary>
+    public ModelCapabilities Capabilities => PromptEncoder.Capabilities;
 
     /// <summary>Pixels to embedding.</summary>
     public ImageEncoder Encoder { get; }
@@ -55,6 +68,9 @@ public sealed partial class SamModel : ISegmenter
 
     /// <summary>Embedding and tokens to masks.</summary>
     public MaskDecoder Decoder { get; }
+
+    /// <summary>How automatic masks are looked for where the caller does not say: the family's own settings.</summary>
+    internal AutomaticMaskOptions AutomaticDefaults { get; }
 
     /// <summary>Loads a model whose files are in the model store.</summary>
     /// <param name="variant">One of <see cref="SamModels"/>.</param>
@@ -124,18 +140,8 @@ public sealed partial class SamModel : ISegmenter
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(nameOrPath);
         cancellationToken.ThrowIfCancellationRequested();
-        if (Directory.Exists(nameOrPath))
-        {
-            (SamVariant variant, ModelFiles files) = ModelRecognition.OfFolder(nameOrPath);
-            return Load(variant, files, options, cancellationToken);
-        }
-
-        if (File.Exists(nameOrPath))
-        {
-            (SamVariant variant, ModelFiles files) = ModelRecognition.OfCheckpoint(nameOrPath);
-            return Load(variant, files, options, cancellationToken);
-        }
-
+        if (Directory.Exists(nameOrPath)) return new SamModel(OpenedModel.OfFolder(nameOrPath), options ?? SamOptions.Default, cancellationToken);
+        if (File.Exists(nameOrPath)) return new SamModel(OpenedModel.OfCheckpoint(nameOrPath), options ?? SamOptions.Default, cancellationToken);
         return SamModels.Find(nameOrPath) is { } published
             ? Load(published, options, cancellationToken)
             : throw new ModelNotFoundException(
@@ -160,7 +166,7 @@ public sealed partial class SamModel : ISegmenter
     {
         ArgumentNullException.ThrowIfNull(variant);
         ArgumentNullException.ThrowIfNull(files);
-        return new SamModel(variant, files, options ?? SamOptions.Default, cancellationToken);
+        return new SamModel(OpenedModel.Open(variant, files), options ?? SamOptions.Default, cancellationToken);
     }
 
     /// <summary>Computes the embedding of one image. See <see cref="ImageEncoder.Encode(PixelBuffer, CancellationToken)"/>.</summary>

@@ -5,6 +5,8 @@ namespace SegmentAnything;
 /// <summary>How a model is run.</summary>
 public sealed record SamOptions
 {
+    private readonly long _preparedImageBudget = 256L << 20;
+
     /// <summary>The CPU, all cores, our own decoder kernels.</summary>
     public static SamOptions Default { get; } = new();
 
@@ -13,6 +15,22 @@ public sealed record SamOptions
 
     /// <summary>What decodes masks. Default: <see cref="DecoderBackend.Auto"/>.</summary>
     public DecoderBackend Decoder { get; init; } = DecoderBackend.Auto;
+
+    /// <summary>
+    /// Bytes that the mask decoder may keep of the images that it was prompted for, so that their next prompts start at once:
+    /// some 28 MB an image, which would otherwise be computed again. The image that was used longest ago goes first; what was
+    /// kept of an embedding goes when the embedding is disposed. Default: 256 MB.
+    /// </summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is negative.</exception>
+    public long PreparedImageBudget
+    {
+        get => _preparedImageBudget;
+        init
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(value);
+            _preparedImageBudget = value;
+        }
+    }
 
     /// <summary>What the image encoder computes in. Default: <see cref="EncoderPrecision.Float32"/>.</summary>
     public EncoderPrecision EncoderPrecision { get; init; } = EncoderPrecision.Float32;

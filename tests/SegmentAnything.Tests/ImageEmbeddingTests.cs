@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using CommunityToolkit.HighPerformance.Buffers;
 
 namespace SegmentAnything.Tests;
@@ -52,12 +54,61 @@ public sealed class ImageEmbeddingTests
     }
 
     [Fact]
+    public void SaveThenLoad_SeveralMapsOfASquashedImage_GivesTheSame()
+    {
+        float[] values = [.. Enumerable.Range(0, (2 * 9) + (3 * 36)).Select(i => i / 7f)];
+        using ImageEmbedding original = new(
+            values, [new FeatureMapShape("embedding", 2, 3), new FeatureMapShape("high_res_1", 3, 6)],
+            new ImageFrame(new ImageSize(640, 427), 48, PictureFit.Squash), "toy", "0123456789abcdef");
+        using ImageEmbedding loaded = ImageEmbedding.Load(new MemoryStream(Saved(original)));
+
+        Assert.Equal(original.Maps.AsEnumerable(), loaded.Maps.AsEnumerable());
+        Assert.Equal(original.Frame, loaded.Frame);
+        Assert.Equal(values[..18], loaded.Values.ToArray());
+        Assert.Equal(values[18..], loaded.ValuesOf("high_res_1").ToArray());
+        Assert.Contains("high_res_1", Assert.Throws<KeyNotFoundException>(() => loaded.ValuesOf("high_res_0").Length).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Load_WhatVersion0_1_0Wrote_IsRead()
+    {
+        using ImageEmbedding expected = Make();
+        using MemoryStream stream = new();
+        using (BinaryWriter writer = new(stream, Encoding.UTF8, leaveOpen: true))
+        {
+            foreach (int value in (int[])[0x4D454153, 1, 640, 427, 48, 8, 3]) writer.Write(value);
+            foreach (string text in (string[])["toy", "0123456789abcdef"])
+            {
+                writer.Write(text.Length);
+                writer.Write(Encoding.UTF8.GetBytes(text));
+            }
+
+            foreach (float value in expected.Values) writer.Write(value);
+            writer.Write(SHA256.HashData(stream.ToArray()));
+        }
+
+        using ImageEmbedding loaded = ImageEmbedding.Load(new MemoryStream(stream.ToArray()));
+        Assert.True(expected.Values.SequenceEqual(loaded.Values));
+        Assert.Equal(expected.Frame, loaded.Frame);
+        Assert.Equal(expected.Maps.AsEnumerable(), loaded.Maps.AsEnumerable());
+        Assert.Equal((expected.ModelName, expected.EncoderFingerprint), (loaded.ModelName, loaded.EncoderFingerprint));
+    }
+
+    [Fact]
+    public void Make_ValuesThatDoNotFillTheMaps_IsRefused()
+    {
+        ImageFrame frame = new(new ImageSize(4, 4), 16);
+        Assert.Throws<ArgumentException>(() => new ImageEmbedding(new float[17], [new FeatureMapShape("embedding", 2, 3)], frame, "toy", "00"));
+        Assert.Throws<ArgumentException>(() => new ImageEmbedding(new float[18], [new FeatureMapShape("other", 2, 3)], frame, "toy", "00"));
+    }
+
+    [Fact]
     public void Load_NewerVersion_SaysSo()
     {
         using ImageEmbedding original = Make();
         byte[] saved = Saved(original);
-        saved[4] = 2;
-        Assert.Contains("version 2", Assert.Throws<InvalidDataException>(() => ImageEmbedding.Load(new MemoryStream(saved))).Message);
+        saved[4] = 3;
+        Assert.Contains("version 3", Assert.Throws<InvalidDataException>(() => ImageEmbedding.Load(new MemoryStream(saved))).Message);
     }
 
     [Fact]
@@ -85,6 +136,7 @@ public sealed class ImageEmbeddingTests
         MemoryOwner<float> values = MemoryOwner<float>.Allocate(channels * grid * grid);
         Random random = new(7);
         foreach (ref float value in values.Span) value = random.NextSingle();
-        return new ImageEmbedding(values, channels, grid, 48, new ImageSize(640, 427), "toy", "0123456789abcdef");
+        return new ImageEmbedding(
+            values, [new FeatureMapShape(FeatureMapShape.Embedding, channels, grid)], new ImageFrame(new ImageSize(640, 427), 48), "toy", "0123456789abcdef");
     }
 }

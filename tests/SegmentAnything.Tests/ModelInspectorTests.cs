@@ -1,6 +1,9 @@
 using Google.Protobuf;
+using SegmentAnything.Decoding;
+using SegmentAnything.Families.Sam1;
 using SegmentAnything.Graphs;
-using SegmentAnything.Graphs.Onnx;
+using SegmentAnything.Onnx;
+using SegmentAnything.Tests.Families.Sam1;
 using SegmentAnything.Tests.Graphs;
 using SegmentAnything.Tests.Models;
 using SegmentAnything.TestSupport;
@@ -112,7 +115,7 @@ public sealed class ModelInspectorTests : IDisposable
     [Fact]
     public void Inspect_OfficialDecoder_TellsItsSizes()
     {
-        ModelInspection found = Inspect(OfficialDecoderGraph.Build(TinySam.Weights(seed: 1), 4, 64).ToBytes());
+        ModelInspection found = Inspect(TinySam.Model(seed: 1).BuildOfficialDecoder().ToBytes());
         Assert.Equal((ModelFileKind.MaskDecoder, "ONNX, official export", true), (found.Kind, found.Format, found.CanRun));
         Assert.Equal((32, 4, 4), (found.EmbeddingChannels, found.EmbeddingGrid, found.Masks));
         Assert.Equal(["point_coords", "point_labels", "mask_input"], found.BatchedInputs);

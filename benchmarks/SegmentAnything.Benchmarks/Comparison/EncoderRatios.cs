@@ -3,8 +3,10 @@ using System.Numerics.Tensors;
 using SegmentAnything.Benchmarks.Columns;
 using SegmentAnything.Benchmarks.Machine;
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Families.Sam1;
 using SegmentAnything.Graphs;
 using SegmentAnything.Imaging;
+using SegmentAnything.Onnx;
 
 namespace SegmentAnything.Benchmarks.Comparison;
 

@@ -29,7 +29,7 @@ internal sealed class StockFiles : IDisposable
     /// <summary>Resizes, normalises and encodes; the first step is ours here, too.</summary>
     public float[] Encode(PixelBuffer image)
     {
-        ImageKernels.Preprocess(image, 1024, SamModels.MobileSam.PixelMean.AsSpan(), SamModels.MobileSam.PixelStd.AsSpan(), _input);
+        ImageKernels.Preprocess(image, new ImageFrame(image.Size, 1024), SamModels.MobileSam.PixelMean.AsSpan(), SamModels.MobileSam.PixelStd.AsSpan(), _input);
         using OrtValue input = OrtValue.CreateTensorValueFromMemory(_input, [1, 3, 1024, 1024]);
         using RunOptions run = new();
         using IDisposableReadOnlyCollection<OrtValue> outputs = _encoder.Run(run, ["input"], [input], ["output"]);

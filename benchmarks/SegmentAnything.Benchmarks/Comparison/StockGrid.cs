@@ -3,7 +3,7 @@ using Google.Protobuf;
 using Microsoft.ML.OnnxRuntime;
 using SegmentAnything.Automatic;
 using SegmentAnything.Graphs;
-using SegmentAnything.Graphs.Onnx;
+using SegmentAnything.Onnx;
 using SegmentAnything.Rle;
 
 namespace SegmentAnything.Benchmarks.Comparison;

@@ -5,6 +5,7 @@ using SegmentAnything.Benchmarks.Columns;
 using SegmentAnything.Benchmarks.Machine;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Execution;
+using SegmentAnything.Families.Sam1;
 using SegmentAnything.Graphs;
 using SegmentAnything.Models;
 using SegmentAnything.ModelTests.Graphs;
@@ -113,7 +114,7 @@ internal static class VitBuild
             string folder = Directory.CreateTempSubdirectory("segment-anything-").FullName;
             try
             {
-                CheckpointModelBuilder.Write(weights, "random", folder, new CheckpointModelOptions { Form = form, Half = half }, default);
+                CheckpointModelBuilder.Write(RandomVit.Model(weights), "random", folder, new CheckpointModelOptions { Form = form, Half = half }, default);
                 foreach ((int threads, double peak) in threadCounts.Zip(peaks))
                 {
                     using ModelSession session = SessionFactory.Create(Path.Combine(folder, CheckpointModelBuilder.EncoderFileName),
@@ -152,7 +153,7 @@ internal static class VitBuild
         using var memory = new PeakMemory();
         long start = Stopwatch.GetTimestamp();
         string path;
-        using (StateDict weights = CheckpointReader.Open(checkpoint)) path = CheckpointModelBuilder.Build(weights, folder, new CheckpointModelOptions { Half = half });
+        using (OpenedModel opened = OpenedModel.OfCheckpoint(checkpoint)) path = CheckpointModelBuilder.Build(opened.Model, folder, new CheckpointModelOptions { Half = half });
         double building = Stopwatch.GetElapsedTime(start).TotalSeconds;
         (double builtAll, double builtOwn) = memory.Read();
         memory.Restart();

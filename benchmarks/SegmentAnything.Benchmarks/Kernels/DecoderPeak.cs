@@ -2,6 +2,7 @@ using System.Diagnostics;
 using SegmentAnything.Benchmarks.Machine;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Decoding;
+using SegmentAnything.Models;
 
 namespace SegmentAnything.Benchmarks.Kernels;
 
@@ -45,7 +46,9 @@ internal static class DecoderPeak
     /// <param name="rounds">How often each is measured; the best counts, because other programs only ever slow down.</param>
     public static int Run(int rounds)
     {
-        using StateDict weights = DecoderSource.Read(SamModels.MobileSam, ModelStore.Default.Find(SamModels.MobileSam));
+        using OpenedModel opened = OpenedModel.Open(SamModels.MobileSam, ModelStore.Default.Find(SamModels.MobileSam));
+        StateDict weights = opened.Model.Weights;
+        DecoderLayout layout = DecoderLayout.Of(weights, heads: 8, normEpsilon: 1e-5f);
         var random = new Random(1);
         float[] embedding = Values(random, Channels * Positions, 0.2f), tokens = Values(random, Batch * Sparse * Channels, 1.5f);
         float[] dense = weights.ReadAny("prompt_encoder.no_mask_embed.weight");
@@ -62,7 +65,7 @@ internal static class DecoderPeak
             foreach (int threads in new[] { 1, Environment.ProcessorCount }.Distinct())
             {
                 using WorkSplitter splitter = new(threads);
-                using TiledMaskDecoder engine = new(weights, splitter, width);
+                using TiledMaskDecoder engine = new(weights, layout, splitter, width);
                 using IPreparedImage image = engine.Prepare(embedding, dense, null, CancellationToken.None);
                 double peak = FmaPeak.Measure(threads, width);
                 double prepare = Best(rounds, () => engine.Prepare(embedding, dense, null, CancellationToken.None).Dispose());
@@ -73,8 +76,16 @@ internal static class DecoderPeak
                     + $"| {batch * 1e3:F2} | {Share(batch, peak):P0} | {Share(batch, peak) * FormedMultiplyAdds / MultiplyAdds:P0} |");
 
                 void Decode(int prompts) => engine.Decode(
-                    image, tokens.AsSpan(0, prompts * Sparse * Channels), prompts, Sparse, new WantedMasks(1, Masks),
-                    logits.AsSpan(0, prompts * Masks * 16 * Positions), iou.AsSpan(0, prompts * Masks), CancellationToken.None);
+                    new DecodeRequest
+                    {
+                        Image = image,
+                        Tokens = tokens.AsSpan(0, prompts * Sparse * Channels),
+                        Prompts = prompts,
+                        TokensPerPrompt = Sparse,
+                        Wanted = new WantedMasks(1, Masks),
+                    },
+                    new DecodeResult { Logits = logits.AsSpan(0, prompts * Masks * 16 * Positions), PredictedIou = iou.AsSpan(0, prompts * Masks) },
+                    CancellationToken.None);
             }
         }
 

@@ -1,6 +1,5 @@
 using BenchmarkDotNet.Attributes;
 using SegmentAnything.Benchmarks.Columns;
-using SegmentAnything.Geometry;
 using SegmentAnything.Kernels;
 using SegmentAnything.Rle;
 
@@ -29,7 +28,7 @@ public class MaskUpscalerBenchmarks
     public void Setup()
     {
         ImageSize size = KernelInputs.Size(Size);
-        _upscaler = new MaskUpscaler(new LongestSideTransform(size, 1024).ResizedSize, size);
+        _upscaler = new MaskUpscaler(new ImageFrame(size, 1024).ResizedSize, size);
         _logits = KernelInputs.Logits(Logits);
         _full = new float[size.Width * size.Height];
         if (Definition() != Measure()) throw new InvalidOperationException("The two ways give different masks.");

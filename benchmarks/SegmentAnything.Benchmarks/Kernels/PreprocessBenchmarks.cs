@@ -23,7 +23,7 @@ public class PreprocessBenchmarks
     public void Setup()
     {
         _picture = KernelInputs.Picture(KernelInputs.Size(Size));
-        _resized = new Geometry.LongestSideTransform(_picture.Size, ModelSize).ResizedSize;
+        _resized = new ImageFrame(_picture.Size, ModelSize).ResizedSize;
         _rgb = new byte[_resized.Width * _resized.Height * 3];
         byte[] scalar = new byte[_rgb.Length];
         ImageKernels.ResizeBilinear(_picture, _resized.Width, _resized.Height, _rgb);
@@ -41,5 +41,5 @@ public class PreprocessBenchmarks
 
     [Benchmark]
     [Work(PerPixel = true, Pixels = 1, BytesPerPixel = 3, Bytes = 3 * sizeof(float) * ModelSize * ModelSize, AllThreads = true)]
-    public void Preprocess() => ImageKernels.Preprocess(_picture, ModelSize, Mean, Std, _planar);
+    public void Preprocess() => ImageKernels.Preprocess(_picture, new ImageFrame(_picture.Size, ModelSize), Mean, Std, _planar);
 }

@@ -52,7 +52,7 @@ public class PipelineBenchmarks
     public void ResizeAndNormalise()
     {
         for (int i = 0; i < Times; i++)
-            ImageKernels.Preprocess(_image, 1024, SamModels.MobileSam.PixelMean.AsSpan(), SamModels.MobileSam.PixelStd.AsSpan(), _planar);
+            ImageKernels.Preprocess(_image, new ImageFrame(_image.Size, 1024), SamModels.MobileSam.PixelMean.AsSpan(), SamModels.MobileSam.PixelStd.AsSpan(), _planar);
     }
 
     [Benchmark]

@@ -51,12 +51,9 @@ internal sealed class ModelCropEncoder(ImageEncoder imageEncoder, PromptEncoder 
 
     private sealed class EncodedCrop(ImageEmbedding embedding, PromptEncoder promptEncoder, MaskDecoder maskDecoder) : IEncodedCrop
     {
-        // One foreground point and its padding.
-        private const int TokensPerPoint = 2;
-
         private float[] _tokens = [];
 
-        public int MasksPerPoint => 3;
+        public int MasksPerPoint { get; } = maskDecoder.MasksOf(MaskSelection.Multiple);
 
         public int LowResSize => maskDecoder.LowResSize;
 
@@ -66,15 +63,15 @@ internal sealed class ModelCropEncoder(ImageEncoder imageEncoder, PromptEncoder 
 
         public int EmbeddingChannels => embedding.Channels;
 
-        public Kernels.MaskUpscaler Upscaler => embedding.Upscaler;
+        public Kernels.MaskUpscaler Upscaler { get; } = maskDecoder.UpscalerOf(embedding);
 
         public void Decode(
             ReadOnlySpan<(double X, double Y)> points, float leastPredictedIou, Span<float> logits, Span<float> predictedIou, CancellationToken cancellationToken)
         {
-            int tokenValues = TokensPerPoint * embedding.Channels;
+            int tokenValues = promptEncoder.TokensOfPoint * embedding.Channels;
             if (_tokens.Length < points.Length * tokenValues) _tokens = new float[points.Length * tokenValues];
             for (int i = 0; i < points.Length; i++)
-                promptEncoder.WritePoint(points[i].X, points[i].Y, embedding.Transform, _tokens.AsSpan(i * tokenValues, tokenValues));
+                promptEncoder.WritePoint(points[i].X, points[i].Y, embedding.Frame, _tokens.AsSpan(i * tokenValues, tokenValues));
 
             using ImageEmbedding.Use use = embedding.Acquire();
             maskDecoder.DecodeLogits(

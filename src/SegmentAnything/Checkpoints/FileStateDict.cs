@@ -154,7 +154,7 @@ internal sealed class FileStateDict : StateDict
         RefuseOverlaps(source.Name, tensors);
         try
         {
-            _locations = OfficialNames.Map(tensors.Select(t => t.Info.Name).ToArray())
+            _locations = WrapperPrefix.Remove(tensors.Select(t => t.Info.Name).ToArray())
                 .Zip(tensors, (name, t) => (name, t))
                 .ToDictionary(p => p.name, p => p.t with { Info = p.t.Info with { Name = p.name } });
         }
@@ -172,7 +172,7 @@ internal sealed class FileStateDict : StateDict
 
     public override IReadOnlyDictionary<string, TensorInfo> Tensors => _tensors;
 
-    protected override void ReadCore(TensorInfo tensor, Span<float> destination)
+    protected internal override void ReadCore(TensorInfo tensor, Span<float> destination)
     {
         TensorLocation location = _locations[tensor.Name];
         location.Storage.Check(_source);

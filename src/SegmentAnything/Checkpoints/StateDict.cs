@@ -48,7 +48,7 @@ internal abstract class StateDict : IDisposable
     /// <summary>Reads one tensor's values, row-major, converted to float32.</summary>
     /// <param name="tensor">One of <see cref="Tensors"/>.</param>
     /// <param name="destination">Exactly as long as the tensor has values.</param>
-    protected abstract void ReadCore(TensorInfo tensor, Span<float> destination);
+    protected internal abstract void ReadCore(TensorInfo tensor, Span<float> destination);
 
     public bool Contains(string name) => Tensors.ContainsKey(name);
 
@@ -119,6 +119,6 @@ internal sealed class InMemoryStateDict(string source, IReadOnlyDictionary<strin
     public override IReadOnlyDictionary<string, TensorInfo> Tensors { get; } =
         tensors.ToDictionary(t => t.Key, t => new TensorInfo(t.Key, TensorType.Float32, [.. t.Value.Shape]));
 
-    protected override void ReadCore(TensorInfo tensor, Span<float> destination) =>
+    protected internal override void ReadCore(TensorInfo tensor, Span<float> destination) =>
         tensors[tensor.Name].Values.CopyTo(destination);
 }

@@ -5,7 +5,10 @@ namespace SegmentAnything.Decoding;
 internal interface IMaskDecoderEngine : IDisposable
 {
     /// <summary>Does all work that depends on the image (and its dense prompt) only.</summary>
-    /// <param name="imageEmbedding">C x G x G (channels, rows, columns), row-major.</param>
+    /// <param name="features">
+    /// All maps of the image, one after the other in the order of the model, each channels x rows x columns, row-major. The
+    /// first is the embedding, C x G x G.
+    /// </param>
     /// <param name="dense">
     /// C values that are added at every position (the no-mask embedding), or C x G x G values (an encoded mask prompt).
     /// </param>
@@ -14,27 +17,19 @@ internal interface IMaskDecoderEngine : IDisposable
     /// </param>
     /// <param name="cancellationToken">Looked at between pieces of the work.</param>
     IPreparedImage Prepare(
-        ReadOnlySpan<float> imageEmbedding, ReadOnlySpan<float> dense, IPreparedImage? withoutMask, CancellationToken cancellationToken);
+        ReadOnlySpan<float> features, ReadOnlySpan<float> dense, IPreparedImage? withoutMask, CancellationToken cancellationToken);
 
-    /// <summary>Decodes B prompts of N tokens each against one image.</summary>
-    /// <param name="image">Made by this engine.</param>
-    /// <param name="tokens">B x N x C sparse prompt tokens; N may be 0.</param>
-    /// <param name="promptCount">B.</param>
-    /// <param name="tokensPerPrompt">N.</param>
-    /// <param name="wanted">Which masks, and what of them.</param>
-    /// <param name="logits">B x wanted masks x 4G x 4G values are written.</param>
-    /// <param name="predictedIou">B x wanted masks values are written.</param>
+    /// <summary>Decodes prompts against one image.</summary>
+    /// <param name="request">The prompts.</param>
+    /// <param name="result">Where the masks' logits and scores are written.</param>
     /// <param name="cancellationToken">Looked at between pieces of the work.</param>
-    void Decode(
-        IPreparedImage image,
-        ReadOnlySpan<float> tokens,
-        int promptCount,
-        int tokensPerPrompt,
-        in WantedMasks wanted,
-        Span<float> logits,
-        Span<float> predictedIou,
-        CancellationToken cancellationToken);
+    /// <exception cref="NotSupportedException">The result has room for what this engine's network does not give.</exception>
+    void Decode(in DecodeRequest request, in DecodeResult result, CancellationToken cancellationToken);
 }
 
 /// <summary>What an engine keeps of one image. Disposed by whoever asked for it, after the last use.</summary>
-internal interface IPreparedImage : IDisposable;
+internal interface IPreparedImage : IDisposable
+{
+    /// <summary>The memory that it holds.</summary>
+    long Bytes { get; }
+}

@@ -9,20 +9,22 @@ internal static class MaskDecoderEngines
     /// The graphs, on the first provider that works. On the CPU our own tiled kernels take their place, unless the
     /// options ask for the graphs or the network is of a size the kernels do not cover.
     /// </summary>
-    /// <param name="weights">The decoder's.</param>
-    /// <param name="grid">Side of the embedding.</param>
+    /// <param name="weights">The decoder's, under SAM 1's official names.</param>
+    /// <param name="layout">Their sizes.</param>
+    /// <param name="embedding">The map that the decoder reads.</param>
     /// <param name="options">Providers, and the engine that is asked for.</param>
     /// <param name="splitter">The threads of our own kernels; it must outlive the engine.</param>
     /// <exception cref="ExecutionProviderException">No provider of the list works.</exception>
     public static (IMaskDecoderEngine Engine, ExecutionProvider Provider) Create(
-        StateDict weights, int grid, SamOptions options, WorkSplitter splitter)
+        StateDict weights, DecoderLayout layout, FeatureMapShape embedding, SamOptions options, WorkSplitter splitter)
     {
-        bool kernelsServe = options.Decoder == DecoderBackend.Auto && TiledMaskDecoder.Supports(weights);
-        if (kernelsServe && options.Execution.Providers[0] is CpuProvider first) return (new TiledMaskDecoder(weights, splitter), first);
+        bool kernelsServe = options.Decoder == DecoderBackend.Auto && TiledMaskDecoder.Supports(layout);
+        if (kernelsServe && options.Execution.Providers[0] is CpuProvider first) return (new TiledMaskDecoder(weights, layout, splitter), first);
 
-        GraphMaskDecoder graphs = new(weights, grid, options.Execution);
+        GraphMaskDecoder graphs = new(
+            DecoderGraphs.Build(weights, layout, embedding.Side), [embedding], DecoderLayout.Upscaling * embedding.Side, options.Execution);
         if (!kernelsServe || graphs.Provider is not CpuProvider taken) return (graphs, graphs.Provider);
         graphs.Dispose();
-        return (new TiledMaskDecoder(weights, splitter), taken);
+        return (new TiledMaskDecoder(weights, layout, splitter), taken);
     }
 }

@@ -85,8 +85,9 @@ internal sealed unsafe class TiledDecoderWeights : PackedWeights
     private readonly StateDict _source;
 
     /// <exception cref="CheckpointException">A tensor is missing, or its shape does not fit.</exception>
-    public TiledDecoderWeights(StateDict source)
+    public TiledDecoderWeights(StateDict source, DecoderLayout layout)
     {
+        NormEpsilon = layout.NormEpsilon;
         _source = source;
         Channels = source.ShapeOf(Decoder + "iou_token.weight")[^1];
         Inner = source.ShapeOf(Final + "q_proj.weight")[0];
@@ -119,7 +120,7 @@ internal sealed unsafe class TiledDecoderWeights : PackedWeights
                 ReadLinear(name + "2.", Channels / 8, Channels)];
         }
 
-        int depth = IouDepth(source);
+        int depth = layout.IouLayers;
         IouHead = new PackedLinear[depth];
         for (int layer = 0, inputs = Channels; layer < depth; layer++)
         {
@@ -140,6 +141,9 @@ internal sealed unsafe class TiledDecoderWeights : PackedWeights
     public int SelfInner { get; }
 
     public int MlpWidth { get; }
+
+    /// <summary>Of the transformer's LayerNorms.</summary>
+    public float NormEpsilon { get; }
 
     public int HeadWidth => Inner / Heads;
 
@@ -179,36 +183,16 @@ internal sealed unsafe class TiledDecoderWeights : PackedWeights
     /// <summary>2 x channels/2: the frequencies of the positional encoding, for x and for y.</summary>
     public float[] GaussianMatrix { get; }
 
-    /// <summary>Can the tiled decoder run these weights? They must be SAM's decoder with channels in whole blocks.</summary>
-    public static bool Supports(StateDict source)
-    {
-        string[] needed = [
-            Decoder + "iou_token.weight", Decoder + "mask_tokens.weight", Gaussian, Final + "q_proj.weight",
-            "prompt_encoder.no_mask_embed.weight", Transformer + "layers.1.self_attn.q_proj.weight", Upscaling + "0.weight", Upscaling + "3.weight",
-            Decoder + "iou_prediction_head.layers.0.weight", Decoder + "output_hypernetworks_mlps.3.layers.2.weight"];
-        if (!needed.All(source.Contains)) return false;
-        int channels = source.ShapeOf(Decoder + "iou_token.weight")[^1];
-        int inner = source.ShapeOf(Final + "q_proj.weight")[0];
-        return channels > 0 && channels % 32 == 0 && inner % Heads == 0 && inner % DecoderKernels.BlockRows == 0
-            && source.ShapeOf(Transformer + "layers.0.self_attn.q_proj.weight")[0] % Heads == 0
-            && source.ShapeOf(Decoder + "mask_tokens.weight")[0] == MaskTokens
-            && source.ShapeOf(Upscaling + "0.weight")[1] == channels / 4
-            && source.ShapeOf(Upscaling + "3.weight")[1] == channels / 8
-            && !source.Contains(Transformer + "layers.2.self_attn.q_proj.weight")
-            && !source.Contains(Decoder + "output_hypernetworks_mlps.0.layers.3.weight");
-    }
+    /// <summary>Can the tiled decoder run weights of these sizes? They must be SAM's decoder with channels in whole blocks.</summary>
+    public static bool Supports(DecoderLayout layout) =>
+        layout is { Heads: Heads, MaskTokens: MaskTokens, Layers: 2, HyperLayers: 3 }
+        && layout.Channels % 32 == 0 && layout.AttentionChannels % Heads == 0 && layout.AttentionChannels % DecoderKernels.BlockRows == 0
+        && layout.UpscaleChannels1 == layout.Channels / 4 && layout.UpscaleChannels2 == layout.Channels / 8;
 
     public override void Dispose()
     {
         Maps.Dispose();
         base.Dispose();
-    }
-
-    private static int IouDepth(StateDict source)
-    {
-        int depth = 0;
-        while (source.Contains($"{Decoder}iou_prediction_head.layers.{depth}.weight")) depth++;
-        return depth;
     }
 
     private PackedLayer ReadLayer(int index)

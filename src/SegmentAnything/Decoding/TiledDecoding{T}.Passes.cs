@@ -9,7 +9,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
     /// <summary>Lines of 64 bytes in a row of a tile.</summary>
     private const int LinesInRow = TileTokens / 16;
 
-    private const float NormEpsilon = 1e-5f, UpscaleEpsilon = 1e-6f;
+    private const float UpscaleEpsilon = DecoderLayout.ChannelNormEpsilon;
 
     /// <summary>Rounding that an encoded mask may show: ten times what was seen.</summary>
     private const float MaskTolerance = 1e-4f;
@@ -122,7 +122,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         // The square of the length of image + coordinates x directions.
         Copy(_image.Moments + TileOffset(tile, DecoderKernels.MomentRows), worker.Square, TileTokens);
         AddLength(prompt.Directions1, Row(image, ImageMaps.Length1), NextRow(next, ImageMaps.Length1), prompt.LengthPanels, FirstRow, coordinates, worker);
-        DecoderKernels.Deviation<TSimd, TVector>(worker.Square, Channels, NormEpsilon, worker.Ones, deviation, scale);
+        DecoderKernels.Deviation<TSimd, TVector>(worker.Square, Channels, _weights.NormEpsilon, worker.Ones, deviation, scale);
 
         DecoderKernels.AddScaled<TSimd, TVector>(
             Row(image, maps.Keys1), _grid.Maps + TileOffset(tile, ownMaps), deviation, inner, worker.Encoded);
@@ -151,7 +151,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         DecoderKernels.SquareOfSum<TSimd, TVector>(Row(moments, 1), worker.Product, maps.BetweenSquare, deviation1, worker.Square);
         AddLength(prompt.Directions1, Row(image, maps.Length2First), NextRow(next, maps.Length2First), prompt.LengthPanels, FirstRow, coordinates, worker);
         AddLength(prompt.Directions2, Row(image, maps.Length2Second), NextRow(next, maps.Length2Second), prompt.SecondLengthPanels, SecondRow, coordinates, worker);
-        DecoderKernels.Deviation<TSimd, TVector>(worker.Square, Channels, NormEpsilon, deviation1, deviation2, scale2);
+        DecoderKernels.Deviation<TSimd, TVector>(worker.Square, Channels, _weights.NormEpsilon, deviation1, deviation2, scale2);
 
         DecoderKernels.AddScaled<TSimd, TVector>(Row(image, maps.Keys2), Row(encoding, 2 * maps.Block), deviation2, inner, worker.Encoded);
         HeadScores(prompt.QueryPanels, FinalTokens, worker.Encoded, NextRow(next, maps.Keys2), worker.Scores);

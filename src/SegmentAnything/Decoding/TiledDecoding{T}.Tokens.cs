@@ -498,7 +498,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
     }
 
     private void Norm(in PackedNorm norm, float* rows, int count) =>
-        DecoderKernels.LayerNormRows<TSimd, TVector>(rows, count, Channels, norm.Weight, norm.Bias, 1e-5f);
+        DecoderKernels.LayerNormRows<TSimd, TVector>(rows, count, Channels, norm.Weight, norm.Bias, _weights.NormEpsilon);
 
     private static void Add(float* left, float* right, float* destination, int count) =>
         TensorPrimitives.Add(new ReadOnlySpan<float>(left, count), new ReadOnlySpan<float>(right, count), new Span<float>(destination, count));

@@ -35,43 +35,44 @@ internal sealed class TiledMaskDecoder : IMaskDecoderEngine
 
     /// <summary>Builds the decoder.</summary>
     /// <param name="weights">Weights under their official names; they may be disposed afterwards.</param>
+    /// <param name="layout">Their sizes, of which <see cref="Supports"/> is true.</param>
     /// <param name="splitter">The threads to use; it must outlive the decoder.</param>
     /// <exception cref="CheckpointException">A tensor is missing, or its shape does not fit.</exception>
-    public TiledMaskDecoder(StateDict weights, WorkSplitter splitter)
-        : this(weights, splitter, Vector512.IsHardwareAccelerated ? 16 : Vector256.IsHardwareAccelerated ? 8 : 4)
+    public TiledMaskDecoder(StateDict weights, DecoderLayout layout, WorkSplitter splitter)
+        : this(weights, layout, splitter, Vector512.IsHardwareAccelerated ? 16 : Vector256.IsHardwareAccelerated ? 8 : 4)
     {
     }
 
     /// <summary>Builds the decoder with vectors of 4, 8 or 16 floats, whether the processor has them or not.</summary>
-    internal TiledMaskDecoder(StateDict weights, WorkSplitter splitter, int vectorWidth)
+    internal TiledMaskDecoder(StateDict weights, DecoderLayout layout, WorkSplitter splitter, int vectorWidth)
     {
         if (vectorWidth is not (4 or 8 or 16))
             throw new ArgumentOutOfRangeException(nameof(vectorWidth), vectorWidth, "Vectors have 4, 8 or 16 floats.");
-        _weights = new TiledDecoderWeights(weights);
+        _weights = new TiledDecoderWeights(weights, layout);
         _splitter = splitter;
         _vectorWidth = vectorWidth;
     }
 
-    /// <summary>Can this engine run the decoder with these weights?</summary>
-    public static bool Supports(StateDict weights) => TiledDecoderWeights.Supports(weights);
+    /// <summary>Can this engine run a decoder of these sizes?</summary>
+    public static bool Supports(DecoderLayout layout) => TiledDecoderWeights.Supports(layout);
 
     /// <inheritdoc/>
     public unsafe IPreparedImage Prepare(
-        ReadOnlySpan<float> imageEmbedding, ReadOnlySpan<float> dense, IPreparedImage? withoutMask, CancellationToken cancellationToken)
+        ReadOnlySpan<float> features, ReadOnlySpan<float> dense, IPreparedImage? withoutMask, CancellationToken cancellationToken)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         int channels = _weights.Channels;
-        int side = (int)Math.Sqrt(imageEmbedding.Length / channels);
-        if (side == 0 || side * side * channels != imageEmbedding.Length)
+        int side = (int)Math.Sqrt(features.Length / channels);
+        if (side == 0 || side * side * channels != features.Length)
         {
             throw new ArgumentException(
-                $"The image embedding has {imageEmbedding.Length} values, expected {channels} x G x G for some grid size G.", nameof(imageEmbedding));
+                $"The image embedding has {features.Length} values, expected {channels} x G x G for some grid size G.", nameof(features));
         }
 
-        if (dense.Length != channels && dense.Length != imageEmbedding.Length)
+        if (dense.Length != channels && dense.Length != features.Length)
         {
             throw new ArgumentException(
-                $"The dense prompt has {dense.Length} values, expected {channels} (one a channel) or {imageEmbedding.Length} (one for every value of the embedding).",
+                $"The dense prompt has {dense.Length} values, expected {channels} (one a channel) or {features.Length} (one for every value of the embedding).",
                 nameof(dense));
         }
 
@@ -79,7 +80,7 @@ internal sealed class TiledMaskDecoder : IMaskDecoderEngine
         TiledDecoding decoding = Rent();
         try
         {
-            fixed (float* embeddingValues = imageEmbedding, denseValues = dense)
+            fixed (float* embeddingValues = features, denseValues = dense)
             {
                 // An encoded mask needs little beside what the image without it has. Other values at every position do not.
                 if (dense.Length > channels && withoutMask is TiledPreparedImage { IsWithoutMask: true } known && known.Grid == grid && known.Owner == _weights)
@@ -114,40 +115,35 @@ internal sealed class TiledMaskDecoder : IMaskDecoderEngine
     }
 
     /// <inheritdoc/>
-    public unsafe void Decode(
-        IPreparedImage image,
-        ReadOnlySpan<float> tokens,
-        int promptCount,
-        int tokensPerPrompt,
-        in WantedMasks wanted,
-        Span<float> logits,
-        Span<float> predictedIou,
-        CancellationToken cancellationToken)
+    public unsafe void Decode(in DecodeRequest request, in DecodeResult result, CancellationToken cancellationToken)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        if (image is not TiledPreparedImage prepared || prepared.Owner != _weights)
-            throw new ArgumentException("The image was not prepared by this decoder.", nameof(image));
-        ObjectDisposedException.ThrowIf(prepared.IsDisposed, image);
-        ArgumentOutOfRangeException.ThrowIfNegative(promptCount);
-        ArgumentOutOfRangeException.ThrowIfNegative(tokensPerPrompt);
+        if (request.Image is not TiledPreparedImage prepared || prepared.Owner != _weights)
+            throw new ArgumentException("The image was not prepared by this decoder.", nameof(request));
+        ObjectDisposedException.ThrowIf(prepared.IsDisposed, request.Image);
+        if (!result.ObjectScores.IsEmpty || !result.MaskTokens.IsEmpty)
+            throw new NotSupportedException("The tiled decoder gives neither object scores nor mask tokens.");
+        (int prompts, int tokensPerPrompt) = (request.Prompts, request.TokensPerPrompt);
+        ArgumentOutOfRangeException.ThrowIfNegative(prompts, nameof(request));
+        ArgumentOutOfRangeException.ThrowIfNegative(tokensPerPrompt, nameof(request));
+        WantedMasks wanted = request.Wanted;
         if (wanted.First < 0 || wanted.Count < 1 || wanted.First + wanted.Count > TiledDecoderWeights.MaskTokens)
         {
             throw new ArgumentOutOfRangeException(
-                nameof(wanted), $"Masks {wanted.First} to {wanted.First + wanted.Count - 1} were asked for; there are masks 0 to {TiledDecoderWeights.MaskTokens - 1}.");
+                nameof(request), $"Masks {wanted.First} to {wanted.First + wanted.Count - 1} were asked for; there are masks 0 to {TiledDecoderWeights.MaskTokens - 1}.");
         }
 
-        Require(tokens.Length, (long)promptCount * tokensPerPrompt * _weights.Channels, nameof(tokens));
-        Require(logits.Length, (long)promptCount * wanted.Count * 16 * prepared.Grid.Tokens, nameof(logits));
-        Require(predictedIou.Length, (long)promptCount * wanted.Count, nameof(predictedIou));
-        if (promptCount == 0) return;
+        Require(request.Tokens.Length, (long)prompts * tokensPerPrompt * _weights.Channels, nameof(request.Tokens));
+        Require(result.Logits.Length, (long)prompts * wanted.Count * DecoderLayout.Upscaling * DecoderLayout.Upscaling * prepared.Grid.Tokens, nameof(result.Logits));
+        Require(result.PredictedIou.Length, (long)prompts * wanted.Count, nameof(result.PredictedIou));
+        if (prompts == 0) return;
 
         TiledBatch batch = RentBatch();
         try
         {
-            fixed (float* tokenValues = tokens, logitValues = logits, iouValues = predictedIou)
+            fixed (float* tokenValues = request.Tokens, logitValues = result.Logits, iouValues = result.PredictedIou)
             {
-                batch.Decode(
-                    prepared, tokenValues, promptCount, tokensPerPrompt, wanted, logitValues, iouValues, cancellationToken);
+                batch.Decode(prepared, tokenValues, prompts, tokensPerPrompt, wanted, logitValues, iouValues, cancellationToken);
             }
         }
         finally

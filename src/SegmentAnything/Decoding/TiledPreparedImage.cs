@@ -38,6 +38,9 @@ internal sealed unsafe class TiledPreparedImage : IPreparedImage
 
     public bool IsDisposed { get; private set; }
 
+    /// <inheritdoc/>
+    public long Bytes => _values.Length * sizeof(float);
+
     /// <summary>Keys of layer 0's token-to-image attention: [tile][inner][TileTokens].</summary>
     public float* Keys0 { get; private set; }
 

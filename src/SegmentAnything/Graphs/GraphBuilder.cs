@@ -1,7 +1,7 @@
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using Google.Protobuf;
-using SegmentAnything.Graphs.Onnx;
+using SegmentAnything.Onnx;
 
 namespace SegmentAnything.Graphs;
 

@@ -147,12 +147,17 @@ internal sealed class TokenRows(StateDict weights, string prefix, EncoderForm fo
     /// <param name="Window">Tokens along each side of a window.</param>
     /// <param name="Heads">Attention heads.</param>
     /// <param name="HeadChannels">Channels of each.</param>
-    public readonly record struct WindowSizes(int Grid, int Window, int Heads, int HeadChannels)
+    /// <param name="TokenChannels">Channels of a token, before and after; 0 where they are as many as all heads have.</param>
+    public readonly record struct WindowSizes(int Grid, int Window, int Heads, int HeadChannels, int TokenChannels = 0)
     {
+        /// <summary>Channels of a token.</summary>
+        public int Outside => TokenChannels > 0 ? TokenChannels : Channels;
+
         public int Across => (Grid + Window - 1) / Window;
 
         public int Padded => Across * Window;
 
+        /// <summary>Channels inside of the attention.</summary>
         public int Channels => Heads * HeadChannels;
 
         public int Tokens => Window * Window;
@@ -187,7 +192,7 @@ internal sealed class TokenRows(StateDict weights, string prefix, EncoderForm fo
         (float[] Weight, float[] Bias) output, float? epsilon,
         Func<GraphBuilder, Value, Value, Value, int, Value> attend)
     {
-        (int grid, int window, int across, int channels) = (sizes.Grid, sizes.Window, sizes.Across, sizes.Channels);
+        (int grid, int window, int across, int channels, int inside) = (sizes.Grid, sizes.Window, sizes.Across, sizes.Outside, sizes.Channels);
         output = WithValueBias(output, projections.Value.Bias);
         Value padded = g.Reshape(x, grid, (long)grid * channels);
         if (sizes.Padded > grid) padded = g.Node("Pad", [padded, g.Integers(0, 0, sizes.Padded - grid, 0)], ("mode", "constant"));
@@ -209,7 +214,7 @@ internal sealed class TokenRows(StateDict weights, string prefix, EncoderForm fo
         {
             Value normal = epsilon is { } value ? Normalize(b, rows, windowRows * window * grid, channels, value) : rows;
             Value projected = Attention(
-                b, normal, name, channels, projections, output, tokens => ToWindows(b, tokens, windowRows),
+                b, normal, name, inside, channels, projections, output, tokens => ToWindows(b, tokens, windowRows),
                 (q, k, v) => FromWindows(b, attend(b, q, k, v, windowRows * across), windowRows));
             return epsilon is null ? projected : b.Add(rows, projected);
         }
@@ -219,8 +224,8 @@ internal sealed class TokenRows(StateDict weights, string prefix, EncoderForm fo
         {
             if (sizes.Padded > grid)
             {
-                rows = b.Reshape(rows, (long)windowRows * window, (long)grid * channels);
-                rows = b.Node("Pad", [rows, b.Integers(0, 0, 0, (long)(sizes.Padded - grid) * channels)], ("mode", "constant"));
+                rows = b.Reshape(rows, (long)windowRows * window, (long)grid * inside);
+                rows = b.Node("Pad", [rows, b.Integers(0, 0, 0, (long)(sizes.Padded - grid) * inside)], ("mode", "constant"));
             }
 
             rows = b.Reshape(rows, windowRows, window, across, window, sizes.Heads, sizes.HeadChannels);
@@ -234,8 +239,8 @@ internal sealed class TokenRows(StateDict weights, string prefix, EncoderForm fo
             windows = b.Reshape(windows, windowRows, across, sizes.Heads, window, window, sizes.HeadChannels);
             windows = b.Transpose(windows, 0, 3, 1, 4, 2, 5);
             if (sizes.Padded > grid)
-                windows = b.Slice(b.Reshape(windows, (long)windowRows * window, (long)sizes.Padded * channels), 1, 0, (long)grid * channels);
-            return b.Reshape(windows, (long)windowRows * window * grid, channels);
+                windows = b.Slice(b.Reshape(windows, (long)windowRows * window, (long)sizes.Padded * inside), 1, 0, (long)grid * inside);
+            return b.Reshape(windows, (long)windowRows * window * grid, inside);
         }
     }
 
@@ -248,7 +253,7 @@ internal sealed class TokenRows(StateDict weights, string prefix, EncoderForm fo
     {
         int channels = sizes.Channels, rows = windows * sizes.Tokens;
         return g.Add(x, Attention(
-            g, Normalize(g, x, rows, channels, epsilon), name, channels, projections, WithValueBias(output, projections.Value.Bias),
+            g, Normalize(g, x, rows, sizes.Outside, epsilon), name, channels, sizes.Outside, projections, WithValueBias(output, projections.Value.Bias),
             tokens => g.Transpose(g.Reshape(tokens, windows, sizes.Tokens, sizes.Heads, sizes.HeadChannels), 0, 2, 1, 3),
             (q, k, v) => g.Reshape(g.Transpose(attend(g, q, k, v), 0, 2, 1, 3), rows, channels)));
     }
@@ -256,15 +261,15 @@ internal sealed class TokenRows(StateDict weights, string prefix, EncoderForm fo
     // Projects rows to queries, keys and values, takes them apart by window and head, and projects what the attention makes
     // of them, as rows again.
     private Value Attention(
-        GraphBuilder g, Value rows, string name, int channels,
+        GraphBuilder g, Value rows, string name, int inside, int outside,
         ((float[] Weight, float[] Bias) Query, (float[] Weight, float[] Bias) Key, (float[] Weight, float[] Bias) Value) projections,
         (float[] Weight, float[] Bias) output, Func<Value, Value> split, Func<Value, Value, Value, Value> attendAndMerge)
     {
         Operand operand = ForProducts(g, rows);
-        Value q = split(Product(g, operand, name + "q", projections.Query.Weight, channels, projections.Query.Bias));
-        Value k = split(Product(g, operand, name + "k", projections.Key.Weight, channels));
-        Value v = split(Product(g, operand, name + "v", projections.Value.Weight, channels));
-        return Product(g, ForProducts(g, attendAndMerge(q, k, v)), name + "proj", output.Weight, channels, output.Bias);
+        Value q = split(Product(g, operand, name + "q", projections.Query.Weight, inside, projections.Query.Bias));
+        Value k = split(Product(g, operand, name + "k", projections.Key.Weight, inside));
+        Value v = split(Product(g, operand, name + "v", projections.Value.Weight, inside));
+        return Product(g, ForProducts(g, attendAndMerge(q, k, v)), name + "proj", output.Weight, outside, output.Bias);
     }
 
     // The values' bias passes through the softmax, as weights sum to 1, and joins the bias of the projection.

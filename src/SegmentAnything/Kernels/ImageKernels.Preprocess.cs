@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
-using SegmentAnything.Geometry;
 
 namespace SegmentAnything.Kernels;
 
@@ -8,11 +7,11 @@ namespace SegmentAnything.Kernels;
 internal static partial class ImageKernels
 {
     /// <summary>
-    /// Resizes a picture so that its longer side is the model's, normalises each channel, and lays the channels out one
-    /// after the other, padded on the right and at the bottom: one pass over the picture.
+    /// Resizes a picture to its place in a square frame, normalises each channel, and lays the channels out one after the
+    /// other, padded on the right and at the bottom: one pass over the picture.
     /// </summary>
     /// <param name="source">The picture.</param>
-    /// <param name="modelSize">The side S of the model's square input, in pixels.</param>
+    /// <param name="frame">Where the picture lies in the image encoder's square input, whose side is S.</param>
     /// <param name="mean">Three values, red, green, blue, on the scale 0 to 255.</param>
     /// <param name="std">Three values, by which the difference to the mean is divided.</param>
     /// <param name="planar">3 x S x S values (channels, rows, columns); every one is written.</param>
@@ -27,7 +26,7 @@ internal static partial class ImageKernels
     /// </remarks>
     public static unsafe void Preprocess(
         PixelBuffer source,
-        int modelSize,
+        ImageFrame frame,
         ReadOnlySpan<float> mean,
         ReadOnlySpan<float> std,
         Span<float> planar,
@@ -35,7 +34,7 @@ internal static partial class ImageKernels
         CancellationToken cancellationToken = default)
     {
         if (padding.IsEmpty) padding = [0, 0, 0];
-        ImageSize resized = new LongestSideTransform(source.Size, modelSize).ResizedSize;
+        (ImageSize resized, int modelSize) = (frame.ResizedSize, frame.ModelSize);
         long plane = (long)modelSize * modelSize;
         ArgumentOutOfRangeException.ThrowIfNotEqual(mean.Length, 3, nameof(mean));
         ArgumentOutOfRangeException.ThrowIfNotEqual(std.Length, 3, nameof(std));

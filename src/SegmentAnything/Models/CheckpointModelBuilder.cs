@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Google.Protobuf;
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Families;
 using SegmentAnything.Graphs;
 
 namespace SegmentAnything.Models;
@@ -38,21 +39,24 @@ internal static class CheckpointModelBuilder
     // Changes when a graph built by an older version must not be used any more.
     private const int Version = 1;
 
+    // What the weights of every family's image encoder are called.
+    private const string EncoderPrefix = "image_encoder.";
+
     // Beyond this, weights have a file of their own, which is mapped instead of read.
     private const long LargestInside = 64 << 20;
 
     /// <summary>Finds or builds the encoder of a checkpoint in a cache.</summary>
-    /// <param name="weights">The checkpoint.</param>
+    /// <param name="model">The checkpoint.</param>
     /// <param name="cache">The folder of all that was built.</param>
     /// <param name="options">How to build it.</param>
     /// <param name="cancellationToken">Stops between parts; nothing is left behind.</param>
     /// <returns>The path of the ONNX file.</returns>
     /// <exception cref="CheckpointException">The weights are of no known encoder, or damaged.</exception>
     /// <exception cref="IOException">The cache cannot be written.</exception>
-    public static string Build(StateDict weights, string cache, CheckpointModelOptions? options = null, CancellationToken cancellationToken = default)
+    public static string Build(FamilyModel model, string cache, CheckpointModelOptions? options = null, CancellationToken cancellationToken = default)
     {
         options ??= new CheckpointModelOptions();
-        string hash = HashOf(weights, cache, cancellationToken);
+        string hash = HashOf(model.Weights, cache, cancellationToken);
         string folder = Path.Combine(cache, $"{hash[..32]}-{options.Form}-{(options.Half ? "float16" : "float32")}-v{Version}");
         string path = Path.Combine(folder, EncoderFileName);
         if (File.Exists(path)) return path;
@@ -61,7 +65,7 @@ internal static class CheckpointModelBuilder
         string temporary = $"{folder}.{Guid.NewGuid():n}.tmp";
         try
         {
-            Write(weights, hash, temporary, options, cancellationToken);
+            Write(model, hash, temporary, options, cancellationToken);
             try
             {
                 Directory.Move(temporary, folder);
@@ -81,29 +85,23 @@ internal static class CheckpointModelBuilder
 
     /// <summary>Builds the encoder into a folder: <see cref="EncoderFileName"/>, and <see cref="WeightsFileName"/> if it is large.</summary>
     /// <exception cref="CheckpointException">The weights are of no known encoder, or damaged.</exception>
-    public static void Write(StateDict weights, string hash, string folder, CheckpointModelOptions options, CancellationToken cancellationToken)
+    public static void Write(FamilyModel model, string hash, string folder, CheckpointModelOptions options, CancellationToken cancellationToken)
     {
         Directory.CreateDirectory(folder);
-        long values = weights.Tensors.Values.Where(t => t.Name.StartsWith(VitLayout.Prefix, StringComparison.Ordinal)).Sum(t => t.Count);
+        long values = model.Weights.Tensors.Values.Where(t => t.Name.StartsWith(EncoderPrefix, StringComparison.Ordinal)).Sum(t => t.Count);
         FileStream? external = values * (options.Half ? 2 : 4) > LargestInside ? File.Create(Path.Combine(folder, WeightsFileName)) : null;
         using (external)
         {
-            GraphBuilder graph = Build(weights, new WeightOptions(options.Half, external is null ? null : new ExternalWeights(external, WeightsFileName)), options, cancellationToken);
+            WeightOptions storage = new(options.Half, external is null ? null : new ExternalWeights(external, WeightsFileName));
+            GraphBuilder graph = model.BuildEncoder(storage, options.Form, options.Progress, cancellationToken);
             graph.Metadata[CheckpointRemark] = hash;
             // A small model may as well be converted when it is loaded.
             if (options.Half && external is not null) graph.Metadata[HalfRemark] = "true";
-            using FileStream model = File.Create(Path.Combine(folder, EncoderFileName));
-            graph.Build().WriteTo(model);
+            using FileStream file = File.Create(Path.Combine(folder, EncoderFileName));
+            graph.Build().WriteTo(file);
         }
 
         options.Progress?.Report(1);
-    }
-
-    private static GraphBuilder Build(StateDict weights, WeightOptions weightOptions, CheckpointModelOptions options, CancellationToken cancellationToken)
-    {
-        if (VitLayout.Fits(weights)) return VitEncoderGraph.Build(weights, weightOptions, options.Form, options.Progress, cancellationToken);
-        if (TinyVitLayout.Fits(weights)) return TinyVitEncoderGraph.Build(weights, weightOptions, options.Form);
-        throw new CheckpointException($"{weights.Source}: no image encoder of a known SAM was found among its {weights.Tensors.Count} tensors.");
     }
 
     // Hashing gigabytes at each start would not do: the hash of a file is remembered as long as its length and time stay.

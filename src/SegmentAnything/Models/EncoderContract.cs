@@ -1,8 +1,9 @@
 using System.Collections.Immutable;
 using Microsoft.ML.OnnxRuntime.Tensors;
 using SegmentAnything.Execution;
+using SegmentAnything.Families;
 using SegmentAnything.Graphs;
-using SegmentAnything.Graphs.Onnx;
+using SegmentAnything.Onnx;
 
 namespace SegmentAnything.Models;
 
@@ -81,7 +82,7 @@ internal sealed record EncoderContract
         (int? height, int? width) = (shape[axis], shape[axis + 1]);
         if (height is not null && width is not null && height != width) throw Refused(input, $"it takes {width}x{height} pixels", "a square");
 
-        ValueInfoProto? output = graph.Output.Count == 1 ? graph.Output[0] : graph.Output.FirstOrDefault(o => o.Name == EmbeddingName);
+        ValueInfoProto? output = graph.Output.Count == 1 ? graph.Output[0] : graph.Output.FirstOrDefault(o => o.Name is EmbeddingName or FeatureMapShape.Embedding);
         if (output is null)
             throw new ModelContractException($"{source}: which of the outputs {string.Join(", ", graph.Output.Select(o => o.Name))} is the embedding? One alone, or one named '{EmbeddingName}', is expected.");
         int?[] embedding = Shape(output);
@@ -110,14 +111,22 @@ internal sealed record EncoderContract
             new($"{source}: input '{tensor.Name}' cannot be fed with a picture: {found}; expected {expected}.", tensor.Name, expected, found);
     }
 
-    /// <summary>Reads the contract of a loaded encoder, and compares it with the variant.</summary>
+    /// <summary>Reads the contract of a loaded encoder, and compares it with what is known of the model.</summary>
     /// <exception cref="ModelContractException">The model is not an encoder of this variant's sizes.</exception>
-    public static EncoderContract Of(ModelSession session, ReadOnlyMemory<byte> model, SamVariant variant)
+    public static EncoderContract Of(
+        ModelSession session, ReadOnlyMemory<byte> model, SamVariant variant, ModelFrame frame, ImmutableArray<FeatureMapShape> maps)
     {
         EncoderContract contract = Of(OnnxFile.Parse(model.Span, session.Source).Graph, session.Source);
         SessionContract.Check(session, $"the image encoder of {variant.Name}",
-            [new TensorContract(contract.InputName, contract.IsBytes ? TensorElementType.UInt8 : TensorElementType.Float, contract.InputShape(variant.ImageSize))],
-            [TensorContract.Float(contract.OutputName, 1, variant.EmbeddingChannels, variant.EmbeddingGrid, variant.EmbeddingGrid)]);
+            [new TensorContract(contract.InputName, contract.IsBytes ? TensorElementType.UInt8 : TensorElementType.Float, contract.InputShape(frame.EncoderSide))],
+            [.. maps.Select((map, i) => TensorContract.Float(i == 0 ? contract.OutputName : map.Name, 1, map.Channels, map.Side, map.Side))]);
+        if (maps[0].Channels != variant.EmbeddingChannels || maps[0].Side != variant.EmbeddingGrid || frame.Side != variant.ImageSize)
+        {
+            throw new ModelContractException(
+                $"{variant.Name}: the variant says an embedding of {variant.EmbeddingChannels}x{variant.EmbeddingGrid}x{variant.EmbeddingGrid} and pictures of {variant.ImageSize} pixels; "
+                + $"the weights are of {maps[0].Channels}x{maps[0].Side}x{maps[0].Side} and {frame.Side} pixels. Is this another model's file?");
+        }
+
         return contract;
     }
 

@@ -2,8 +2,9 @@ using System.Security.Cryptography;
 using Microsoft.ML.OnnxRuntime;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Execution;
+using SegmentAnything.Families;
 using SegmentAnything.Graphs;
-using SegmentAnything.Graphs.Onnx;
+using SegmentAnything.Onnx;
 
 namespace SegmentAnything.Models;
 
@@ -17,8 +18,7 @@ internal sealed record EncoderSource(
     ReadOnlyMemory<byte> Model, string? Path, string Fingerprint, SessionTuning Tuning, PartedSource? Parted = null)
 {
     /// <summary>Takes a model's encoder from its files; builds it from the checkpoint if there is one instead.</summary>
-    /// <param name="files">An encoder, or a checkpoint.</param>
-    /// <param name="variant">What they are of.</param>
+    /// <param name="opened">A model with an encoder or a checkpoint.</param>
     /// <param name="execution">Where it will run.</param>
     /// <param name="precision">What it is to compute in.</param>
     /// <param name="cancellationToken">Stops the building of a graph.</param>
@@ -27,14 +27,12 @@ internal sealed record EncoderSource(
     /// <exception cref="ExecutionProviderException">The precision is not offered on the first provider.</exception>
     /// <exception cref="ModelContractException">The precision is not offered for this file.</exception>
     public static EncoderSource Of(
-        ModelFiles files,
-        SamVariant variant,
+        OpenedModel opened,
         ExecutionOptions execution,
         EncoderPrecision precision = EncoderPrecision.Float32,
         CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(files);
-        ArgumentNullException.ThrowIfNull(variant);
+        (SamVariant variant, ModelFiles files) = (opened.Variant, opened.Files);
         bool onProcessor = execution.Providers is [CpuProvider, ..];
         bool int8 = precision == EncoderPrecision.Int8;
         if (int8 && !onProcessor)
@@ -48,10 +46,9 @@ internal sealed record EncoderSource(
         bool built = false;
         string? path = files.FindPath(ModelFileRole.Encoder);
         ReadOnlyMemory<byte> model;
-        if (!files.Roles.Contains(ModelFileRole.Encoder) && files.Roles.Contains(ModelFileRole.Checkpoint))
+        if (opened.HasEncoderWeights)
         {
-            using StateDict weights = CheckpointReader.Open(files.Open(ModelFileRole.Checkpoint));
-            path = CheckpointModelBuilder.Build(weights, CacheFolder, new CheckpointModelOptions { Form = form }, cancellationToken);
+            path = CheckpointModelBuilder.Build(opened.Model, CacheFolder, new CheckpointModelOptions { Form = form }, cancellationToken);
             model = File.ReadAllBytes(path);
             built = true;
         }
@@ -65,26 +62,26 @@ internal sealed record EncoderSource(
         ModelProto parsed = OnnxFile.Parse(model.Span, name);
         bool external = parsed.Graph.Initializer.Any(t => t.DataLocation == TensorProto.Types.DataLocation.External);
         bool half = parsed.MetadataProps.Any(m => m.Key == CheckpointModelBuilder.HalfRemark);
-        // An export of MobileSAM's encoder computes the same half as fast again in our arrangement. One that differs from the
-        // published network in any way is run as it is.
-        if (onProcessor && !built && !external && variant.ImageSize == TinyVitLayout.DefaultImageSize && TinyVitOnnxImport.Fits(parsed)
-            && EncoderContract.Of(parsed.Graph, name) is { HasPreprocessing: false } contract
-            && OrNull(() => TinyVitOnnxImport.Read(parsed, name)) is { } own)
+        // Some exports compute the same faster in our arrangement; one that differs from the published network is run as it is.
+        if (onProcessor && !built && !external && ModelFamilies.ReadOnnxEncoder(parsed, variant, name) is { } own
+            && EncoderContract.Of(parsed.Graph, name) is { HasPreprocessing: false } contract)
         {
-            using (own)
+            using StateDict weights = own.Weights;
+            // Who configures sessions wants to see the model's.
+            if (execution.ConfigureSession is null && own.BuildEncoderParts(form, execution.Threads) is { } parts
+                && parts[^1].ResultChannels == variant.EmbeddingChannels && parts[^1].ResultGrid == variant.EmbeddingGrid)
             {
-                // Who configures sessions wants to see the model's.
-                if (execution.ConfigureSession is null && OrNull(() => TinyVitEncoderGraph.BuildParts(own, form, execution.Threads)) is { } parts
-                    && parts[^1].ResultChannels == variant.EmbeddingChannels && parts[^1].ResultGrid == variant.EmbeddingGrid)
-                {
-                    return new EncoderSource(model, null, fingerprint, SessionTuning.Default, new PartedSource(parts, contract));
-                }
+                return new EncoderSource(model, null, fingerprint, SessionTuning.Default, new PartedSource(parts, contract));
+            }
 
-                if (OrNull(() => TinyVitEncoderGraph.Build(own, form: form).ToBytes()) is { } faster)
-                {
-                    model = faster;
-                    built = true;
-                }
+            try
+            {
+                model = own.BuildEncoder(WeightOptions.Default, form).ToBytes();
+                built = true;
+            }
+            catch (CheckpointException)
+            {
+                // A weight has another shape than the graph needs: the file is run as it is.
             }
         }
 
@@ -111,20 +108,6 @@ internal sealed record EncoderSource(
 
     /// <summary>Where graphs that were built from checkpoints are kept: in the model store.</summary>
     public static string CacheFolder => System.IO.Path.Combine(ModelStore.Default.Folders[0], ".built");
-
-    // Null where a weight is missing or has another shape.
-    private static T? OrNull<T>(Func<T> take)
-        where T : class
-    {
-        try
-        {
-            return take();
-        }
-        catch (CheckpointException)
-        {
-            return null;
-        }
-    }
 }
 
 /// <summary>An encoder as parts.</summary>

@@ -1,7 +1,9 @@
 using Microsoft.ML.OnnxRuntime;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Execution;
+using SegmentAnything.Families.Sam1;
 using SegmentAnything.Graphs;
+using SegmentAnything.Onnx;
 using SegmentAnything.TestSupport;
 
 namespace SegmentAnything.ModelTests.Graphs;

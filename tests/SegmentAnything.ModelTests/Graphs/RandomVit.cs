@@ -1,4 +1,6 @@
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Families;
+using SegmentAnything.Families.Sam1;
 using SegmentAnything.Graphs;
 
 namespace SegmentAnything.ModelTests.Graphs;
@@ -41,6 +43,13 @@ internal sealed class RandomVit : StateDict
     }
 
     /// <summary>The published sizes.</summary>
+    /// <summary>Such weights, recognised.</summary>
+    public static FamilyModel Model(StateDict weights)
+    {
+        VitLayout layout = VitLayout.Of(weights);
+        return new Sam1Model(layout.ImageSize, layout.Grid, null) { Weights = weights, Vit = layout };
+    }
+
     public static VitLayout Published(int channels, int depth, int heads, params int[] globalBlocks) => new(16, 64, channels, heads, 4 * channels, 256,
         [.. Enumerable.Range(0, depth).Select(i => globalBlocks.Contains(i) ? 64 : 14)]);
 

@@ -46,7 +46,7 @@ internal sealed class ReferenceImage
         float[] values = Embedding();
         MemoryOwner<float> memory = MemoryOwner<float>.Allocate(values.Length);
         values.CopyTo(memory.Span);
-        return new ImageEmbedding(memory, 256, 64, 1024, Size, sam.Variant.Name, sam.Encoder.Fingerprint);
+        return new ImageEmbedding(memory, [new FeatureMapShape(FeatureMapShape.Embedding, 256, 64)], new ImageFrame(Size, 1024), sam.Variant.Name, sam.Encoder.Fingerprint);
     }
 
     public IEnumerable<ReferencePrompt> Prompts() =>

@@ -1,7 +1,10 @@
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Decoding;
+using SegmentAnything.Families.Sam1;
 using SegmentAnything.Graphs;
+using SegmentAnything.Models;
 using SegmentAnything.ModelTests.Graphs;
+using SegmentAnything.Onnx;
 using SegmentAnything.TestSupport;
 
 namespace SegmentAnything.ModelTests;
@@ -63,7 +66,8 @@ internal static class WrittenCheckpoints
 
     private static TinyTensor[] Decoder()
     {
-        using StateDict weights = DecoderSource.Read(SamModels.MobileSam, ModelStore.Default.Find(SamModels.MobileSam));
+        using OpenedModel opened = OpenedModel.Open(SamModels.MobileSam, ModelStore.Default.Find(SamModels.MobileSam));
+        StateDict weights = opened.Model.Weights;
         return Tensors(weights);
     }
 

@@ -1,5 +1,4 @@
 using SegmentAnything.Automatic;
-using SegmentAnything.Geometry;
 using SegmentAnything.Kernels;
 using SegmentAnything.Rle;
 
@@ -253,7 +252,7 @@ public class AutomaticMaskGeneratorTests
 
         private sealed class Crop(DiscModel model, ImageSize size) : IEncodedCrop
         {
-            private readonly LongestSideTransform _transform = new(size, 1024);
+            private readonly ImageFrame _transform = new(size, 1024);
             private bool _disposed;
 
             public int MasksPerPoint => 3;
@@ -267,7 +266,7 @@ public class AutomaticMaskGeneratorTests
 
             public int EmbeddingChannels => 1;
 
-            public MaskUpscaler Upscaler { get; } = new(new LongestSideTransform(size, 1024).ResizedSize, size);
+            public MaskUpscaler Upscaler { get; } = new(new ImageFrame(size, 1024).ResizedSize, size);
 
             public void Decode(
                 ReadOnlySpan<(double X, double Y)> points, float leastPredictedIou, Span<float> logits, Span<float> predictedIou, CancellationToken cancellationToken)

@@ -1,5 +1,4 @@
 using SegmentAnything.Automatic;
-using SegmentAnything.Geometry;
 using SegmentAnything.Kernels;
 
 namespace SegmentAnything.Tests.Automatic;
@@ -171,7 +170,7 @@ public class PromptPlanTests
                 _cards = new byte[_size.Width * _size.Height];
                 for (int y = 0; y < _size.Height; y++)
                     pixels.Memory.Span.Slice(y * pixels.Stride, _size.Width).CopyTo(_cards.AsSpan(y * _size.Width));
-                Upscaler = new MaskUpscaler(new LongestSideTransform(_size, 1024).ResizedSize, _size);
+                Upscaler = new MaskUpscaler(new ImageFrame(_size, 1024).ResizedSize, _size);
 
                 // One channel a colour; a cell shows the colour at its centre, and nothing outside of the picture.
                 _embedding = new float[EmbeddingChannels * Side * Side];

@@ -1,4 +1,5 @@
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Decoding;
 
 namespace SegmentAnything.Tests.Decoding;
 
@@ -6,6 +7,9 @@ namespace SegmentAnything.Tests.Decoding;
 internal static class RandomDecoder
 {
     private static readonly string[] Attentions = ["self_attn", "cross_attn_token_to_image", "cross_attn_image_to_token"];
+
+    /// <summary>The sizes of such weights, or of a published decoder.</summary>
+    public static DecoderLayout LayoutOf(StateDict weights) => DecoderLayout.Of(weights, heads: 8, normEpsilon: 1e-5f);
 
     public static StateDict Weights(int channels, int mlp, int iouHidden, int iouDepth, int seed, double attentionGain = 1)
     {

@@ -1,4 +1,5 @@
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Decoding;
 
 namespace SegmentAnything.Tests.Decoding;
 

@@ -27,16 +27,16 @@ public class TiledMaskDecoderAllocationTests
         float[] tokens = RandomDecoder.Values(random, prompts * 2 * Channels);
         float[] logits = new float[prompts * 3 * 16 * Grid * Grid], iou = new float[prompts * 3];
         using var splitter = new WorkSplitter(2);
-        using var engine = new TiledMaskDecoder(weights, splitter);
+        using var engine = new TiledMaskDecoder(weights, RandomDecoder.LayoutOf(weights), splitter);
         using IPreparedImage image = engine.Prepare(embedding, dense, null, CancellationToken.None);
-        for (int warmUp = 0; warmUp < 100; warmUp++) engine.Decode(image, tokens, prompts, 2, new WantedMasks(1, 3), logits, iou, CancellationToken.None);
+        for (int warmUp = 0; warmUp < 100; warmUp++) engine.Run(image, tokens, prompts, 2, new WantedMasks(1, 3), logits, iou);
 
         // The runtime's own threads allocate now and then; the decoder would in every attempt.
         long least = long.MaxValue;
         for (int attempt = 0; attempt < 20 && least > 0; attempt++)
         {
             long own = GC.GetAllocatedBytesForCurrentThread(), before = GC.GetTotalAllocatedBytes(precise: true);
-            for (int call = 0; call < 5; call++) engine.Decode(image, tokens, prompts, 2, new WantedMasks(1, 3), logits, iou, CancellationToken.None);
+            for (int call = 0; call < 5; call++) engine.Run(image, tokens, prompts, 2, new WantedMasks(1, 3), logits, iou);
             long all = GC.GetTotalAllocatedBytes(precise: true) - before;
             own = GC.GetAllocatedBytesForCurrentThread() - own;
             Assert.Equal(0, own);

@@ -31,10 +31,10 @@ public class TiledMaskDecoderTests
         float[] tokens = RandomDecoder.Values(random, Prompts * sparse * channels);
 
         using var splitter = new WorkSplitter(2);
-        using var engine = new TiledMaskDecoder(weights, splitter, vectorWidth);
+        using var engine = new TiledMaskDecoder(weights, RandomDecoder.LayoutOf(weights), splitter, vectorWidth);
         using IPreparedImage image = engine.Prepare(embedding, dense, null, CancellationToken.None);
         float[] logits = new float[Prompts * 4 * 16 * grid * grid], iou = new float[Prompts * 4];
-        engine.Decode(image, tokens, Prompts, sparse, new WantedMasks(0, 4), logits, iou, CancellationToken.None);
+        engine.Run(image, tokens, Prompts, sparse, new WantedMasks(0, 4), logits, iou);
 
         var reference = new ReferenceMaskDecoder(weights);
         for (int prompt = 0; prompt < Prompts; prompt++)
@@ -81,7 +81,7 @@ public class TiledMaskDecoderTests
         }
 
         using WorkSplitter splitter = new(2);
-        using TiledMaskDecoder engine = new(weights, splitter, vectorWidth);
+        using TiledMaskDecoder engine = new(weights, RandomDecoder.LayoutOf(weights), splitter, vectorWidth);
         using IPreparedImage without = engine.Prepare(embedding, weights.ReadAny("prompt_encoder.no_mask_embed.weight"), null, CancellationToken.None);
         float[] none = encoded.ToArray();
         none[encoded.Length / 2] += 1;
@@ -90,7 +90,7 @@ public class TiledMaskDecoderTests
             using IPreparedImage image = engine.Prepare(embedding, dense, without, CancellationToken.None);
             Assert.Equal(isMask, ((TiledPreparedImage)image).MaskRows > 0);
             float[] logits = new float[Prompts * 4 * 16 * positions], iou = new float[Prompts * 4];
-            engine.Decode(image, tokens, Prompts, sparse, new WantedMasks(0, 4), logits, iou, CancellationToken.None);
+            engine.Run(image, tokens, Prompts, sparse, new WantedMasks(0, 4), logits, iou);
             ReferenceMaskDecoder reference = new(weights);
             for (int prompt = 0; prompt < Prompts; prompt++)
             {
@@ -112,9 +112,9 @@ public class TiledMaskDecoderTests
         float[] tokens = RandomDecoder.Values(random, 2 * Channels, 2);
         float[] logits = new float[4 * 16 * Grid * Grid], iou = new float[4];
         using var splitter = new WorkSplitter(2);
-        using var engine = new TiledMaskDecoder(weights, splitter);
+        using var engine = new TiledMaskDecoder(weights, RandomDecoder.LayoutOf(weights), splitter);
         using IPreparedImage image = engine.Prepare(embedding, dense, null, CancellationToken.None);
-        engine.Decode(image, tokens, 1, 2, new WantedMasks(0, 4), logits, iou, CancellationToken.None);
+        engine.Run(image, tokens, 1, 2, new WantedMasks(0, 4), logits, iou);
         (double[] expected, _) = new ReferenceMaskDecoder(weights).Decode(embedding, dense, tokens);
         Assert.All(logits, v => Assert.True(float.IsFinite(v)));
 
@@ -151,22 +151,22 @@ public class TiledMaskDecoderTests
     {
         const int Prompts = 24, Masks = 3;
         using Scene scene = new(64, 9, Prompts, sparse: 2, seed: 14);
-        using GraphMaskDecoder graphs = new(scene.Weights, 9, ExecutionOptions.Default);
+        using GraphMaskDecoder graphs = Graphs(scene.Weights, 9);
         using IPreparedImage graphImage = graphs.Prepare(scene.Embedding, scene.Dense, null, CancellationToken.None);
         int size = scene.LogitCount(1);
         float[] all = new float[Prompts * Masks * size], allIou = new float[Prompts * Masks];
         scene.Decode(scene.Tokens, Prompts, 1, Masks, all, allIou);
         float[] graphAll = new float[all.Length], graphIou = new float[allIou.Length];
-        graphs.Decode(graphImage, scene.Tokens, Prompts, 2, new WantedMasks(1, Masks), graphAll, graphIou, CancellationToken.None);
+        graphs.Run(graphImage, scene.Tokens, Prompts, 2, new WantedMasks(1, Masks), graphAll, graphIou);
         HashSet<int> wantedCounts = [];
         foreach (float least in (float[])[allIou.Min(), .. allIou.Order().Where((_, i) => i % 9 == 8), float.MaxValue])
         {
             float[] logits = new float[all.Length], iou = new float[allIou.Length];
             logits.AsSpan().Fill(-7);
-            scene.Engine.Decode(scene.Image, scene.Tokens, Prompts, 2, new WantedMasks(1, Masks, least), logits, iou, CancellationToken.None);
+            scene.Engine.Run(scene.Image, scene.Tokens, Prompts, 2, new WantedMasks(1, Masks, least), logits, iou);
             Assert.Equal(allIou, iou);
             float[] graphLogits = new float[all.Length];
-            graphs.Decode(graphImage, scene.Tokens, Prompts, 2, new WantedMasks(1, Masks, least), graphLogits, iou, CancellationToken.None);
+            graphs.Run(graphImage, scene.Tokens, Prompts, 2, new WantedMasks(1, Masks, least), graphLogits, iou);
             Assert.Equal(graphIou, iou);
             for (int mask = 0; mask < allIou.Length; mask++)
             {
@@ -195,7 +195,7 @@ public class TiledMaskDecoderTests
         {
             float[] logits = new float[all.Length];
             logits.AsSpan().Fill(-7);
-            scene.Engine.Decode(scene.Image, scene.Tokens, Prompts, 2, new WantedMasks(1, Masks, GridRows: rows), logits, iou, CancellationToken.None);
+            scene.Engine.Run(scene.Image, scene.Tokens, Prompts, 2, new WantedMasks(1, Masks, GridRows: rows), logits, iou);
             int wanted = Math.Min(rows, Grid) * 16 * Grid, mostWritten = Math.Min(size, wanted + (((DecoderKernels.TileTokens / Grid) + 1) * 16 * Grid));
             for (int mask = 0; mask < Prompts * Masks; mask++)
             {
@@ -268,8 +268,8 @@ public class TiledMaskDecoderTests
         scene.Decode(scene.Tokens, 8, 1, 3, expected, iou);
         using CancellationTokenSource cancelled = new();
         cancelled.Cancel();
-        Assert.ThrowsAny<OperationCanceledException>(() => scene.Engine.Decode(scene.Image, scene.Tokens, 8, 2, new WantedMasks(1, 3), logits, iou, cancelled.Token));
-        Assert.ThrowsAny<OperationCanceledException>(() => scene.Engine.Decode(scene.Image, scene.Tokens.AsSpan(0, 64), 1, 2, new WantedMasks(1, 3), logits.AsSpan(0, scene.LogitCount(3)), iou.AsSpan(0, 3), cancelled.Token));
+        Assert.ThrowsAny<OperationCanceledException>(() => scene.Engine.Run(scene.Image, scene.Tokens, 8, 2, new WantedMasks(1, 3), logits, iou, cancelled.Token));
+        Assert.ThrowsAny<OperationCanceledException>(() => scene.Engine.Run(scene.Image, scene.Tokens.AsSpan(0, 64), 1, 2, new WantedMasks(1, 3), logits.AsSpan(0, scene.LogitCount(3)), iou.AsSpan(0, 3), cancelled.Token));
         Assert.ThrowsAny<OperationCanceledException>(() => scene.Engine.Prepare(scene.Embedding, scene.Dense, null, cancelled.Token));
         scene.Decode(scene.Tokens, 8, 1, 3, logits, iou);
         Assert.True(expected.AsSpan().SequenceEqual(logits));
@@ -281,14 +281,14 @@ public class TiledMaskDecoderTests
         using Scene scene = new(32, 8, prompts: 2, sparse: 1, seed: 11);
         using Scene other = new(32, 8, prompts: 2, sparse: 1, seed: 11);
         float[] logits = new float[2 * scene.LogitCount(3)], iou = new float[6];
-        Assert.Throws<ArgumentException>(() => scene.Engine.Decode(other.Image, scene.Tokens, 2, 1, new WantedMasks(1, 3), logits, iou, CancellationToken.None));
-        Assert.Throws<ArgumentOutOfRangeException>(() => scene.Engine.Decode(scene.Image, scene.Tokens, 2, 1, new WantedMasks(2, 3), logits, iou, CancellationToken.None));
+        Assert.Throws<ArgumentException>(() => scene.Engine.Run(other.Image, scene.Tokens, 2, 1, new WantedMasks(1, 3), logits, iou));
+        Assert.Throws<ArgumentOutOfRangeException>(() => scene.Engine.Run(scene.Image, scene.Tokens, 2, 1, new WantedMasks(2, 3), logits, iou));
         Assert.Contains("expected 128", Assert.Throws<ArgumentException>(
-            () => scene.Engine.Decode(scene.Image, scene.Tokens, 4, 1, new WantedMasks(1, 3), logits, iou, CancellationToken.None)).Message, StringComparison.Ordinal);
-        Assert.Throws<ArgumentException>(() => scene.Engine.Decode(scene.Image, scene.Tokens, 2, 1, new WantedMasks(1, 3), logits.AsSpan(1), iou, CancellationToken.None));
+            () => scene.Engine.Run(scene.Image, scene.Tokens, 4, 1, new WantedMasks(1, 3), logits, iou)).Message, StringComparison.Ordinal);
+        Assert.Throws<ArgumentException>(() => scene.Engine.Run(scene.Image, scene.Tokens, 2, 1, new WantedMasks(1, 3), logits.AsSpan(1), iou, CancellationToken.None));
         Assert.Throws<ArgumentException>(() => scene.Engine.Prepare(scene.Embedding.AsSpan(1), scene.Dense, null, CancellationToken.None));
         Assert.Throws<ArgumentException>(() => scene.Engine.Prepare(scene.Embedding, scene.Dense.AsSpan(1), null, CancellationToken.None));
-        scene.Engine.Decode(scene.Image, [], 0, 1, new WantedMasks(1, 3), [], [], CancellationToken.None);
+        scene.Engine.Run(scene.Image, [], 0, 1, new WantedMasks(1, 3), [], [], CancellationToken.None);
     }
 
     // The second opinion: other arithmetic, other code, the same weights.
@@ -299,13 +299,13 @@ public class TiledMaskDecoderTests
     public void Decode_RandomPrompts_AgreesWithTheGraphs(int channels, int grid, int sparse, int prompts)
     {
         using Scene scene = new(channels, grid, prompts, sparse, seed: 12);
-        using GraphMaskDecoder graphs = new(scene.Weights, grid, ExecutionOptions.Default);
+        using GraphMaskDecoder graphs = Graphs(scene.Weights, grid);
         using IPreparedImage image = graphs.Prepare(scene.Embedding, scene.Dense, null, CancellationToken.None);
         foreach ((int first, int count) in new[] { (0, 1), (1, 3), (0, 4) })
         {
             float[] expected = new float[prompts * scene.LogitCount(count)], logits = new float[expected.Length];
             float[] expectedIou = new float[prompts * count], iou = new float[prompts * count];
-            graphs.Decode(image, scene.Tokens, prompts, sparse, new WantedMasks(first, count), expected, expectedIou, CancellationToken.None);
+            graphs.Run(image, scene.Tokens, prompts, sparse, new WantedMasks(first, count), expected, expectedIou);
             scene.Decode(scene.Tokens, prompts, first, count, logits, iou);
             AssertClose([.. expected.Select(v => (double)v)], logits, 2 * RelativeTolerance);
             AssertClose([.. expectedIou.Select(v => (double)v)], iou, 2 * RelativeTolerance);
@@ -316,9 +316,19 @@ public class TiledMaskDecoderTests
     public void Supports_OtherNetworks_IsFalse()
     {
         using StateDict fits = RandomDecoder.Weights(32, 48, 16, 2, seed: 1), tooNarrow = RandomDecoder.Weights(48, 48, 16, 2, seed: 1);
-        Assert.True(TiledMaskDecoder.Supports(fits));
-        Assert.False(TiledMaskDecoder.Supports(tooNarrow));
-        Assert.False(TiledMaskDecoder.Supports(new InMemoryStateDict("nothing", new Dictionary<string, (int[], float[])>())));
+        DecoderLayout layout = RandomDecoder.LayoutOf(fits);
+        Assert.True(TiledMaskDecoder.Supports(layout));
+        Assert.False(TiledMaskDecoder.Supports(RandomDecoder.LayoutOf(tooNarrow)));
+        Assert.False(TiledMaskDecoder.Supports(layout with { MaskTokens = 5 }));
+        Assert.False(TiledMaskDecoder.Supports(layout with { Heads = 4 }));
+        Assert.False(TiledMaskDecoder.Supports(layout with { Layers = 3 }));
+    }
+
+    private static GraphMaskDecoder Graphs(StateDict weights, int grid)
+    {
+        DecoderLayout layout = RandomDecoder.LayoutOf(weights);
+        FeatureMapShape embedding = new(FeatureMapShape.Embedding, layout.Channels, grid);
+        return new GraphMaskDecoder(DecoderGraphs.Build(weights, layout, grid), [embedding], 4 * grid, ExecutionOptions.Default);
     }
 
     private static void AssertClose(double[] expected, ReadOnlySpan<float> actual, double tolerance = RelativeTolerance)
@@ -347,7 +357,7 @@ public class TiledMaskDecoderTests
             Dense = RandomDecoder.Values(random, denseMask ? Embedding.Length : channels, 0.5);
             Tokens = RandomDecoder.Values(random, prompts * sparse * channels);
             _splitter = new WorkSplitter(threads);
-            Engine = new TiledMaskDecoder(Weights, _splitter);
+            Engine = new TiledMaskDecoder(Weights, RandomDecoder.LayoutOf(Weights), _splitter);
             Image = Engine.Prepare(Embedding, Dense, null, CancellationToken.None);
         }
 
@@ -366,7 +376,7 @@ public class TiledMaskDecoderTests
         public int LogitCount(int masks) => masks * 16 * _grid * _grid;
 
         public void Decode(ReadOnlySpan<float> tokens, int prompts, int first, int masks, Span<float> logits, Span<float> iou) =>
-            Engine.Decode(Image, tokens, prompts, _sparse, new WantedMasks(first, masks), logits, iou, CancellationToken.None);
+            Engine.Run(Image, tokens, prompts, _sparse, new WantedMasks(first, masks), logits, iou);
 
         public void Dispose()
         {

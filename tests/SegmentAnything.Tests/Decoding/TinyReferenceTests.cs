@@ -1,6 +1,7 @@
 using System.Text.Json;
-using CommunityToolkit.HighPerformance.Buffers;
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Decoding;
+using SegmentAnything.Families;
 using SegmentAnything.Graphs;
 using SegmentAnything.TestSupport;
 
@@ -52,15 +53,15 @@ public sealed class TinyReferenceTests
             EmbeddingGrid = shape[2],
         };
         SamOptions options = new() { Decoder = backend };
-        using PromptEncoder promptEncoder = new(variant, weights, options);
-        using MaskDecoder decoder = new(variant, weights, options);
+        FamilyModel recognised = ModelFamilies.RecogniseDecoder(weights, variant);
+        using PromptEncoder promptEncoder = new(recognised, options);
+        using MaskDecoder decoder = new(variant, recognised, options);
 
         JsonElement size = root.GetProperty("original_size_hw");
         ImageSize source = new(size[1].GetInt32(), size[0].GetInt32());
         float[] values = ReferenceFile.ReadFloats(folder, root.GetProperty("embedding"));
-        MemoryOwner<float> memory = MemoryOwner<float>.Allocate(values.Length);
-        values.CopyTo(memory.Span);
-        using ImageEmbedding embedding = new(memory, shape[1], shape[2], imageSize, source, model, "0123456789abcdef");
+        using ImageEmbedding embedding = new(
+            values, [new FeatureMapShape(FeatureMapShape.Embedding, shape[1], shape[2])], new ImageFrame(source, imageSize), model, "0123456789abcdef");
 
         ReferenceMaskDecoder exact = new(weights);
         (double ours, double theirs) = (0, 0);

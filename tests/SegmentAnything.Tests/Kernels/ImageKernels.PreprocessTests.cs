@@ -1,5 +1,4 @@
 using System.Text.Json;
-using SegmentAnything.Geometry;
 using SegmentAnything.Kernels;
 
 namespace SegmentAnything.Tests.Kernels;
@@ -18,7 +17,7 @@ public class ImageKernelsPreprocessTests
         float[] expected = golden.GetProperty("out").Floats();
         float[] found = new float[expected.Length];
         ImageKernels.Preprocess(
-            PixelBuffer.FromRgb24(golden.GetProperty("rgb_hwc").Bytes(), source.Width, source.Height), size,
+            PixelBuffer.FromRgb24(golden.GetProperty("rgb_hwc").Bytes(), source.Width, source.Height), new ImageFrame(source, size),
             golden.GetProperty("mean").Floats(), golden.GetProperty("std").Floats(), found);
         Assert.Equal(expected, found);
     }
@@ -34,13 +33,13 @@ public class ImageKernelsPreprocessTests
         byte[] pixels = new byte[width * height * 4];
         new Random(5).NextBytes(pixels);
         PixelBuffer image = PixelBuffer.FromBgra32(pixels, width, height);
-        ImageSize resized = new LongestSideTransform(image.Size, size).ResizedSize;
+        ImageSize resized = new ImageFrame(image.Size, size).ResizedSize;
         byte[] rgb = new byte[resized.Width * resized.Height * 3];
         ImageKernels.ResizeBilinearScalar(image, resized.Width, resized.Height, rgb);
 
         float[] planar = new float[3 * size * size];
         planar.AsSpan().Fill(float.NaN); // all must be written
-        ImageKernels.Preprocess(image, size, Mean, Std, planar, padding);
+        ImageKernels.Preprocess(image, new ImageFrame(image.Size, size), Mean, Std, planar, padding);
         for (int c = 0; c < 3; c++)
         {
             for (int y = 0; y < size; y++)

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using SegmentAnything.Geometry;
 using SegmentAnything.Kernels;
 using SegmentAnything.Rle;
 using SegmentAnything.TestSupport;
@@ -127,7 +126,7 @@ public class MaskUpscalerTests
     {
         const int Seed = 99;
         ImageSize size = new(width, height);
-        var upscaler = new MaskUpscaler(new LongestSideTransform(size, 1024).ResizedSize, size);
+        var upscaler = new MaskUpscaler(new ImageFrame(size, 1024).ResizedSize, size);
         float[] full = new float[width * height], fast = new float[width * height];
         foreach ((string kind, float[] logits) in LogitKinds(Seed))
         {
@@ -155,7 +154,7 @@ public class MaskUpscalerTests
     public void Measure_ManyThreads_EachGetsItsOwnAnswer()
     {
         ImageSize size = new(900, 600);
-        var upscaler = new MaskUpscaler(new LongestSideTransform(size, 1024).ResizedSize, size);
+        var upscaler = new MaskUpscaler(new ImageFrame(size, 1024).ResizedSize, size);
         (string, float[] Logits)[] kinds = [.. LogitKinds(3)];
         RleMask[] expected = [.. kinds.Select(k => upscaler.Measure(k.Logits, 0, 1).Mask)];
         Parallel.For(0, 64, i => Assert.True(expected[i % kinds.Length] == upscaler.Measure(kinds[i % kinds.Length].Logits, 0, 1).Mask));
@@ -170,7 +169,7 @@ public class MaskUpscalerTests
     public void TryMeasure_AnyThreshold_AcceptsWhatMeasureFindsStable(int width, int height)
     {
         ImageSize size = new(width, height);
-        var upscaler = new MaskUpscaler(new LongestSideTransform(size, 1024).ResizedSize, size);
+        var upscaler = new MaskUpscaler(new ImageFrame(size, 1024).ResizedSize, size);
         var random = new Random(11);
         foreach ((string kind, float[] logits) in LogitKinds(11).Concat(Blobs(random, 20)))
         {
@@ -196,7 +195,7 @@ public class MaskUpscalerTests
     public void Measure_SplitAmongThreads_IsTheSameAsOneByOne(int width, int height, int masks, int threads)
     {
         ImageSize size = new(width, height);
-        var upscaler = new MaskUpscaler(new LongestSideTransform(size, 1024).ResizedSize, size);
+        var upscaler = new MaskUpscaler(new ImageFrame(size, 1024).ResizedSize, size);
         float[][] kinds = [.. LogitKinds(5).Select(k => k.Logits)];
         using var splitter = new WorkSplitter(threads);
         // Again and again with other masks: what is reused must hold nothing of those before.
@@ -235,7 +234,7 @@ public class MaskUpscalerTests
     public void Measure_SteadyState_AllocatesOnlyTheRuns()
     {
         ImageSize size = new(1800, 1200);
-        var upscaler = new MaskUpscaler(new LongestSideTransform(size, 1024).ResizedSize, size);
+        var upscaler = new MaskUpscaler(new ImageFrame(size, 1024).ResizedSize, size);
         float[] logits = LogitKinds(1).First().Logits;
         int runs = upscaler.Measure(logits, 0, 1).Mask.Counts.Length;
         // The best of several rounds: code that is not optimised yet boxes values now and then.

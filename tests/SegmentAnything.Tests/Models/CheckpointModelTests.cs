@@ -2,6 +2,8 @@ using System.Runtime.InteropServices;
 using System.Text.Json;
 using Microsoft.ML.OnnxRuntime;
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Families;
+using SegmentAnything.Families.Sam1;
 using SegmentAnything.Graphs;
 using SegmentAnything.Models;
 using SegmentAnything.Tests.Graphs;
@@ -18,10 +20,11 @@ public sealed class CheckpointModelTests : IDisposable
     [Fact]
     public void Of_AWholeModel_FindsItsSizes()
     {
-        CheckpointModel model = CheckpointModel.Of(TinySam.Weights(seed: 1));
+        var model = (Sam1Model)TinySam.Model(seed: 1);
+        SamVariant variant = OpenedModel.VariantOf(model);
         Assert.Equal(TinySam.Layout with { Windows = model.Vit!.Windows }, model.Vit);
-        Assert.Equal((64, 4, 32), (model.Variant.ImageSize, model.Variant.EmbeddingGrid, model.Variant.EmbeddingChannels));
-        Assert.Equal(32, model.Decoder.Channels);
+        Assert.Equal((64, 4, 32), (variant.ImageSize, variant.EmbeddingGrid, variant.EmbeddingChannels));
+        Assert.Equal((4, 16, 3), (model.Masks.Tokens, model.LowResSize, model.Capabilities.MultipleMasks));
     }
 
     [Theory]
@@ -32,7 +35,7 @@ public sealed class CheckpointModelTests : IDisposable
     {
         StateDict weights = TinySam.Weights(seed: 2);
         StateDict without = weights.CopyOf([.. weights.Tensors.Keys.Where(n => !n.StartsWith(part, StringComparison.Ordinal))]);
-        Assert.Contains(expected, Assert.Throws<CheckpointException>(() => CheckpointModel.Of(without)).Message, StringComparison.Ordinal);
+        Assert.Contains(expected, Assert.Throws<CheckpointException>(() => ModelFamilies.Recognise(without)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -80,13 +83,13 @@ public sealed class CheckpointModelTests : IDisposable
     {
         using StateDict weights = CheckpointReader.Open(Write("tiny.pth", TinyCheckpoint.Zip(TinySam.Tensors(TinySam.Weights(seed: 5)))));
         var options = new CheckpointModelOptions { Half = half };
-        string path = CheckpointModelBuilder.Build(weights, Cache, options);
+        string path = CheckpointModelBuilder.Build(ModelFamilies.Recognise(weights), Cache, options);
         DateTime written = File.GetLastWriteTimeUtc(path);
 
-        Assert.Equal(path, CheckpointModelBuilder.Build(weights, Cache, options));
+        Assert.Equal(path, CheckpointModelBuilder.Build(ModelFamilies.Recognise(weights), Cache, options));
         Assert.Equal(written, File.GetLastWriteTimeUtc(path));
-        Assert.NotEqual(path, CheckpointModelBuilder.Build(weights, Cache, options with { Half = !half }));
-        Assert.NotEqual(path, CheckpointModelBuilder.Build(weights, Cache, options with { Form = EncoderForm.Plain }));
+        Assert.NotEqual(path, CheckpointModelBuilder.Build(ModelFamilies.Recognise(weights), Cache, options with { Half = !half }));
+        Assert.NotEqual(path, CheckpointModelBuilder.Build(ModelFamilies.Recognise(weights), Cache, options with { Form = EncoderForm.Plain }));
     }
 
     [Fact]
@@ -94,10 +97,10 @@ public sealed class CheckpointModelTests : IDisposable
     {
         string file = Write("tiny.pth", TinyCheckpoint.Zip(TinySam.Tensors(TinySam.Weights(seed: 6))));
         string first, second;
-        using (StateDict weights = CheckpointReader.Open(file)) first = CheckpointModelBuilder.Build(weights, Cache);
+        using (StateDict weights = CheckpointReader.Open(file)) first = CheckpointModelBuilder.Build(ModelFamilies.Recognise(weights), Cache);
         Write("tiny.pth", TinyCheckpoint.Zip(TinySam.Tensors(TinySam.Weights(seed: 7))));
         File.SetLastWriteTimeUtc(file, DateTime.UtcNow.AddSeconds(10));
-        using (StateDict weights = CheckpointReader.Open(file)) second = CheckpointModelBuilder.Build(weights, Cache);
+        using (StateDict weights = CheckpointReader.Open(file)) second = CheckpointModelBuilder.Build(ModelFamilies.Recognise(weights), Cache);
         Assert.NotEqual(first, second);
     }
 
@@ -106,7 +109,7 @@ public sealed class CheckpointModelTests : IDisposable
     {
         StateDict weights = TinySam.Weights(seed: 8);
         string[] paths = new string[8];
-        Parallel.For(0, 8, new ParallelOptions { MaxDegreeOfParallelism = 8 }, i => paths[i] = CheckpointModelBuilder.Build(weights, Cache));
+        Parallel.For(0, 8, new ParallelOptions { MaxDegreeOfParallelism = 8 }, i => paths[i] = CheckpointModelBuilder.Build(ModelFamilies.Recognise(weights), Cache));
         Assert.Single(paths.Distinct());
         using var session = new InferenceSession(paths[0]);
         Assert.Single(Directory.GetDirectories(Cache));
@@ -117,8 +120,8 @@ public sealed class CheckpointModelTests : IDisposable
     {
         StateDict weights = TinySam.Weights(seed: 9);
         StateDict broken = weights.CopyOf([.. weights.Tensors.Keys.Where(n => n != "image_encoder.neck.3.bias")]);
-        Assert.Throws<CheckpointException>(() => CheckpointModelBuilder.Build(broken, Cache));
-        Assert.Throws<OperationCanceledException>(() => CheckpointModelBuilder.Build(weights, Cache, null, new CancellationToken(canceled: true)));
+        Assert.Throws<CheckpointException>(() => CheckpointModelBuilder.Build(ModelFamilies.Recognise(broken), Cache));
+        Assert.Throws<OperationCanceledException>(() => CheckpointModelBuilder.Build(ModelFamilies.Recognise(weights), Cache, null, new CancellationToken(canceled: true)));
         Assert.Empty(Directory.Exists(Cache) ? Directory.GetDirectories(Cache) : []);
     }
 

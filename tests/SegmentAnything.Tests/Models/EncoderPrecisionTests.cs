@@ -1,4 +1,5 @@
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Families;
 using SegmentAnything.Graphs;
 using SegmentAnything.Models;
 using SegmentAnything.Tests.Pipeline;
@@ -44,7 +45,7 @@ public sealed class EncoderPrecisionTests : IDisposable
         Assert.Equal(written, paths.Select(File.GetLastWriteTimeUtc));
 
         string Build(int largest) => CheckpointModelBuilder.Build(
-            weights, cache, new CheckpointModelOptions { Form = EncoderForm.Tiled with { LargestInteger = largest } });
+            ModelFamilies.Recognise(weights), cache, new CheckpointModelOptions { Form = EncoderForm.Tiled with { LargestInteger = largest } });
     }
 
     [Fact]

@@ -1,8 +1,12 @@
+using DataType = SegmentAnything.Onnx.TensorProto.Types.DataType;
 using Google.Protobuf;
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Decoding;
+using SegmentAnything.Families.Sam1;
 using SegmentAnything.Graphs;
-using SegmentAnything.Graphs.Onnx;
-using DataType = SegmentAnything.Graphs.Onnx.TensorProto.Types.DataType;
+using SegmentAnything.Onnx;
+using SegmentAnything.Tests.Decoding;
+using SegmentAnything.Tests.Families.Sam1;
 
 namespace SegmentAnything.Tests.Models;
 
@@ -71,7 +75,7 @@ internal static class OtherExports
     {
         int grid = TinySam.Layout.Grid, channels = TinySam.Layout.OutputChannels, side = 4 * grid;
         var g = new GraphBuilder("main_graph");
-        var network = new PlainDecoder(g, weights, grid);
+        var network = new PlainDecoder(g, weights, RandomDecoder.LayoutOf(weights), grid);
         Value points = g.Node("Squeeze", [g.Input("input_points", "batch_size", "point_batch_size", "nb_points_per_image", 2), g.Integers(0)]);
         Value labels = g.Node("Squeeze", [g.Input("input_labels", DataType.Int64, "batch_size", "point_batch_size", "nb_points_per_image"), g.Integers(0)]);
         Value embedding = g.Input("image_embeddings", "batch_size", channels, grid, grid);
@@ -98,7 +102,7 @@ internal static class OtherExports
         ModelProto model = g.Build();
         int anonymous = 200;
         Dictionary<string, string> names = model.Graph.Initializer.ToDictionary(t => t.Name, t =>
-            t.Name.Contains('/', StringComparison.Ordinal) ? $"onnx::MatMul_{anonymous++}" : Checkpoints.HuggingFaceNamesTests.ToHuggingFace(t.Name));
+            t.Name.Contains('/', StringComparison.Ordinal) ? $"onnx::MatMul_{anonymous++}" : HuggingFaceNamesTests.ToHuggingFace(t.Name));
         Rename(model.Graph, name => names.GetValueOrDefault(name, name));
         return model;
 

@@ -1,10 +1,13 @@
+using DataType = SegmentAnything.Onnx.TensorProto.Types.DataType;
 using Google.Protobuf;
 using Microsoft.ML.OnnxRuntime;
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Decoding;
+using SegmentAnything.Families.Sam1;
 using SegmentAnything.Graphs;
-using SegmentAnything.Graphs.Onnx;
+using SegmentAnything.Onnx;
+using SegmentAnything.Tests.Decoding;
 using SegmentAnything.TestSupport;
-using DataType = SegmentAnything.Graphs.Onnx.TensorProto.Types.DataType;
 
 namespace SegmentAnything.Tests.Models;
 
@@ -228,7 +231,7 @@ public sealed class OtherExportsTests : IDisposable
         Assert.Contains("prompt_encoder_mask_decoder.onnx", error.Message, StringComparison.Ordinal);
     }
 
-    private byte[] OfficialDecoder() => OfficialDecoderGraph.Build(_weights, TinySam.Layout.Grid, TinySam.Layout.ImageSize).ToBytes();
+    private byte[] OfficialDecoder() => OfficialDecoderGraph.Build(_weights, RandomDecoder.LayoutOf(_weights), TinySam.Layout.Grid, TinySam.Layout.ImageSize).ToBytes();
 
     private SamModel HuggingFace() => LoadFolder(
         "vision_encoder.onnx", OtherExports.HuggingFaceEncoder(_weights),

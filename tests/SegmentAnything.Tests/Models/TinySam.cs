@@ -1,6 +1,9 @@
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Families;
+using SegmentAnything.Families.Sam1;
 using SegmentAnything.Graphs;
 using SegmentAnything.Tests.Decoding;
+using SegmentAnything.Tests.Families.Sam1;
 using SegmentAnything.Tests.Graphs;
 using SegmentAnything.TestSupport;
 
@@ -41,6 +44,9 @@ internal static class TinySam
         void Add(string name, params int[] shape) => all["prompt_encoder." + name] =
             (shape, [.. Enumerable.Range(0, shape.Aggregate(1, (a, b) => a * b)).Select(_ => random.NextSingle() - 0.5f)]);
     }
+
+    /// <summary>The same, recognised.</summary>
+    public static FamilyModel Model(int seed) => ModelFamilies.Recognise(Weights(seed));
 
     public static TinyTensor[] Tensors(StateDict weights) =>
         [.. weights.Tensors.Values.Select(t => new TinyTensor(t.Name, "float32", [.. t.Shape.Select(d => (long)d)], weights.ReadAny(t.Name)))];

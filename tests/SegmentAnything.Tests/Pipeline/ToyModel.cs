@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 using Google.Protobuf;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Graphs;
-using SegmentAnything.Graphs.Onnx;
+using SegmentAnything.Onnx;
 using SegmentAnything.Tests.Decoding;
 
 namespace SegmentAnything.Tests.Pipeline;

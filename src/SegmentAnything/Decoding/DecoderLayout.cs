@@ -1,0 +1,187 @@
+using SegmentAnything.Checkpoints;
+
+namespace SegmentAnything.Decoding;
+
+/// <summary>
+/// The sizes of a SAM prompt encoder and mask decoder, read from the shapes of its weights. Making one checks that every
+/// weight is there and fits the others.
+/// </summary>
+/// <param name="Channels">Width of tokens and image embedding; 256 in the published models.</param>
+/// <param name="AttentionChannels">Width inside cross attention: half of it.</param>
+/// <param name="MlpChannels">Width inside the transformer's MLP; 2048.</param>
+/// <param name="MaskTokens">One for the single mask and the others for the multiple masks; 4.</param>
+/// <param name="UpscaleChannels1">Channels after the first upscaling; 64.</param>
+/// <param name="UpscaleChannels2">Channels after the second, which the hypernetworks' outputs are multiplied with; 32.</param>
+/// <param name="HyperLayers">Layers of each hypernetwork; 3.</param>
+/// <param name="IouLayers">Layers of the IoU head; 3.</param>
+internal sealed record DecoderLayout(
+    int Channels,
+    int AttentionChannels,
+    int MlpChannels,
+    int MaskTokens,
+    int UpscaleChannels1,
+    int UpscaleChannels2,
+    int HyperLayers,
+    int IouLayers)
+{
+    /// <summary>There are embeddings for the corners of a box. Exports for points alone lack them.</summary>
+    public bool TakesBoxes { get; private init; }
+
+    /// <summary>There are weights that encode a mask prompt. Exports for points alone lack them.</summary>
+    public bool TakesMasks { get; private init; }
+
+    /// <summary>Attention heads. Shapes do not tell: the family does.</summary>
+    public required int Heads { get; init; }
+
+    /// <summary>What is added to the variance in the transformer's LayerNorms. The family tells.</summary>
+    public required float NormEpsilon { get; init; }
+
+    /// <summary>Layers of the two-way transformer; 2.</summary>
+    public required int Layers { get; init; }
+
+    /// <summary>What is added to the variance of the norms over channels, in upscaling and mask downscaling, in every family.</summary>
+    public const float ChannelNormEpsilon = 1e-6f;
+
+    /// <summary>By how much the upscaling enlarges the embedding's grid.</summary>
+    public const int Upscaling = 4;
+
+    public const string Transformer = "mask_decoder.transformer.";
+
+    /// <summary>Reads the sizes and checks every weight.</summary>
+    /// <param name="weights">Under SAM 1's official names.</param>
+    /// <param name="heads">Attention heads.</param>
+    /// <param name="normEpsilon">Of the transformer's LayerNorms.</param>
+    /// <exception cref="CheckpointException">A weight is missing or does not fit; the message names it.</exception>
+    public static DecoderLayout Of(StateDict weights, int heads, float normEpsilon)
+    {
+        int channels = Dimension(weights, "mask_decoder.iou_token.weight", 2, 1);
+        DecoderLayout layout = new(
+            channels,
+            Dimension(weights, Transformer + "layers.0.cross_attn_token_to_image.q_proj.weight", 2, 0),
+            Dimension(weights, Transformer + "layers.0.mlp.lin1.weight", 2, 0),
+            Dimension(weights, "mask_decoder.mask_tokens.weight", 2, 0),
+            Dimension(weights, "mask_decoder.output_upscaling.0.weight", 4, 1),
+            Dimension(weights, "mask_decoder.output_upscaling.3.weight", 4, 1),
+            CountLayers(weights, "mask_decoder.output_hypernetworks_mlps.0.layers."),
+            CountLayers(weights, "mask_decoder.iou_prediction_head.layers."))
+        {
+            Heads = heads,
+            NormEpsilon = normEpsilon,
+            Layers = CountLayers(weights, Transformer + "layers."),
+            // Half of a part is a damaged file, none of it is a model without the part.
+            TakesBoxes = weights.Contains("prompt_encoder.point_embeddings.2.weight") || weights.Contains("prompt_encoder.point_embeddings.3.weight"),
+            TakesMasks = weights.Tensors.Keys.Any(name => name.StartsWith("prompt_encoder.mask_downscaling.", StringComparison.Ordinal)),
+        };
+        layout.Check(weights);
+        return layout;
+    }
+
+    private static int Dimension(StateDict weights, string name, int rank, int axis)
+    {
+        var shape = weights.ShapeOf(name);
+        return shape.Length == rank
+            ? shape[axis]
+            : throw new CheckpointException(
+                $"{weights.Source}: tensor '{name}' has {shape.Length} dimensions, expected {rank}. Is this a decoder of another family?");
+    }
+
+    // A layer that lacks a tensor is a layer: the check names what is missing.
+    private static int CountLayers(StateDict weights, string prefix)
+    {
+        int count = 0;
+        while (weights.Tensors.Keys.Any(name => name.StartsWith($"{prefix}{count}.", StringComparison.Ordinal))) count++;
+        return count > 0
+            ? count
+            : throw new CheckpointException($"{weights.Source}: no tensor named '{prefix}0.weight'. Is this a decoder of another family?");
+    }
+
+    private void Check(StateDict weights)
+    {
+        if (Channels % (2 * Heads) != 0 || AttentionChannels % Heads != 0)
+        {
+            throw new CheckpointException(
+                $"{weights.Source}: {Channels} channels and {AttentionChannels} attention channels do not divide among {Heads} heads.");
+        }
+
+        for (int layer = 0; layer < Layers; layer++)
+        {
+            string prefix = $"{Transformer}layers.{layer}.";
+            CheckAttention(weights, prefix + "self_attn", Channels);
+            CheckAttention(weights, prefix + "cross_attn_token_to_image", AttentionChannels);
+            CheckAttention(weights, prefix + "cross_attn_image_to_token", AttentionChannels);
+            for (int norm = 1; norm <= 4; norm++) CheckNorm(weights, $"{prefix}norm{norm}", Channels);
+            CheckLinear(weights, prefix + "mlp.lin1", MlpChannels, Channels);
+            CheckLinear(weights, prefix + "mlp.lin2", Channels, MlpChannels);
+        }
+
+        CheckAttention(weights, Transformer + "final_attn_token_to_image", AttentionChannels);
+        CheckNorm(weights, Transformer + "norm_final_attn", Channels);
+
+        Check(weights, "mask_decoder.iou_token.weight", 1, Channels);
+        Check(weights, "mask_decoder.mask_tokens.weight", MaskTokens, Channels);
+        Check(weights, "mask_decoder.output_upscaling.0.weight", Channels, UpscaleChannels1, 2, 2);
+        Check(weights, "mask_decoder.output_upscaling.0.bias", UpscaleChannels1);
+        CheckNorm(weights, "mask_decoder.output_upscaling.1", UpscaleChannels1);
+        Check(weights, "mask_decoder.output_upscaling.3.weight", UpscaleChannels1, UpscaleChannels2, 2, 2);
+        Check(weights, "mask_decoder.output_upscaling.3.bias", UpscaleChannels2);
+        for (int mask = 0; mask < MaskTokens; mask++)
+            CheckMlp(weights, $"mask_decoder.output_hypernetworks_mlps.{mask}", HyperLayers, Channels, UpscaleChannels2);
+        CheckMlp(weights, "mask_decoder.iou_prediction_head", IouLayers, 0, MaskTokens);
+
+        Check(weights, "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix", 2, Channels / 2);
+        for (int label = 0; label < (TakesBoxes ? 4 : 2); label++) Check(weights, $"prompt_encoder.point_embeddings.{label}.weight", 1, Channels);
+        Check(weights, "prompt_encoder.not_a_point_embed.weight", 1, Channels);
+        Check(weights, "prompt_encoder.no_mask_embed.weight", 1, Channels);
+        if (!TakesMasks) return;
+        int quarter = Dimension(weights, "prompt_encoder.mask_downscaling.0.weight", 4, 0);
+        int full = Dimension(weights, "prompt_encoder.mask_downscaling.3.weight", 4, 0);
+        Check(weights, "prompt_encoder.mask_downscaling.0.weight", quarter, 1, 2, 2);
+        Check(weights, "prompt_encoder.mask_downscaling.0.bias", quarter);
+        CheckNorm(weights, "prompt_encoder.mask_downscaling.1", quarter);
+        Check(weights, "prompt_encoder.mask_downscaling.3.weight", full, quarter, 2, 2);
+        Check(weights, "prompt_encoder.mask_downscaling.3.bias", full);
+        CheckNorm(weights, "prompt_encoder.mask_downscaling.4", full);
+        Check(weights, "prompt_encoder.mask_downscaling.6.weight", Channels, full, 1, 1);
+        Check(weights, "prompt_encoder.mask_downscaling.6.bias", Channels);
+    }
+
+    private void CheckAttention(StateDict weights, string name, int inside)
+    {
+        foreach (string projection in (ReadOnlySpan<string>)["q_proj", "k_proj", "v_proj"])
+            CheckLinear(weights, $"{name}.{projection}", inside, Channels);
+        CheckLinear(weights, name + ".out_proj", Channels, inside);
+    }
+
+    /// <summary>Checks a chain of linear layers; a width of 0 takes what the first layer has.</summary>
+    private void CheckMlp(StateDict weights, string name, int layers, int width, int outputs)
+    {
+        if (width == 0 && layers > 1) width = Dimension(weights, name + ".layers.0.weight", 2, 0);
+        for (int layer = 0; layer < layers; layer++)
+        {
+            CheckLinear(weights, $"{name}.layers.{layer}",
+                layer == layers - 1 ? outputs : width, layer == 0 ? Channels : width);
+        }
+    }
+
+    private static void CheckLinear(StateDict weights, string name, int outputs, int inputs)
+    {
+        Check(weights, name + ".weight", outputs, inputs);
+        Check(weights, name + ".bias", outputs);
+    }
+
+    private static void CheckNorm(StateDict weights, string name, int channels)
+    {
+        Check(weights, name + ".weight", channels);
+        Check(weights, name + ".bias", channels);
+    }
+
+    private static void Check(StateDict weights, string name, params ReadOnlySpan<int> shape)
+    {
+        var found = weights.ShapeOf(name);
+        if (!found.AsSpan().SequenceEqual(shape))
+        {
+            throw new CheckpointException(
+                $"{weights.Source}: tensor '{name}' has shape [{string.Join(", ", found)}], expected [{string.Join(", ", shape.ToArray())}].");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+using System.Collections.Immutable;
+using SegmentAnything.Checkpoints;
+using SegmentAnything.Families.Sam1;
+using SegmentAnything.Onnx;
+
+namespace SegmentAnything.Families;
+
+/// <summary>Every family that is known. A new one is one line in <see cref="All"/>; nothing outside this room names a family.</summary>
+internal static class ModelFamilies
+{
+    /// <summary>In the order in which they are asked: a family whose names are a subset of another's comes after it.</summary>
+    public static ImmutableArray<ModelFamily> All { get; } =
+    [
+        new Sam1Family(),
+    ];
+
+    /// <summary>Relatives that are not built here, to be told by name: a line goes when the family comes.</summary>
+    public static ImmutableArray<KnownRelative> Relatives { get; } =
+    [
+        new("SAM 3", PictureFit.Squash, ["detector.backbone.vision_backbone.", "detector_model.", "tracker_model."]),
+        new("EdgeTAM", PictureFit.Squash, ["image_encoder.trunk.body."]),
+        new("SAM 2", PictureFit.Squash, ["image_encoder.trunk.", "vision_encoder.backbone.", "memory_attention.", "sam_mask_decoder."])
+        {
+            OnnxTensors = ["high_res_feats"],
+        },
+        new("HQ-SAM", PictureFit.Pad, ["mask_decoder.hf_token", "mask_decoder.hf_mlp", "mask_decoder.hq_token"]),
+        new("EfficientSAM", PictureFit.Squash, ["mask_decoder.final_output_upscaling_layers."])
+        {
+            OnnxTensors = ["batched_images", "batched_point_coords"],
+        },
+        new("EfficientViT-SAM", PictureFit.Pad, ["image_encoder.backbone.stages."]),
+        new("EdgeSAM", PictureFit.Pad, ["image_encoder.fuse_stage2."]),
+        new("RepViT-SAM", PictureFit.Pad, ["image_encoder.features.0.0.c."]),
+        new("SlimSAM with global pruning", PictureFit.Pad, ["image_encoder.blocks.0.attn.q.weight"]),
+    ];
+
+    /// <summary>Every published model of every family.</summary>
+    public static ImmutableArray<SamVariant> Published { get; } = [.. All.SelectMany(family => family.Published)];
+
+    /// <summary>Recognises the weights of a whole model.</summary>
+    /// <param name="weights">As they were opened.</param>
+    /// <exception cref="CheckpointException">They are of no family that is built here, or of one and damaged.</exception>
+    public static FamilyModel Recognise(StateDict weights)
+    {
+        // Asked first: relatives share names with the families.
+        if (RelativeOf(weights) is { } relative)
+            throw new CheckpointException($"{weights.Source}: {relative.Name} has another architecture, which is not built here.");
+        foreach (ModelFamily family in All)
+        {
+            if (family.Recognise(weights) is { } model) return model;
+        }
+
+        throw new CheckpointException(
+            $"{weights.Source}: no image encoder of a known SAM was found among its {weights.Tensors.Count} tensors ({string.Join(", ", weights.Tensors.Keys.Take(4))}, ...). Expected one of {string.Join(", ", All.Select(f => f.Name))}.");
+    }
+
+    /// <summary>Recognises prompt encoder and mask decoder alone.</summary>
+    /// <exception cref="CheckpointException">They are of no family that is built here, or of one and damaged.</exception>
+    public static FamilyModel RecogniseDecoder(StateDict weights, SamVariant variant)
+    {
+        foreach (ModelFamily family in All)
+        {
+            if (family.RecogniseDecoder(weights, variant) is { } model) return model;
+        }
+
+        throw new CheckpointException(
+            $"{weights.Source}: no mask decoder of a known SAM was found among its {weights.Tensors.Count} tensors ({string.Join(", ", weights.Tensors.Keys.Take(4))}, ...).");
+    }
+
+    /// <summary>Gets the decoder's weights back from an ONNX export.</summary>
+    /// <exception cref="CheckpointException">It is of no family that is built here, or lacks a weight.</exception>
+    public static StateDict ReadOnnxDecoder(ModelProto model, string source)
+    {
+        foreach (ModelFamily family in All)
+        {
+            if (family.ReadOnnxDecoder(model, source) is { } weights) return weights;
+        }
+
+        throw new CheckpointException(
+            $"{source}: not a mask decoder of the official export: its inputs are {string.Join(", ", model.Graph.Input.Select(i => i.Name))}; "
+            + $"expected {string.Join("; or ", All.Select(f => f.OnnxDecoderInputs).OfType<string>())}.");
+    }
+
+    /// <summary>Gets an image encoder back from an ONNX export, to be built as we arrange it; null where that wins nothing.</summary>
+    public static FamilyModel? ReadOnnxEncoder(ModelProto model, SamVariant variant, string source) =>
+        All.Select(family => family.ReadOnnxEncoder(model, variant, source)).FirstOrDefault(found => found is not null);
+
+    /// <summary>The relative that an ONNX export is of; null if it is of none.</summary>
+    public static KnownRelative? RelativeOf(IEnumerable<string> inputs, IEnumerable<string> outputs) => Relatives.FirstOrDefault(relative =>
+        inputs.Concat(outputs).Any(name => relative.OnnxTensors.Any(start => name.StartsWith(start, StringComparison.Ordinal))));
+
+    /// <summary>The relative that weights are of; null if they are of none.</summary>
+    public static KnownRelative? RelativeOf(StateDict weights) =>
+        Relatives.FirstOrDefault(relative => relative.Prefixes.Any(prefix => weights.Tensors.Keys.Any(name => name.StartsWith(prefix, StringComparison.Ordinal))));
+}
+
+/// <summary>A relative of these families that is refused by its name.</summary>
+/// <param name="Name">In prose.</param>
+/// <param name="Fit">How it takes pictures.</param>
+/// <param name="Prefixes">A tensor whose name begins so is of it.</param>
+internal sealed record KnownRelative(string Name, PictureFit Fit, ImmutableArray<string> Prefixes)
+{
+    /// <summary>An ONNX export with an input or output whose name begins so is of it.</summary>
+    public ImmutableArray<string> OnnxTensors { get; init; } = [];
+}

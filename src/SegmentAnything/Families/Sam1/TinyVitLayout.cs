@@ -1,0 +1,86 @@
+using System.Collections.Immutable;
+using SegmentAnything.Checkpoints;
+using SegmentAnything.Graphs;
+
+namespace SegmentAnything.Families.Sam1;
+
+/// <summary>One stage of a TinyViT.</summary>
+/// <param name="Channels">Channels of a token.</param>
+/// <param name="Depth">Blocks.</param>
+/// <param name="Heads">Attention heads; 0 for the first stage, which is made of convolutions.</param>
+/// <param name="Window">Tokens along each side of a window; 0 for the first stage.</param>
+/// <param name="Hidden">Channels inside an MLP, or inside a block of convolutions.</param>
+/// <param name="Stride">By how much the step to the next stage shrinks the picture; 0 after the last stage.</param>
+internal sealed record TinyVitStage(int Channels, int Depth, int Heads, int Window, int Hidden, int Stride);
+
+/// <summary>The sizes of a TinyViT image encoder (MobileSAM's is TinyViT-5M), as its weights' shapes tell them.</summary>
+/// <param name="ImageSize">Side of the picture, in pixels; no weight depends on it.</param>
+/// <param name="StemChannels">Channels between the two first convolutions.</param>
+/// <param name="Stages">The four stages.</param>
+/// <param name="OutputChannels">Channels of the embedding.</param>
+internal sealed record TinyVitLayout(int ImageSize, int StemChannels, ImmutableArray<TinyVitStage> Stages, int OutputChannels)
+{
+    public const string Prefix = "image_encoder.";
+
+    /// <summary>The size that MobileSAM was trained at.</summary>
+    public const int DefaultImageSize = 1024;
+
+    /// <summary>Tokens along each side of the embedding.</summary>
+    public int Grid => Stages.Aggregate(ImageSize / 4, (grid, stage) => grid / Math.Max(1, stage.Stride));
+
+    /// <summary>Whether these are the weights of a TinyViT encoder at all.</summary>
+    public static bool Fits(StateDict weights) =>
+        weights.Contains(Prefix + "patch_embed.seq.0.c.weight") && weights.Contains(Prefix + "layers.1.blocks.0.attn.attention_biases");
+
+    /// <summary>Recognises the layout.</summary>
+    /// <exception cref="CheckpointException">The shapes are not those of MobileSAM's encoder.</exception>
+    public static TinyVitLayout Of(StateDict weights, int imageSize = DefaultImageSize)
+    {
+        var stages = ImmutableArray.CreateBuilder<TinyVitStage>();
+        for (int i = 0; Has($"layers.{i}.blocks.0.{(i == 0 ? "conv1.c.weight" : "attn.qkv.weight")}"); i++)
+        {
+            int depth = 0;
+            while (Has($"layers.{i}.blocks.{depth}.{(i == 0 ? "conv1.c.weight" : "attn.qkv.weight")}")) depth++;
+            bool merges = Has($"layers.{i}.downsample.conv1.c.weight");
+            // The step to the last stage keeps the picture's size: TinyViT does that where it leads to 320 channels or more.
+            int next = merges ? Shape($"layers.{i}.downsample.conv1.c.weight", 4)[0] : 0;
+            int stride = !merges ? 0 : next is 320 or 448 or 576 ? 1 : 2;
+            if (i == 0)
+            {
+                ImmutableArray<int> expand = Shape("layers.0.blocks.0.conv1.c.weight", 4);
+                stages.Add(new TinyVitStage(expand[1], depth, 0, 0, expand[0], stride));
+                continue;
+            }
+
+            ImmutableArray<int> biases = Shape($"layers.{i}.blocks.0.attn.attention_biases", 2);
+            ImmutableArray<int> qkv = Shape($"layers.{i}.blocks.0.attn.qkv.weight", 2);
+            int window = (int)Math.Round(Math.Sqrt(biases[1]));
+            if (biases[0] <= 0 || window * window != biases[1] || qkv[1] % biases[0] != 0 || qkv[0] != 3 * qkv[1])
+            {
+                throw new CheckpointException(
+                    $"{weights.Source}: stage {i} has attention biases of shape [{string.Join(", ", biases)}] and qkv of [{string.Join(", ", qkv)}]; expected [heads, window²] and [3C, C].");
+            }
+
+            stages.Add(new TinyVitStage(qkv[1], depth, biases[0], window, Shape($"layers.{i}.blocks.0.mlp.fc1.weight", 2)[0], stride));
+        }
+
+        if (stages.Count < 2 || stages[^1].Stride != 0)
+            throw new CheckpointException($"{weights.Source}: not a TinyViT encoder: {stages.Count} stages were found.");
+        var layout = new TinyVitLayout(imageSize, Shape("patch_embed.seq.0.c.weight", 4)[0], stages.ToImmutable(), Shape("neck.0.weight", 4)[0]);
+        int shrinks = layout.Stages.Aggregate(4, (product, stage) => product * Math.Max(1, stage.Stride));
+        return imageSize > 0 && imageSize % shrinks == 0
+            ? layout
+            : throw new ArgumentException($"The picture's side is {imageSize}; a multiple of {shrinks} is needed.", nameof(imageSize));
+
+        bool Has(string name) => weights.Contains(Prefix + name);
+
+        ImmutableArray<int> Shape(string name, int rank)
+        {
+            if (!Has(name)) throw new CheckpointException($"{weights.Source}: '{Prefix}{name}' is missing: not an image encoder of MobileSAM's TinyViT layout.");
+            ImmutableArray<int> shape = weights.ShapeOf(Prefix + name);
+            return shape.Length == rank
+                ? shape
+                : throw new CheckpointException($"{weights.Source}: '{Prefix}{name}' has shape [{string.Join(", ", shape)}], expected {rank} dimensions.");
+        }
+    }
+}
