@@ -389,7 +389,8 @@ public sealed class ModelDownloadTests : IDisposable
         byte[] checkpoint = TinyCheckpoint.Zip(TinySam.Tensors(TinySam.Weights(seed: 5)));
         await File.WriteAllBytesAsync(Path.Combine(_folder.Path, "tiny.pth"), checkpoint, Token);
         using var server = new FaultyServer(Honest(checkpoint));
-        SamVariant variant = ModelRecognition.OfCheckpoint(Path.Combine(_folder.Path, "tiny.pth")).Variant with
+        using OpenedModel opened = OpenedModel.OfCheckpoint(Path.Combine(_folder.Path, "tiny.pth"));
+        SamVariant variant = opened.Variant with
         {
             Name = $"tiny-{Guid.NewGuid():N}",
             Files =
