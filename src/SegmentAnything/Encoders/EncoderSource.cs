@@ -79,7 +79,7 @@ internal sealed record EncoderSource(
 
             try
             {
-                model = own.BuildEncoder(WeightOptions.Default, form).ToBytes();
+                model = own.BuildEncoder(WeightOptions.Default, form, cancellationToken: cancellationToken).ToBytes();
                 built = true;
             }
             catch (CheckpointException)
