@@ -26,7 +26,7 @@ public sealed class PromptEncoder : IDisposable
     /// <exception cref="ModelNotFoundException">A file is missing.</exception>
     /// <exception cref="CheckpointException">The decoder's file is damaged or not of a known layout.</exception>
     public PromptEncoder(SamVariant variant, ModelFiles files, SamOptions? options = null)
-        : this(OpenedModel.Open(variant, files), options)
+        : this(OpenedModel.Open(variant, files, options?.Specification), options)
     {
     }
 
