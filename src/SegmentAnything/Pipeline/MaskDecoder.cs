@@ -3,7 +3,6 @@ using CommunityToolkit.HighPerformance.Buffers;
 using SegmentAnything.Decoding;
 using SegmentAnything.Execution;
 using SegmentAnything.Families;
-using SegmentAnything.Kernels;
 using SegmentAnything.Masks;
 using SegmentAnything.Loading;
 
@@ -16,12 +15,6 @@ namespace SegmentAnything;
 /// </remarks>
 public sealed class MaskDecoder : IDisposable
 {
-    /// <summary>Logits above this are mask. Source: Segment Anything, modeling/sam.py (mask_threshold).</summary>
-    internal const float MaskThreshold = 0;
-
-    /// <summary>Source: Segment Anything, automatic_mask_generator.py (stability_score_offset).</summary>
-    internal const float StabilityOffset = 1;
-
     // Prompts that are decoded at a time: enough for all threads, and their logits stay within some 50 MB.
     private const int MostPrompts = 64;
 
@@ -392,7 +385,7 @@ public sealed class MaskDecoder : IDisposable
         logits = logits[..(prompts * masks * maskSize)];
         using SpanOwner<float> cleaned = Clean(logits, maskSize);
         withoutMask.Upscaler.Measure(
-            cleaned.Length > 0 ? cleaned.Span : logits, MaskThreshold, StabilityOffset, _splitter, measured.Span, cancellationToken);
+            cleaned.Length > 0 ? cleaned.Span : logits, MaskMeasurement.Threshold, MaskMeasurement.StabilityOffset, _splitter, measured.Span, cancellationToken);
         LimitLogits(logits);
         for (int i = 0; i < prompts; i++)
         {
@@ -419,7 +412,7 @@ public sealed class MaskDecoder : IDisposable
         SpanOwner<float> cleaned = SpanOwner<float>.Allocate(logits.Length);
         logits.CopyTo(cleaned.Span);
         for (int start = 0; start < logits.Length; start += maskSize)
-            SmallRegions.Clean(cleaned.Span.Slice(start, maskSize), LowResSize, LowResSize, MaskThreshold, _largestHole, _largestSprinkle);
+            SmallRegions.Clean(cleaned.Span.Slice(start, maskSize), LowResSize, LowResSize, MaskMeasurement.Threshold, _largestHole, _largestSprinkle);
         return cleaned;
     }
 

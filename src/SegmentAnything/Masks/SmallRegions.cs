@@ -1,6 +1,6 @@
 using SegmentAnything.Rle;
 
-namespace SegmentAnything.Decoding;
+namespace SegmentAnything.Masks;
 
 /// <summary>Fills small holes and removes small sprinkles of low-resolution logits, before they are made a mask.</summary>
 /// <remarks>
