@@ -27,14 +27,17 @@ if (args is ["vit-build", ..]) return VitBuild.Run(args[1..]);
 // vit-encode [rounds]: ViT-B's forms beside the processor's peak.
 if (args is ["vit-encode", ..]) return VitBuild.Encode(args.Length > 1 ? int.Parse(args[1]) : 3);
 
-// sam2-encode [tiny] [small] [base_plus] [large] [rounds]: SAM 2's image encoder beside the official operators.
+// sam2-encode [tiny] [small] [base_plus] [large] [rounds] [cpu]: SAM 2's image encoder beside the official operators.
 if (args is ["sam2-encode", ..]) return Sam2Encode.Run(args[1..]);
 
-// sam2-decode [rounds]: SAM 2's mask decoder beside the official operators.
-if (args is ["sam2-decode", ..]) return Sam2Decode.Run(args.Length > 1 ? int.Parse(args[1]) : 9);
+// sam2-decode [rounds] [cpu]: SAM 2's mask decoder beside the official operators.
+if (args is ["sam2-decode", ..]) return Sam2Decode.Run(args[1..]);
 
 // encoder-ratios [rounds] [pictures]: the image encoder in float32 and int8 beside the published file, with errors.
 if (args is ["encoder-ratios", ..]) return EncoderRatios.Run(args.Length > 1 ? int.Parse(args[1]) : 25, [.. args.Skip(2)]);
+
+// cold-start [rounds NAME=TOOL...]: from the start of a process to the first mask, of each form of the tool.
+if (args is ["cold-start", ..]) return ColdStart.Run(args[1..]);
 
 BenchmarkSwitcher.FromAssembly(typeof(BenchmarkSettings).Assembly).Run(args, new BenchmarkSettings());
 return 0;

@@ -1,5 +1,5 @@
-using System.Diagnostics;
 using SegmentAnything.Benchmarks.Columns;
+using SegmentAnything.Benchmarks.Machine;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Decoding;
 using SegmentAnything.Execution;
@@ -28,21 +28,24 @@ internal static class Sam2Decode
     private const int First = 1, Masks = 3;
 
     /// <summary>Measures, and writes a Markdown table to the console and to the results.</summary>
-    public static int Run(int rounds)
+    public static int Run(string[] args)
     {
+        int rounds = args.Select(a => int.TryParse(a, out int number) ? number : 0).FirstOrDefault(n => n > 0, 9);
+        WorkTime clock = new(args.Contains("cpu"));
         Sam2Spec spec = Sam2Spec.Tiny;
+        ExecutionOptions execution = ExecutionOptions.For(new CpuProvider(clock.Threads));
         FamilyModel model = new Sam2Family().Recognise(RandomSam2.Weights(spec, 7, 256, 32, 64))!;
         Sam2Layout layout = ((Sam2Model)model).Layout;
-        using WorkSplitter splitter = new(Environment.ProcessorCount);
-        using IMaskDecoderEngine kernels = model.CreateDecoder(SamOptions.Default, splitter).Engine;
-        using IMaskDecoderEngine graphs = model.CreateDecoder(new SamOptions { Decoder = DecoderBackend.Graph }, splitter).Engine;
+        using WorkSplitter splitter = new(clock.Threads);
+        using IMaskDecoderEngine kernels = model.CreateDecoder(new SamOptions { Execution = execution }, splitter).Engine;
+        using IMaskDecoderEngine graphs = model.CreateDecoder(new SamOptions { Execution = execution, Decoder = DecoderBackend.Graph }, splitter).Engine;
         using ModelSession official = SessionFactory.Create(
-            Sam2DecoderGraph.Build(model.Weights, layout, Sam2Family.LayoutOf(model.Weights, layout)).ToBytes(), "the official operators");
+            Sam2DecoderGraph.Build(model.Weights, layout, Sam2Family.LayoutOf(model.Weights, layout)).ToBytes(), "the official operators", execution);
         Random random = new(5);
         float[] features = Values(random, model.Features.Sum(f => f.Length)), dense = model.ReadWithoutMask(), tokens = Values(random, Batch * Tokens * layout.Channels);
         int maskSize = model.LowResSize * model.LowResSize;
         ResultPage table = new("Sam2Decode");
-        table.Say($"{ResultPage.Machine}; random weights of the published size, {model.LowResSize}x{model.LowResSize} logits, {Masks} masks a prompt; medians of {rounds} rounds in turns.");
+        table.Say($"{ResultPage.Machine}; random weights of the published size, {model.LowResSize}x{model.LowResSize} logits, {Masks} masks a prompt; medians of {rounds} rounds in turns: {clock.Name}.");
         table.Say("");
         table.Say("| prompts | official operators | our graphs | our kernels | kernels against official |");
         table.Say("|---|---:|---:|---:|---:|");
@@ -65,9 +68,8 @@ internal static class Sam2Decode
                 {
                     for (int way = 0; way < ways.Length; way++)
                     {
-                        long start = Stopwatch.GetTimestamp();
-                        ways[way]();
-                        if (round >= 0) times[way][round] = Stopwatch.GetElapsedTime(start).TotalSeconds;
+                        double seconds = clock.Measure(ways[way]);
+                        if (round >= 0) times[way][round] = seconds;
                     }
                 }
 

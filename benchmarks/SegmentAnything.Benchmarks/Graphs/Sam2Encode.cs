@@ -20,7 +20,7 @@ internal static class Sam2Encode
     private const float Tolerance = 1e-3f;
 
     /// <summary>Runs one command.</summary>
-    /// <param name="args">Names of variants and a number of rounds; <c>memory VARIANT FOLDER</c> is what this program starts.</param>
+    /// <param name="args">Names of variants, a number of rounds, and <c>cpu</c> for one thread's processor time; <c>memory VARIANT FOLDER</c> is what this program starts.</param>
     public static int Run(string[] args)
     {
         if (args is ["memory", var file])
@@ -32,19 +32,20 @@ internal static class Sam2Encode
         int rounds = args.Select(a => int.TryParse(a, out int number) ? number : 0).FirstOrDefault(n => n > 0, 5);
         string[] names = [.. Sam2Layout.Published.Select(p => p.Name).Where(args.Contains)];
         if (names.Length == 0) names = ["tiny"];
+        WorkTime clock = new(args.Contains("cpu"));
         ResultPage table = new("Sam2Encode");
-        double peak = FmaPeak.Measure(Environment.ProcessorCount);
-        table.Say($"{ResultPage.Machine}, FMA peak {peak:F0} GFLOP/s; random weights, a picture of 1024x1024; {rounds} rounds in turns, medians of the graph alone. "
+        double peak = FmaPeak.Measure(clock.Threads);
+        table.Say($"{ResultPage.Machine}, FMA peak {peak:F0} GFLOP/s; random weights, a picture of 1024x1024; {rounds} rounds in turns, medians of the graph alone: {clock.Name}. "
             + "Memory is the peak of a process that loads the file and encodes once, without the pages of mapped files.");
         table.Say("");
         table.Say("| SAM 2 | graph | weights | time | against official | GFLOP/s | of the peak | memory | beyond the weights |");
         table.Say("|---|---|---:|---:|---:|---:|---:|---:|---:|");
-        foreach (string name in names) Measure(table, name, rounds, peak);
+        foreach (string name in names) Measure(table, name, rounds, peak, clock);
         table.Save();
         return 0;
     }
 
-    private static void Measure(ResultPage table, string name, int rounds, double peak)
+    private static void Measure(ResultPage table, string name, int rounds, double peak, WorkTime clock)
     {
         Sam2Spec spec = Sam2Layout.Published.Single(p => p.Name == name).Spec;
         string folder = Directory.CreateTempSubdirectory("segment-anything-").FullName;
@@ -60,7 +61,7 @@ internal static class Sam2Encode
                 Write("ours, plain", o => HieraEncoderGraph.Build(weights, layout, o, EncoderForm.Plain)),
             ];
             (double All, double Anonymous)[] memory = [.. graphs.Select(g => Start(g.Path))];
-            double[][] times = Times(layout, [.. graphs.Select(g => g.Path)], rounds);
+            double[][] times = Times(layout, [.. graphs.Select(g => g.Path)], rounds, clock);
             double[] medians = [.. times.Select(t => t.Order().ElementAt(t.Length / 2))];
             for (int i = 0; i < graphs.Length; i++)
             {
@@ -82,9 +83,9 @@ internal static class Sam2Encode
         }
     }
 
-    private static double[][] Times(Sam2Layout layout, string[] paths, int rounds)
+    private static double[][] Times(Sam2Layout layout, string[] paths, int rounds, WorkTime clock)
     {
-        ModelSession[] sessions = [.. paths.Select(p => SessionFactory.Create(p))];
+        ModelSession[] sessions = [.. paths.Select(p => SessionFactory.Create(p, ExecutionOptions.For(new CpuProvider(clock.Threads))))];
         try
         {
             double[][] times = [.. paths.Select(_ => new double[rounds])];
@@ -95,7 +96,7 @@ internal static class Sam2Encode
                 for (int i = 0; i < sessions.Length; i++)
                 {
                     float[][] maps = Maps(layout);
-                    double seconds = Encode(layout, sessions[i], maps);
+                    double seconds = Encode(layout, sessions[i], maps, clock);
                     if (round >= 0) times[i][round] = seconds;
                     expected ??= maps;
                     foreach ((float[] map, float[] right) in maps.Zip(expected)) Compare(map, right, paths[i]);
@@ -129,7 +130,7 @@ internal static class Sam2Encode
         return [new float[layout.Channels * grid * grid], new float[layout.HighRes0 * 16 * grid * grid], new float[layout.HighRes1 * 4 * grid * grid]];
     }
 
-    private static double Encode(Sam2Layout layout, ModelSession session, float[][] maps)
+    private static double Encode(Sam2Layout layout, ModelSession session, float[][] maps, WorkTime clock)
     {
         int size = layout.ImageSize, grid = layout.Grid;
         float[] image = new float[3 * size * size];
@@ -139,9 +140,7 @@ internal static class Sam2Encode
         outputs.Add("embedding", maps[0].AsMemory(), 1, layout.Channels, grid, grid);
         outputs.Add(HieraEncoderGraph.HighRes0, maps[1].AsMemory(), 1, layout.HighRes0, 4 * grid, 4 * grid);
         outputs.Add(HieraEncoderGraph.HighRes1, maps[2].AsMemory(), 1, layout.HighRes1, 2 * grid, 2 * grid);
-        long start = Stopwatch.GetTimestamp();
-        session.Run(inputs.AsSpan(), outputs.AsSpan());
-        return Stopwatch.GetElapsedTime(start).TotalSeconds;
+        return clock.Measure(() => session.Run(inputs.AsSpan(), outputs.AsSpan()));
     }
 
     // Prints MB: all, and of it no file's.
@@ -153,7 +152,7 @@ internal static class Sam2Encode
         int size = session.Inputs["image"].Dimensions[^1], channels = session.Outputs["embedding"].Dimensions[1];
         Sam2Layout layout = new(Sam2Spec.Tiny with { ImageSize = size }, [], 4, 7, 8, channels,
             session.Outputs[HieraEncoderGraph.HighRes0].Dimensions[1], session.Outputs[HieraEncoderGraph.HighRes1].Dimensions[1], false, false);
-        Encode(layout, session, Maps(layout));
+        Encode(layout, session, Maps(layout), new WorkTime(ofProcessor: false));
         (double all, double anonymous) = memory.Read();
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{all:F1} {anonymous:F1}"));
     }

@@ -36,8 +36,8 @@ internal static class ModelFamilies
         new("SlimSAM with global pruning", PictureFit.Pad, ["image_encoder.blocks.0.attn.q.weight"]),
     ];
 
-    /// <summary>Every published model of every family.</summary>
-    public static ImmutableArray<SamVariant> Published { get; } = [.. All.SelectMany(family => family.Published)];
+    /// <summary>Every published model of every family: the plainest family first, which is asked last.</summary>
+    public static ImmutableArray<SamVariant> Published { get; } = [.. All.Reverse().SelectMany(family => family.Published)];
 
     /// <summary>Recognises the weights of a whole model.</summary>
     /// <param name="weights">As they were opened.</param>

@@ -18,6 +18,7 @@ internal static class FloatEncoderInput
     /// <param name="std">Three values, by which the difference to the mean is divided.</param>
     /// <param name="planar">3 x height x width values (channels, rows, columns); every one is written.</param>
     /// <param name="threads">Bands of rows that are worked on at the same time, at most.</param>
+    /// <param name="cancellationToken">Looked at between bands.</param>
     /// <remarks>
     /// value / 255 in float32, then the antialiased bilinear filter, columns first and then rows, then (value - mean) / std.
     /// A filtered value is the first product plus the others, one after the other: groups of four products are rounded before
@@ -27,7 +28,8 @@ internal static class FloatEncoderInput
     /// Measured by: PreprocessBenchmarks.
     /// </remarks>
     public static unsafe void Write(
-        PixelBuffer source, int width, int height, ReadOnlySpan<float> mean, ReadOnlySpan<float> std, Span<float> planar, int threads)
+        PixelBuffer source, int width, int height, ReadOnlySpan<float> mean, ReadOnlySpan<float> std, Span<float> planar, int threads,
+        CancellationToken cancellationToken = default)
     {
         const int SmallestBand = 32;
         const long SmallestPicture = 1 << 18;
@@ -39,7 +41,7 @@ internal static class FloatEncoderInput
         {
             PlanarPicture picture = new(result, means, deviations, width, height);
             WorkSplitter.RunOnPool(threads, bands, band => picture.Fill(
-                source, horizontal, vertical, (int)((long)height * band / bands), (int)((long)height * (band + 1) / bands)));
+                source, horizontal, vertical, (int)((long)height * band / bands), (int)((long)height * (band + 1) / bands)), cancellationToken);
         }
     }
 

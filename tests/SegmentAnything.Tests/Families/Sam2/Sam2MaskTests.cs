@@ -1,5 +1,4 @@
 using System.Text.Json;
-using SegmentAnything.Decoding;
 using SegmentAnything.Families.Sam2;
 using SegmentAnything.Kernels;
 using SegmentAnything.Masks;
