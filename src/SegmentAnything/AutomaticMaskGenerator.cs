@@ -51,7 +51,7 @@ public sealed partial class AutomaticMaskGenerator
         options.Validate();
         _encoder = encoder;
         Options = options;
-        _grids = options.BuildGrids();
+        _grids = PointGrid.Of(options);
     }
 
     /// <summary>How it looks for objects.</summary>
@@ -173,7 +173,7 @@ public sealed partial class AutomaticMaskGenerator
     }
 
     private static GeneratedMask ToMask(Candidate candidate) => new(
-        candidate.Mask, candidate.Area, candidate.Box.ToBox(), candidate.PredictedIou, candidate.StabilityScore,
+        candidate.Mask, candidate.Area, candidate.Box, candidate.PredictedIou, candidate.StabilityScore,
         candidate.X, candidate.Y, BoxOf(candidate.Crop));
 
     private static Box BoxOf(CropBox crop) => new(crop.X, crop.Y, crop.X + crop.Width, crop.Y + crop.Height);

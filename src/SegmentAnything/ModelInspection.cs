@@ -18,19 +18,6 @@ public enum ModelFileKind
     MaskDecoder,
 }
 
-/// <summary>How a picture that is not square becomes the square that a model takes.</summary>
-public enum PictureFit
-{
-    /// <summary>The file does not say, or takes no picture.</summary>
-    Unknown,
-
-    /// <summary>The longer side is scaled, the rest is padded on the right and bottom.</summary>
-    Pad,
-
-    /// <summary>Both sides are scaled, each for itself.</summary>
-    Squash,
-}
-
 /// <summary>An input or output of an ONNX file.</summary>
 /// <param name="Name">Its name in the graph.</param>
 /// <param name="Type">The type of its values, such as <c>float</c>.</param>

@@ -113,12 +113,12 @@ internal static class GridRatios
             int[] passing = [.. Enumerable.Range(0, count).Where(i => scores[i] > options.PredIouThreshold)];
             MaskMeasurement[] measured = new MaskMeasurement[passing.Length];
             Parallel.For(0, passing.Length, i => measured[i] = encoded.Upscaler.Measure(
-                logits.AsSpan(passing[i] * values, values), MaskDecoder.MaskThreshold, options.StabilityScoreOffset));
+                logits.AsSpan(passing[i] * values, values), MaskMeasurement.Threshold, options.StabilityScoreOffset));
             for (int i = 0; i < passing.Length; i++)
             {
                 if (!(measured[i].StabilityScore >= options.StabilityScoreThreshold)) continue;
                 (int x0, int y0, int x1, int y1) = measured[i].InclusiveBox;
-                candidates.Add(new Candidate((start * masks) + passing[i], measured[i].Mask, measured[i].Area, new PixelBox(x0, y0, x1, y1),
+                candidates.Add(new Candidate((start * masks) + passing[i], measured[i].Mask, measured[i].Area, new Box(x0, y0, x1, y1),
                     scores[passing[i]], measured[i].StabilityScore, 0, 0, whole));
             }
 

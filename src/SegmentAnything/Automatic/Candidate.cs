@@ -13,7 +13,7 @@ namespace SegmentAnything.Automatic;
 /// <param name="Y">The point that was prompted with, in the frame of the image.</param>
 /// <param name="Crop">The crop it was found in.</param>
 internal sealed record Candidate(
-    int Index, RleMask Mask, long Area, PixelBox Box, float PredictedIou, float StabilityScore, double X, double Y, CropBox Crop)
+    int Index, RleMask Mask, long Area, Box Box, float PredictedIou, float StabilityScore, double X, double Y, CropBox Crop)
 {
     /// <summary>The candidate in the frame of the image. Source: Segment Anything, utils/amg.py (uncrop_masks, uncrop_boxes_xyxy).</summary>
     public Candidate Uncrop(ImageSize image)

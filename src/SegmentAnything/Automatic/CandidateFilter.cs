@@ -20,15 +20,15 @@ internal static class CandidateFilter
     /// <param name="crop">Where the crop lies.</param>
     /// <param name="image">The size of the image.</param>
     /// <remarks>Source: utils/amg.py (is_box_near_crop_edge).</remarks>
-    public static bool IsNearCropEdge(PixelBox box, CropBox crop, ImageSize image)
+    public static bool IsNearCropEdge(Box box, CropBox crop, ImageSize image)
     {
-        PixelBox inImage = box.Offset(crop.X, crop.Y);
+        Box inImage = box.Offset(crop.X, crop.Y);
         return IsCut(inImage.X0, crop.X, 0)
             || IsCut(inImage.Y0, crop.Y, 0)
             || IsCut(inImage.X1, crop.X + crop.Width, image.Width)
             || IsCut(inImage.Y1, crop.Y + crop.Height, image.Height);
 
-        static bool IsCut(int side, int cropSide, int imageSide) =>
+        static bool IsCut(float side, int cropSide, int imageSide) =>
             Math.Abs(side - cropSide) <= EdgeTolerance && Math.Abs(side - imageSide) > EdgeTolerance;
     }
 
@@ -40,7 +40,7 @@ internal static class CandidateFilter
         float[] scores = new float[candidates.Count];
         for (int i = 0; i < candidates.Count; i++)
         {
-            PixelBox box = candidates[i].Box;
+            Box box = candidates[i].Box;
             (boxes[4 * i], boxes[(4 * i) + 1], boxes[(4 * i) + 2], boxes[(4 * i) + 3]) = (box.X0, box.Y0, box.X1, box.Y1);
             scores[i] = score(candidates[i]);
         }
@@ -81,7 +81,7 @@ internal static class CandidateFilter
     }
 
     /// <summary>The box of a mask with inclusive maxima; all zero for an empty mask.</summary>
-    public static PixelBox BoxOf(RleMask mask) => mask.BoundingBox is { IsEmpty: false } box
-        ? new PixelBox(box.X, box.Y, box.Right - 1, box.Bottom - 1)
+    public static Box BoxOf(RleMask mask) => mask.BoundingBox is { IsEmpty: false } box
+        ? new Box(box.X, box.Y, box.Right - 1, box.Bottom - 1)
         : default;
 }

@@ -50,8 +50,8 @@ internal sealed class CertainMasks(AutomaticMaskOptions options, bool betweenCro
     private static List<Candidate> Keep(List<Candidate> kept, List<Candidate> candidates, double threshold)
     {
         if (candidates.Count == 0) return candidates;
-        (int x0, int y0) = (candidates.Min(c => c.Box.X0), candidates.Min(c => c.Box.Y0));
-        (int x1, int y1) = (candidates.Max(c => c.Box.X1), candidates.Max(c => c.Box.Y1));
+        (float x0, float y0) = (candidates.Min(c => c.Box.X0), candidates.Min(c => c.Box.Y0));
+        (float x1, float y1) = (candidates.Max(c => c.Box.X1), candidates.Max(c => c.Box.Y1));
         List<Candidate> near = kept.FindAll(k => k.Box.X0 <= x1 && k.Box.X1 >= x0 && k.Box.Y0 <= y1 && k.Box.Y1 >= y0);
         // Equal scores are taken in the order given: the kept first, and all of them stay.
         List<Candidate> passing = CandidateFilter.Suppress([.. near, .. candidates], _ => 1, threshold)[near.Count..];

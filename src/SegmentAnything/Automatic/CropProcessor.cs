@@ -125,7 +125,7 @@ internal sealed class CropProcessor(AutomaticMaskOptions options, ImageSize imag
             plan?.AddStableMask(point, _logits.AsSpan(passing[i] * maskValues, maskValues));
             if (measurement.Area > options.MaxMaskAreaFraction * image.Width * image.Height) continue;
             (int x0, int y0, int x1, int y1) = measurement.InclusiveBox;
-            PixelBox box = new(x0, y0, x1, y1);
+            Box box = new(x0, y0, x1, y1);
             if (CandidateFilter.IsNearCropEdge(box, crop, image)) continue;
             (double x, double y) = grid[point];
             candidates.Add(new Candidate(
@@ -140,7 +140,7 @@ internal sealed class CropProcessor(AutomaticMaskOptions options, ImageSize imag
 
     private bool TryMeasure(MaskUpscaler upscaler, ReadOnlySpan<float> logits, out MaskMeasurement measurement)
     {
-        const float Cutoff = MaskDecoder.MaskThreshold;
+        const float Cutoff = MaskMeasurement.Threshold;
         if (options.StabilityScoreThreshold > 0)
             return upscaler.TryMeasure(logits, Cutoff, options.StabilityScoreOffset, options.StabilityScoreThreshold, out measurement);
         measurement = upscaler.Measure(logits, Cutoff, options.StabilityScoreOffset);

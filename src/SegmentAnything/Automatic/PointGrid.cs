@@ -4,6 +4,11 @@ namespace SegmentAnything.Automatic;
 /// <remarks>Source: Segment Anything, utils/amg.py (build_point_grid, build_all_layer_point_grids).</remarks>
 internal static class PointGrid
 {
+    /// <summary>The grid of the whole image and of each layer of crops: those that the options have, or evenly spaced ones.</summary>
+    public static (double X, double Y)[][] Of(AutomaticMaskOptions options) => options.PointGrids is null
+        ? BuildLayers(options.PointsPerSide, options.CropLayers, options.CropPointsDownscaleFactor)
+        : [.. options.PointGrids.Select(grid => grid.ToArray())];
+
     /// <summary>Evenly spaced points, x varying fastest: half a step from the edges, a step between.</summary>
     public static (double X, double Y)[] Build(int pointsPerSide)
     {

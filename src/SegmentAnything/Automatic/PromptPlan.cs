@@ -1,3 +1,4 @@
+using SegmentAnything.Masks;
 using System.Numerics.Tensors;
 
 namespace SegmentAnything.Automatic;
@@ -116,7 +117,7 @@ internal sealed class PromptPlan
         CompareWith(point);
         foreach (int other in _left)
         {
-            if (lowResLogits[_lowResOf[other]] > MaskDecoder.MaskThreshold)
+            if (lowResLogits[_lowResOf[other]] > MaskMeasurement.Threshold)
                 _covered[other] = Math.Max(_covered[other], _likeness[_cellOf[other]] + HeldBonus);
         }
     }

@@ -1,5 +1,6 @@
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Graphs;
+using SegmentAnything.Onnx;
 
 namespace SegmentAnything.Decoding;
 
@@ -57,7 +58,7 @@ internal static class OfficialDecoderGraph
         lowRes = g.Node("Slice", [square, g.Integers(0, 0), resized, g.Integers(2, 3)]);
         return Resize(ToInteger(size));
 
-        Value ToInteger(Value x) => g.Node("Cast", [x], ("to", (long)Onnx.TensorProto.Types.DataType.Int64));
+        Value ToInteger(Value x) => g.Node("Cast", [x], ("to", (long)TensorProto.Types.DataType.Int64));
 
         Value Resize(Value to) => g.Node("Resize", [lowRes, new Value(""), new Value(""), g.Concat(0, leading, to)],
             ("mode", "linear"), ("coordinate_transformation_mode", "half_pixel"));

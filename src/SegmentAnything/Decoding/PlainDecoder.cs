@@ -1,5 +1,6 @@
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Graphs;
+using SegmentAnything.Onnx;
 
 namespace SegmentAnything.Decoding;
 
@@ -28,7 +29,7 @@ internal sealed class PlainDecoder(GraphBuilder g, StateDict weights, DecoderLay
         for (int i = 0; i < 4; i++) tokens = g.Add(tokens, g.Multiply(Is(i), Named($"{Prompts}point_embeddings.{i}.weight")));
         return tokens;
 
-        Value Is(int value) => g.Node("Cast", [g.Node("Equal", [label, g.Scalar(value)])], ("to", (long)Onnx.TensorProto.Types.DataType.Float));
+        Value Is(int value) => g.Node("Cast", [g.Node("Equal", [label, g.Scalar(value)])], ("to", (long)TensorProto.Types.DataType.Float));
     }
 
     /// <summary>The positional encoding of points (.., 2) in the model's frame: (.., C).</summary>

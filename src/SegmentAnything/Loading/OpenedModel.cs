@@ -2,7 +2,6 @@ using System.Security.Cryptography;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Encoders;
 using SegmentAnything.Families;
-using SegmentAnything.Graphs;
 using SegmentAnything.Models;
 using SegmentAnything.Onnx;
 

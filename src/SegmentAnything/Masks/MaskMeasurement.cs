@@ -9,6 +9,12 @@ namespace SegmentAnything.Masks;
 /// <param name="UpperArea">Pixels above the cut-off plus the stability offset.</param>
 internal readonly record struct MaskMeasurement(RleMask Mask, long LowerArea, long Area, long UpperArea)
 {
+    /// <summary>Logits above this are mask. Source: Segment Anything, modeling/sam.py (mask_threshold).</summary>
+    public const float Threshold = 0;
+
+    /// <summary>Source: Segment Anything, automatic_mask_generator.py (stability_score_offset).</summary>
+    public const float StabilityOffset = 1;
+
     /// <summary>Intersection over union of the masks at the upper and the lower cut-off; NaN where both are empty.</summary>
     /// <remarks>Source: Segment Anything, utils/amg.py (calculate_stability_score).</remarks>
     public float StabilityScore => (float)UpperArea / LowerArea;

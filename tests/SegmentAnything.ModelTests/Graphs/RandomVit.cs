@@ -59,7 +59,7 @@ internal sealed class RandomVit : StateDict
 
     public long Values => _tensors.Values.Sum(t => t.Count);
 
-    protected override void ReadCore(TensorInfo tensor, Span<float> destination)
+    protected internal override void ReadCore(TensorInfo tensor, Span<float> destination)
     {
         // Norms are near one, the rest is small enough that activations stay in bounds through any depth.
         bool scale = tensor.Name.Contains("norm", StringComparison.Ordinal) && tensor.Name.EndsWith(".weight", StringComparison.Ordinal);

@@ -208,7 +208,7 @@ public class AutomaticMaskGeneratorTests
             (defaults.PointsPerSide, defaults.PointsPerBatch, defaults.PredIouThreshold, defaults.StabilityScoreThreshold,
                 defaults.StabilityScoreOffset, defaults.BoxNmsThreshold, defaults.CropLayers, defaults.CropNmsThreshold,
                 defaults.CropOverlapRatio, defaults.CropPointsDownscaleFactor, defaults.MinMaskRegionArea));
-        Assert.Equal([1024, 256, 64], AutomaticMaskOptions.Paper.BuildGrids().Select(g => g.Length));
+        Assert.Equal([1024, 256, 64], PointGrid.Of(AutomaticMaskOptions.Paper).Select(g => g.Length));
     }
 
     private static PixelBuffer Image(int width, int height) => PixelBuffer.FromGray8(new byte[width * height], width, height);

@@ -69,9 +69,9 @@ public class GeneratorStageTests
             int[][] uncropped = [.. item.GetProperty("uncropped").Items().Select(b => b.Ints())];
             for (int i = 0; i < boxes.Length; i++)
             {
-                PixelBox inCrop = new(boxes[i][0], boxes[i][1], boxes[i][2], boxes[i][3]);
+                Box inCrop = new(boxes[i][0], boxes[i][1], boxes[i][2], boxes[i][3]);
                 Assert.Equal(near[i] != 0, CandidateFilter.IsNearCropEdge(inCrop, box, new ImageSize(image[2], image[3])));
-                Assert.Equal(new PixelBox(uncropped[i][0], uncropped[i][1], uncropped[i][2], uncropped[i][3]), inCrop.Offset(box.X, box.Y));
+                Assert.Equal(new Box(uncropped[i][0], uncropped[i][1], uncropped[i][2], uncropped[i][3]), inCrop.Offset(box.X, box.Y));
             }
         }
     }
@@ -104,9 +104,9 @@ public class GeneratorStageTests
             (byte[] pixels, int width, int height) = item.GetProperty("rows").Bitmap();
             RleMask mask = RleMask.FromBitmap(pixels, width, height);
             int[] box = item.GetProperty("box_xyxy").Ints();
-            Assert.Equal(new PixelBox(box[0], box[1], box[2], box[3]), CandidateFilter.BoxOf(mask));
+            Assert.Equal(new Box(box[0], box[1], box[2], box[3]), CandidateFilter.BoxOf(mask));
             float[] xywh = item.GetProperty("box_xywh").Floats();
-            Box reported = CandidateFilter.BoxOf(mask).ToBox();
+            Box reported = CandidateFilter.BoxOf(mask);
             Assert.Equal((xywh[0], xywh[1], xywh[2], xywh[3]), (reported.X0, reported.Y0, reported.Width, reported.Height));
             Assert.Equal(item.GetProperty("area").GetInt64(), mask.Area);
         }
@@ -124,7 +124,7 @@ public class GeneratorStageTests
             float[] scores = item.GetProperty("scores").Floats();
             RleMask mask = RleMask.Empty(1, 1);
             List<Candidate> candidates = [.. scores.Select((score, i) => new Candidate(
-                i, mask, 0, new PixelBox((int)boxes[4 * i], (int)boxes[(4 * i) + 1], (int)boxes[(4 * i) + 2], (int)boxes[(4 * i) + 3]),
+                i, mask, 0, new Box((int)boxes[4 * i], (int)boxes[(4 * i) + 1], (int)boxes[(4 * i) + 2], (int)boxes[(4 * i) + 3]),
                 score, 1, 0, 0, new CropBox(0, 0, 1, 1, 0)))];
             List<Candidate> kept = CandidateFilter.SuppressWithinCrop(candidates, item.GetProperty("iou_threshold").GetDouble());
             Assert.Equal(item.GetProperty("nms_keep").Ints(), kept.Select(c => c.Index));
@@ -139,7 +139,7 @@ public class GeneratorStageTests
     {
         RleMask mask = RleMask.Empty(1, 1);
         CropBox large = new(0, 0, 100, 100, 0), small = new(0, 0, 50, 50, 1);
-        Candidate Make(int index, CropBox crop) => new(index, mask, 0, new PixelBox(0, 0, 10, 10), 0.9f, 1, 0, 0, crop);
+        Candidate Make(int index, CropBox crop) => new(index, mask, 0, new Box(0, 0, 10, 10), 0.9f, 1, 0, 0, crop);
         Assert.Equal(0, Assert.Single(CandidateFilter.SuppressWithinCrop([Make(0, large), Make(1, large)], 0.7)).Index);
         var certain = new CertainMasks(AutomaticMaskOptions.Default, betweenCrops: true, threads: 2);
         CancellationToken token = TestContext.Current.CancellationToken;

@@ -76,25 +76,18 @@ internal static class OnnxDecoderImport
         return weights;
     }
 
-    private sealed class Importer
+    private sealed class Importer : OnnxWeights
     {
         // The IoU token and the mask tokens: five in every model that is known.
         private const int MostTokens = 16;
 
-        private readonly string _source;
-        private readonly GraphProto _graph;
-        private readonly Dictionary<string, TensorProto> _constants;
-        private readonly Dictionary<string, NodeProto> _producers;
         private readonly Dictionary<string, string> _officialNames;
         private readonly HashSet<string> _operands;
         private readonly HashSet<string> _taken = [];
 
         public Importer(GraphProto graph, string source, bool huggingFace)
+            : base(graph, source)
         {
-            _graph = graph;
-            _source = source;
-            _constants = OnnxFile.Constants(graph);
-            _producers = OnnxFile.Producers(graph);
             _operands = [.. graph.Node.Where(n => n.OpType is "MatMul" or "Gemm" or "Add").SelectMany(n => n.Input)];
             string[] files = [.. graph.Initializer.Select(t => t.Name).Where(name => WithoutWrapper(name) is not null)];
             IReadOnlyList<string> names = [.. files.Select(name => WithoutWrapper(name)!)];
@@ -102,11 +95,9 @@ internal static class OnnxDecoderImport
             _officialNames = files.Zip(names).ToDictionary(pair => pair.First, pair => pair.Second);
         }
 
-        public Dictionary<string, (int[] Shape, float[] Values)> Found { get; } = [];
-
         public void TakeNamed()
         {
-            foreach (TensorProto tensor in _graph.Initializer)
+            foreach (TensorProto tensor in Graph.Initializer)
             {
                 if (OfficialName(tensor.Name) is { } name) Take(name, tensor, Shape(tensor));
             }
@@ -114,18 +105,17 @@ internal static class OnnxDecoderImport
 
         public void TakeMatrices()
         {
-            foreach (NodeProto node in _graph.Node)
+            foreach (NodeProto node in Graph.Node)
             {
-                if (node.OpType == "Add" && node.Input.Count == 2)
+                foreach ((string bias, string product) in Sums(node))
                 {
-                    TakeMatrix(node.Input[0], node.Input[1]);
-                    TakeMatrix(node.Input[1], node.Input[0]);
+                    if (LayerOf(bias) is { } layer && MatrixOf(product) is { } weight) TakeWeight(layer, weight, transposed: false);
                 }
-                else if (node.OpType == "Gemm" && node.Input.Count == 3 && LayerOf(node.Input[2]) is { } layer
-                    && _constants.TryGetValue(node.Input[1], out TensorProto? weight))
+
+                if (node.OpType == "Gemm" && node.Input.Count == 3 && LayerOf(node.Input[2]) is { } gemm
+                    && Constants.TryGetValue(node.Input[1], out TensorProto? matrix))
                 {
-                    bool transposed = node.Attribute.Any(a => a.Name == "transB" && a.I != 0);
-                    TakeWeight(layer, weight, transposed);
+                    TakeWeight(gemm, matrix, transposed: node.Attribute.Any(a => a.Name == "transB" && a.I != 0));
                 }
             }
         }
@@ -133,29 +123,13 @@ internal static class OnnxDecoderImport
         // A matrix that no bias names is a layer that would be left out without anybody noticing.
         public void CheckMatrices()
         {
-            foreach (NodeProto node in _graph.Node.Where(n => n.OpType is "MatMul" or "Gemm"))
+            foreach (NodeProto node in Graph.Node.Where(n => n.OpType is "MatMul" or "Gemm"))
             {
-                if (_constants.TryGetValue(node.Input[1], out TensorProto? weight) && Shape(weight).Length == 2
+                if (Constants.TryGetValue(node.Input[1], out TensorProto? weight) && Shape(weight).Length == 2
                     && !_taken.Contains(weight.Name) && !_officialNames.ContainsKey(weight.Name))
                 {
-                    throw new CheckpointException($"{_source}: the product with '{weight.Name}' of shape [{string.Join(", ", weight.Dims)}] belongs to no layer that is known.");
+                    throw new CheckpointException($"{Source}: the product with '{weight.Name}' of shape [{string.Join(", ", weight.Dims)}] belongs to no layer that is known.");
                 }
-            }
-        }
-
-        public void TakeChannelNorms(ReadOnlySpan<string> names)
-        {
-            int next = 0;
-            foreach (NodeProto node in _graph.Node)
-            {
-                if (node.OpType != "Add" || next == names.Length) continue;
-                (TensorProto? shift, string? scaled) = SplitChannelConstant(node);
-                if (shift is null || !_producers.TryGetValue(scaled!, out NodeProto? product) || product.OpType != "Mul") continue;
-                (TensorProto? scale, _) = SplitChannelConstant(product);
-                if (scale is null) continue;
-                string name = names[next++];
-                Take(name + ".weight", scale, [(int)scale.Dims[0]]);
-                Take(name + ".bias", shift, [(int)shift.Dims[0]]);
             }
         }
 
@@ -165,7 +139,7 @@ internal static class OnnxDecoderImport
             const string maskTokens = "mask_decoder.mask_tokens.weight";
             const string noMask = "prompt_encoder.no_mask_embed.weight";
             int channels = Found.TryGetValue("mask_decoder.transformer.norm_final_attn.bias", out var norm) ? norm.Values.Length : 0;
-            foreach ((string name, TensorProto tensor) in _constants)
+            foreach ((string name, TensorProto tensor) in Constants)
             {
                 if (_officialNames.ContainsKey(name)) continue;
                 int[] shape = Shape(tensor);
@@ -186,7 +160,7 @@ internal static class OnnxDecoderImport
         // Where(label == k, token + embedding, token), however the comparison is brought to the token's shape.
         public void TakeLabels()
         {
-            foreach (NodeProto node in _graph.Node)
+            foreach (NodeProto node in Graph.Node)
             {
                 if (node.OpType != "Where" || LabelOf(node.Input[0]) is not { } label) continue;
                 string chosen = node.Input[1];
@@ -197,9 +171,9 @@ internal static class OnnxDecoderImport
                     _ => null,
                 };
                 TensorProto? embedding = label == -1
-                    ? _constants.GetValueOrDefault(chosen)
-                    : _producers.TryGetValue(chosen, out NodeProto? sum) && sum.OpType == "Add"
-                        ? sum.Input.Select(i => _constants.GetValueOrDefault(i)).FirstOrDefault(t => t is not null)
+                    ? Constants.GetValueOrDefault(chosen)
+                    : Producers.TryGetValue(chosen, out NodeProto? sum) && sum.OpType == "Add"
+                        ? sum.Input.Select(i => Constants.GetValueOrDefault(i)).FirstOrDefault(t => t is not null)
                         : null;
                 if (name is not null && embedding is not null && Shape(embedding) is [.., var channels] && Shape(embedding)[..^1].All(d => d == 1))
                     Take(name, embedding, [1, channels]);
@@ -209,11 +183,11 @@ internal static class OnnxDecoderImport
         // The number that something is compared with, or null.
         private int? LabelOf(string condition)
         {
-            while (_producers.TryGetValue(condition, out NodeProto? node))
+            while (Producers.TryGetValue(condition, out NodeProto? node))
             {
                 if (node.OpType == "Equal")
                 {
-                    TensorProto? scalar = node.Input.Select(i => _constants.GetValueOrDefault(i)).FirstOrDefault(t => t is not null);
+                    TensorProto? scalar = node.Input.Select(i => Constants.GetValueOrDefault(i)).FirstOrDefault(t => t is not null);
                     return scalar is not null ? OnnxFile.ReadScalar(scalar) : null;
                 }
 
@@ -223,8 +197,6 @@ internal static class OnnxDecoderImport
 
             return null;
         }
-
-        private static int[] Shape(TensorProto tensor) => [.. tensor.Dims.Select(d => checked((int)d))];
 
         /// <summary>The PyTorch name within an initialiser's name, whatever a wrapper put before it.</summary>
         private static string? WithoutWrapper(string name)
@@ -247,43 +219,10 @@ internal static class OnnxDecoderImport
             return OfficialName(value) is { } name && name.EndsWith(ending, StringComparison.Ordinal) ? name[..^ending.Length] : null;
         }
 
-        private float[]? Floats(TensorProto tensor) => OnnxFile.ReadFloats(tensor, _source);
-
-        private void TakeMatrix(string bias, string product)
-        {
-            if (LayerOf(bias) is { } layer
-                && _producers.TryGetValue(product, out NodeProto? node) && node.OpType == "MatMul"
-                && _constants.TryGetValue(node.Input[1], out TensorProto? weight))
-            {
-                TakeWeight(layer, weight, transposed: false);
-            }
-        }
-
         private void TakeWeight(string layer, TensorProto weight, bool transposed)
         {
-            string name = layer + ".weight";
             _taken.Add(weight.Name);
-            if (Found.ContainsKey(name) || Shape(weight) is not [int rows, int columns] || Floats(weight) is not { } values) return;
-            Found[name] = transposed
-                ? ([rows, columns], values)
-                : ([columns, rows], Matrices.Transpose(values, rows, columns));
-        }
-
-        /// <summary>Splits a node's two inputs into a constant of shape (C, 1, 1) and the other one.</summary>
-        private (TensorProto? Constant, string? Other) SplitChannelConstant(NodeProto node)
-        {
-            for (int i = 0; i < 2; i++)
-            {
-                if (_constants.TryGetValue(node.Input[i], out TensorProto? tensor) && Shape(tensor) is [> 1, 1, 1])
-                    return (tensor, node.Input[1 - i]);
-            }
-
-            return (null, null);
-        }
-
-        private void Take(string name, TensorProto tensor, int[] shape)
-        {
-            if (!Found.ContainsKey(name) && Floats(tensor) is { } values) Found[name] = (shape, values);
+            TakeMatrix(layer + ".weight", weight, transposed);
         }
     }
 }

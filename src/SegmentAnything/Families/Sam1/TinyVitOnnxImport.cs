@@ -40,25 +40,11 @@ internal static partial class TinyVitOnnxImport
     [GeneratedRegex(@"(?:^|\.)((?:patch_embed|layers\.\d+|neck\.\d+)\..+)$")]
     private static partial Regex OfficialName();
 
-    private sealed class Importer
+    private sealed class Importer(GraphProto graph, string source) : OnnxWeights(graph, source)
     {
-        private readonly GraphProto _graph;
-        private readonly string _source;
-        private readonly Dictionary<string, TensorProto> _constants;
-        private readonly Dictionary<string, NodeProto> _producers;
-
-        public Importer(GraphProto graph, string source)
-        {
-            (_graph, _source) = (graph, source);
-            _constants = OnnxFile.Constants(graph);
-            _producers = OnnxFile.Producers(graph);
-        }
-
-        public Dictionary<string, (int[] Shape, float[] Values)> Found { get; } = [];
-
         public void TakeNamed()
         {
-            foreach (TensorProto tensor in _graph.Initializer)
+            foreach (TensorProto tensor in Graph.Initializer)
             {
                 if (Official(tensor.Name) is { } name) Take(name, tensor, Shape(tensor));
             }
@@ -66,33 +52,23 @@ internal static partial class TinyVitOnnxImport
 
         public void TakeLinear()
         {
-            foreach (NodeProto node in _graph.Node)
+            foreach ((string bias, string product) in Graph.Node.SelectMany(Sums))
             {
-                if (node.OpType != "Add") continue;
-                foreach ((string bias, string product) in new[] { (node.Input[0], node.Input[1]), (node.Input[1], node.Input[0]) })
-                {
-                    if (Official(bias) is not { } name || !_producers.TryGetValue(product, out NodeProto? matMul) || matMul.OpType != "MatMul"
-                        || !_constants.TryGetValue(matMul.Input[1], out TensorProto? weight) || Shape(weight) is not [int inputs, int outputs])
-                    {
-                        continue;
-                    }
-
-                    name = name[..name.LastIndexOf('.')] + ".weight";
-                    if (Floats(weight) is { } values) Found[name] = ([outputs, inputs], Matrices.Transpose(values, inputs, outputs));
-                }
+                if (Official(bias) is { } name && MatrixOf(product) is { } weight)
+                    TakeMatrix(name[..name.LastIndexOf('.')] + ".weight", weight, transposed: false);
             }
         }
 
         public void TakeConvolutions()
         {
-            NodeProto[] found = [.. _graph.Node.Where(n => n.OpType == "Conv" && n.Input.Count == 3)];
+            NodeProto[] found = [.. Graph.Node.Where(n => n.OpType == "Conv" && n.Input.Count == 3)];
             string[] expected = [.. ConvolutionNames()];
             if (found.Length != expected.Length)
-                throw new CheckpointException($"{_source}: {found.Length} convolutions with a bias were found, {expected.Length} expected.");
+                throw new CheckpointException($"{Source}: {found.Length} convolutions with a bias were found, {expected.Length} expected.");
             foreach ((NodeProto node, string name) in found.Zip(expected))
             {
-                if (!_constants.TryGetValue(node.Input[1], out TensorProto? weight) || !_constants.TryGetValue(node.Input[2], out TensorProto? bias))
-                    throw new CheckpointException($"{_source}: the weights of convolution '{node.Name}' are not constants.");
+                if (!Constants.TryGetValue(node.Input[1], out TensorProto? weight) || !Constants.TryGetValue(node.Input[2], out TensorProto? bias))
+                    throw new CheckpointException($"{Source}: the weights of convolution '{node.Name}' are not constants.");
                 Take(name + ".c.weight", weight, Shape(weight));
                 Take(name + ".c.bias", bias, Shape(bias));
             }
@@ -102,12 +78,12 @@ internal static partial class TinyVitOnnxImport
         public void TakeRelativeBiases()
         {
             Queue<string> blocks = new(AttentionNames());
-            foreach (NodeProto node in _graph.Node)
+            foreach (NodeProto node in Graph.Node)
             {
-                if (node.OpType != "Softmax" || !_producers.TryGetValue(node.Input[0], out NodeProto? sum) || sum.OpType != "Add") continue;
+                if (node.OpType != "Softmax" || !Producers.TryGetValue(node.Input[0], out NodeProto? sum) || sum.OpType != "Add") continue;
                 foreach (string input in sum.Input)
                 {
-                    if (!_constants.TryGetValue(input, out TensorProto? table) || Floats(table) is not { } values) continue;
+                    if (!Constants.TryGetValue(input, out TensorProto? table) || Floats(table) is not { } values) continue;
                     int[] shape = Shape(table);
                     if (shape.Length < 3 || shape[^1] != shape[^2] || values.Length != shape[^3] * shape[^2] * shape[^1] || !blocks.TryDequeue(out string? name)) continue;
                     (int heads, int tokens) = (shape[^3], shape[^1]);
@@ -117,21 +93,10 @@ internal static partial class TinyVitOnnxImport
                 }
             }
 
-            if (blocks.TryPeek(out string? missing)) throw new CheckpointException($"{_source}: '{missing}' was not found: no such table is added before a Softmax.");
+            if (blocks.TryPeek(out string? missing)) throw new CheckpointException($"{Source}: '{missing}' was not found: no such table is added before a Softmax.");
         }
 
-        public void TakeNeckNorms()
-        {
-            Queue<string> names = new(["neck.1", "neck.3"]);
-            foreach (NodeProto node in _graph.Node)
-            {
-                if (node.OpType != "Add" || ChannelConstant(node) is not ({ } shift, { } scaled)) continue;
-                if (!_producers.TryGetValue(scaled, out NodeProto? product) || product.OpType != "Mul" || ChannelConstant(product).Constant is not { } scale) continue;
-                if (!names.TryDequeue(out string? name)) break;
-                Take(TinyVitLayout.Prefix + name + ".weight", scale, [Shape(scale)[0]]);
-                Take(TinyVitLayout.Prefix + name + ".bias", shift, [Shape(shift)[0]]);
-            }
-        }
+        public void TakeNeckNorms() => TakeChannelNorms([TinyVitLayout.Prefix + "neck.1", TinyVitLayout.Prefix + "neck.3"]);
 
         private static string? Official(string name) =>
             OfficialName().Match(name) is { Success: true } match ? TinyVitLayout.Prefix + match.Groups[1].Value : null;
@@ -144,7 +109,7 @@ internal static partial class TinyVitOnnxImport
             int stages = Stages();
             // How many blocks the first stage has is what the other convolutions leave.
             int others = 2 + 3 * (stages - 1) + Enumerable.Range(1, stages - 1).Sum(Depth);
-            int blocks = (_graph.Node.Count(n => n.OpType == "Conv" && n.Input.Count == 3) - others) / 3;
+            int blocks = (Graph.Node.Count(n => n.OpType == "Conv" && n.Input.Count == 3) - others) / 3;
             for (int b = 0; b < blocks; b++)
             {
                 for (int c = 1; c <= 3; c++) yield return $"{TinyVitLayout.Prefix}layers.0.blocks.{b}.conv{c}";
@@ -174,25 +139,6 @@ internal static partial class TinyVitOnnxImport
             int depth = 0;
             while (Found.ContainsKey($"{TinyVitLayout.Prefix}layers.{stage}.blocks.{depth}.attn.qkv.bias")) depth++;
             return depth;
-        }
-
-        private (TensorProto? Constant, string? Other) ChannelConstant(NodeProto node)
-        {
-            for (int i = 0; i < 2; i++)
-            {
-                if (_constants.TryGetValue(node.Input[i], out TensorProto? tensor) && Shape(tensor) is [> 1, 1, 1]) return (tensor, node.Input[1 - i]);
-            }
-
-            return (null, null);
-        }
-
-        private static int[] Shape(TensorProto tensor) => [.. tensor.Dims.Select(d => checked((int)d))];
-
-        private float[]? Floats(TensorProto tensor) => OnnxFile.ReadFloats(tensor, _source);
-
-        private void Take(string name, TensorProto tensor, int[] shape)
-        {
-            if (!Found.ContainsKey(name) && Floats(tensor) is { } values) Found[name] = (shape, values);
         }
     }
 }

@@ -4,8 +4,6 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 using CommunityToolkit.HighPerformance.Buffers;
-using SegmentAnything.Decoding;
-using SegmentAnything.Masks;
 
 namespace SegmentAnything;
 

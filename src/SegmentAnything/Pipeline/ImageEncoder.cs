@@ -3,7 +3,6 @@ using CommunityToolkit.HighPerformance.Buffers;
 using SegmentAnything.Encoders;
 using SegmentAnything.Execution;
 using SegmentAnything.Families;
-using SegmentAnything.Kernels;
 using SegmentAnything.Loading;
 using SegmentAnything.Preprocessing;
 

@@ -3,7 +3,6 @@ using CommunityToolkit.HighPerformance.Buffers;
 using SegmentAnything.Decoding;
 using SegmentAnything.Execution;
 using SegmentAnything.Families;
-using SegmentAnything.Kernels;
 using SegmentAnything.Masks;
 using SegmentAnything.Loading;
 
@@ -16,12 +15,6 @@ namespace SegmentAnything;
 /// </remarks>
 public sealed class MaskDecoder : IDisposable
 {
-    /// <summary>Logits above this are mask. Source: Segment Anything, modeling/sam.py (mask_threshold).</summary>
-    internal const float MaskThreshold = 0;
-
-    /// <summary>Source: Segment Anything, automatic_mask_generator.py (stability_score_offset).</summary>
-    internal const float StabilityOffset = 1;
-
     // Prompts that are decoded at a time: enough for all threads, and their logits stay within some 50 MB.
     private const int MostPrompts = 64;
 
@@ -351,7 +344,7 @@ public sealed class MaskDecoder : IDisposable
         int masks = Choose(selection, logits, iou.Span, chosen.Span, computed, maskSize);
         using SpanOwner<MaskMeasurement> measured = SpanOwner<MaskMeasurement>.Allocate(prompts * masks);
         logits = logits[..(prompts * masks * maskSize)];
-        withoutMask.Upscaler.Measure(logits, MaskThreshold, StabilityOffset, _splitter, measured.Span, cancellationToken);
+        withoutMask.Upscaler.Measure(logits, MaskMeasurement.Threshold, MaskMeasurement.StabilityOffset, _splitter, measured.Span, cancellationToken);
         if (float.IsFinite(_rules.LogitLimit)) TensorPrimitives.Clamp(logits, -_rules.LogitLimit, _rules.LogitLimit, logits);
         for (int i = 0; i < prompts; i++)
         {

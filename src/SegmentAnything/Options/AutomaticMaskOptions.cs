@@ -74,10 +74,6 @@ public sealed record AutomaticMaskOptions
     /// <summary>Masks over more than this part of the image are dropped. Default 1: none is.</summary>
     public double MaxMaskAreaFraction { get; init; } = 1;
 
-    internal (double X, double Y)[][] BuildGrids() => PointGrids is null
-        ? Automatic.PointGrid.BuildLayers(PointsPerSide, CropLayers, CropPointsDownscaleFactor)
-        : [.. PointGrids.Select(grid => grid.ToArray())];
-
     /// <summary>How many points of a grid are prompted.</summary>
     internal int PromptCount(int points) => (int)Math.Ceiling(points * PromptFraction);
 

@@ -27,4 +27,7 @@ public readonly record struct Box(float X0, float Y0, float X1, float Y1)
 
     /// <summary>Gives the two corners.</summary>
     public override string ToString() => $"({X0}, {Y0})-({X1}, {Y1})";
+
+    /// <summary>The same box elsewhere.</summary>
+    internal Box Offset(float x, float y) => new(X0 + x, Y0 + y, X1 + x, Y1 + y);
 }
