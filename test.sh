@@ -1,14 +1,29 @@
 #!/usr/bin/env bash
 # ./test.sh: sets everything up (see eng/setup.sh), builds the solution with warnings as errors, checks its formatting,
-# and runs every test project; then the tests of the kernels again with fewer and fewer vector instructions allowed.
-# Safe to run again. The last line gives the totals of all runs; the exit status is 0 only when nothing failed.
+# runs every test project, publishes ahead of time, makes and installs the packages; then the tests of the kernels again
+# with fewer and fewer vector instructions allowed. Safe to run again. It ends with the minutes of each step; the last line
+# gives the totals of all runs, and the exit status is 0 only when nothing failed.
 set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$root"
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
 
 passed=0 failed=0 skipped=0 broken=0
+
+# step NAME: says what begins, and notes how long the last one took.
+step_name='' step_start=$SECONDS times=''
+step() {
+  if [ -n "$step_name" ]; then
+    local took=$((SECONDS - step_start))
+    times+=$(printf '%6d.%d  %s' $((took / 60)) $((took % 60 / 6)) "$step_name")$'\n'
+  fi
+  step_name=$1 step_start=$SECONDS
+  if [ -n "$1" ]; then echo "== $1"; fi
+}
+
 finish() {
+  step ''
+  printf '== Minutes\n%s%6d.%d  in all\n' "$times" $((SECONDS / 60)) $((SECONDS % 60 / 6))
   if [ $broken != 0 ]; then echo "error: $broken step(s) that are not tests failed, see above" >&2; fi
   echo "$passed passed, $failed failed, $skipped skipped"
   [ $failed = 0 ] && [ $broken = 0 ] && [ $passed != 0 ]
@@ -44,7 +59,7 @@ run_tests() {
 simd_leg() {
   local name=$1
   shift
-  echo "== Kernels, $name${*:+ ($*)}"
+  step "Kernels, $name${*:+ ($*)}"
   export SEGMENTANYTHING_SIMD_LEG=$name "$@"
   run_tests SegmentAnything.Rle.Tests
   run_tests SegmentAnything.Tests --filter-namespace \
@@ -53,23 +68,33 @@ simd_leg() {
   unset SEGMENTANYTHING_SIMD_LEG "${@%%=*}"
 }
 
-echo "== Setting up"
+step "Setting up"
 must eng/setup.sh
+must eng/setup-linker.sh
 
-echo "== Building"
+step "Building"
 must dotnet build SegmentAnything.sln -c Release -v quiet --nologo
 
-echo "== Checking the formatting"
+step "Checking the formatting"
 may dotnet format SegmentAnything.sln --verify-no-changes --no-restore
 
 for project in tests/*.Tests tests/*.ModelTests; do
   project=$(basename "$project")
-  echo "== $project"
+  step "$project"
   SEGMENTANYTHING_SIMD_LEG=default run_tests "$project"
 done
 
-echo "== Published ahead of time"
+step "Published ahead of time"
 may eng/test-aot.sh
+
+step "Packages"
+may eng/test-packages.sh
+
+step "The tool, packed and installed"
+may eng/test-tool.sh
+
+step "Documentation"
+may eng/docs.sh
 
 simd_leg noavx512 DOTNET_EnableAVX512=0
 simd_leg noavx2 DOTNET_EnableAVX2=0

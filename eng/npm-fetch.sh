@@ -1,6 +1,6 @@
 # Sourced. npm_fetch NAME@VERSION INTEGRITY FILE: downloads one npm package's archive to FILE without installing it,
 # and refuses it unless its SHA-512 is the pinned one. Does nothing when FILE is there already with the right hash.
-sha512_of() { printf 'sha512-%s' "$(openssl dgst -sha512 -binary "$1" | base64 -w0)"; }
+sha512_of() { printf 'sha512-%s' "$(openssl dgst -sha512 -binary "$1" | base64 | tr -d '\n')"; }
 
 npm_fetch() {
   local spec=$1 integrity=$2 file=$3 folder archive

@@ -5,13 +5,17 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 . eng/npm-fetch.sh
-case $(uname) in Darwin) cache=$HOME/Library/Caches ;; *) cache=$HOME/.cache ;; esac # as ModelStore has it
+case $(uname) in # as ModelStore has it
+  Darwin) cache=$HOME/Library/Caches ;;
+  MINGW* | MSYS*) cache=$(cygpath "$LOCALAPPDATA") ;;
+  *) cache=$HOME/.cache ;;
+esac
 models=${SEGMENTANYTHING_MODELS:-${XDG_CACHE_HOME:-$cache}/segment-anything/models}
 target=$models/mobile-sam
 encoder_hash=18348d144bd357285285dbd75dacd8c44a2789ea63c5edbc908e681516e95246
 decoder_hash=800b1500d3e4422f9499706b75544b3604031e182f7f5f0f69f778e3512c4131
 
-is() { [ -f "$1" ] && [ "$(sha256sum "$1" | cut -d ' ' -f 1)" = "$2" ]; }
+is() { [ -f "$1" ] && [ "$(openssl dgst -sha256 -r "$1" | cut -d ' ' -f 1)" = "$2" ]; }
 
 if is "$target/encoder.onnx" $encoder_hash && is "$target/decoder.onnx" $decoder_hash; then
   echo "MobileSAM: in the model store"

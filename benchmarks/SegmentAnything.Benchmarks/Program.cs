@@ -29,5 +29,8 @@ if (args is ["vit-encode", ..]) return VitBuild.Encode(args.Length > 1 ? int.Par
 // encoder-ratios [rounds] [pictures]: the image encoder in float32 and int8 beside the published file, with errors.
 if (args is ["encoder-ratios", ..]) return EncoderRatios.Run(args.Length > 1 ? int.Parse(args[1]) : 25, [.. args.Skip(2)]);
 
+// cold-start [rounds NAME=TOOL...]: from the start of a process to the first mask, of each form of the tool.
+if (args is ["cold-start", ..]) return ColdStart.Run(args[1..]);
+
 BenchmarkSwitcher.FromAssembly(typeof(BenchmarkSettings).Assembly).Run(args, new BenchmarkSettings());
 return 0;

@@ -1,7 +1,5 @@
 // How do I store masks as COCO annotations, to be read by pycocotools or an annotation tool?
 //   dotnet run OUTPUT.json PICTURE [PICTURE ...]
-using System.Text.Encodings.Web;
-using System.Text.Json;
 using SegmentAnything;
 using SegmentAnything.Imaging;
 
@@ -12,68 +10,22 @@ if (args is not [var output, _, ..])
 }
 
 using SamModel sam = SamModel.Load(SamModels.MobileSam);
-using FileStream file = File.Create(output);
-
-// The masks' text has characters that are escaped by default for the sake of HTML.
-using var json = new Utf8JsonWriter(file, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
-string[] paths = args[1..];
-List<LoadedImage> pictures = [.. paths.Select(ImageFile.Load)];
-
-json.WriteStartObject();
-json.WriteStartArray("images");
-for (int i = 0; i < paths.Length; i++)
-{
-    json.WriteStartObject();
-    json.WriteNumber("id", i + 1);
-    json.WriteString("file_name", Path.GetFileName(paths[i]));
-    json.WriteNumber("width", pictures[i].Width);
-    json.WriteNumber("height", pictures[i].Height);
-    json.WriteEndObject();
-}
-
-json.WriteEndArray();
-json.WriteStartArray("annotations");
-int id = 0;
-for (int i = 0; i < paths.Length; i++)
-{
-    foreach (GeneratedMask mask in sam.GenerateMasks(pictures[i].ToPixelBuffer(), AutomaticMaskOptions.Default with { PointsPerSide = 16 }))
-        WriteAnnotation(++id, i + 1, mask);
-    Console.WriteLine($"{paths[i]}: {id} annotations so far");
-}
-
-json.WriteEndArray();
 
 // The model finds objects and does not name them: one category for all.
-json.WriteStartArray("categories");
-json.WriteStartObject();
-json.WriteNumber("id", 1);
-json.WriteString("name", "object");
-json.WriteEndObject();
-json.WriteEndArray();
-json.WriteEndObject();
+CocoCategory category = new() { Id = 1, Name = "object" };
+
+// The file appears when it is complete; a picture that cannot be read leaves no half of one behind.
+using var coco = CocoWriter.Create(output, [category]);
+long annotations = 0;
+for (int i = 1; i < args.Length; i++)
+{
+    LoadedImage picture = ImageFile.Load(args[i]);
+    CocoImage image = new() { Id = i, FileName = Path.GetFileName(args[i]), Width = picture.Width, Height = picture.Height };
+    coco.Add(image);
+    foreach (GeneratedMask mask in sam.GenerateMasks(picture.ToPixelBuffer(), AutomaticMaskOptions.Default with { PointsPerSide = 16 }))
+        coco.Add(CocoAnnotation.From(mask.Mask, ++annotations, image.Id, category.Id));
+    Console.WriteLine($"{args[i]}: {annotations} annotations so far");
+}
+
+coco.Complete();
 return 0;
-
-void WriteAnnotation(int number, int image, GeneratedMask mask)
-{
-    json.WriteStartObject();
-    json.WriteNumber("id", number);
-    json.WriteNumber("image_id", image);
-    json.WriteNumber("category_id", 1);
-    json.WriteNumber("iscrowd", 0);
-    json.WriteNumber("area", mask.Area);
-    Write("bbox", mask.Mask.BoundingBox.X, mask.Mask.BoundingBox.Y, mask.Mask.BoundingBox.Width, mask.Mask.BoundingBox.Height);
-    json.WriteStartObject("segmentation");
-    Write("size", mask.Mask.Height, mask.Mask.Width);
-    json.WriteString("counts", mask.Mask.ToCocoString());
-    json.WriteEndObject();
-    json.WriteNumber("predicted_iou", mask.PredictedIou);
-    json.WriteNumber("stability_score", mask.StabilityScore);
-    json.WriteEndObject();
-}
-
-void Write(string name, params ReadOnlySpan<int> numbers)
-{
-    json.WriteStartArray(name);
-    foreach (int number in numbers) json.WriteNumberValue(number);
-    json.WriteEndArray();
-}

@@ -2,74 +2,81 @@
 //   dotnet run
 //   curl --data-binary @photo.jpg http://localhost:5000/pictures                          -> {"id":"…","width":…,"height":…}
 //   curl 'http://localhost:5000/pictures/ID/masks?x=320&y=180'                            -> three masks, the likeliest first
-using System.Collections.Concurrent;
+//   curl 'http://localhost:5000/pictures/ID/outline.svg?x=320&y=180'                      -> the likeliest, to be laid over the picture
+using System.Globalization;
+using System.Security.Cryptography;
 using SegmentAnything;
+using SegmentAnything.Extensions.Hosting;
 using SegmentAnything.Imaging;
 
 WebApplicationBuilder builder = WebApplication.CreateBuilder(args);
 
-// One model serves all requests: it has no state of its own. The container disposes it at the end.
-builder.Services.AddSingleton(_ => SamModel.Load(SamModels.MobileSam));
-builder.Services.AddSingleton<EmbeddingCache>();
+// One model serves all requests, loaded and warm before the first. Pictures are encoded one at a time, at most 16 wait, and the
+// latest embeddings are kept within 512 MiB.
+builder.Services.AddSegmentAnything(options =>
+{
+    options.MaxQueueLength = 16;
+    options.MaxCacheBytes = 512L << 20;
+});
 WebApplication app = builder.Build();
 
-// The expensive half, once per picture.
-app.MapPost("/pictures", async (HttpRequest request, SamModel sam, EmbeddingCache cache, CancellationToken cancellation) =>
+// The expensive half, once per picture: the same file is never encoded twice while its embedding is kept.
+app.MapPost("/pictures", async (HttpRequest request, ISegmentationService service, CancellationToken cancellation) =>
 {
     using var body = new MemoryStream();
     await request.Body.CopyToAsync(body, cancellation);
-    LoadedImage picture;
+    ReadOnlyMemory<byte> file = body.GetBuffer().AsMemory(0, (int)body.Length);
     try
     {
-        picture = ImageFile.Load(body.GetBuffer().AsMemory(0, (int)body.Length));
+        LoadedImage picture = ImageFile.Load(file);
+        string id = Convert.ToHexStringLower(SHA256.HashData(file.Span));
+        using EmbeddingLease lease = await service.EncodeAsync(id, picture.ToPixelBuffer(), cancellation);
+        return Results.Ok(new { id, width = picture.Width, height = picture.Height });
     }
     catch (ImageFileException e)
     {
         return Results.BadRequest(e.Message);
     }
-
-    ImageEmbedding embedding = await Task.Run(() => sam.Encode(picture.ToPixelBuffer(), cancellation), cancellation);
-    return Results.Ok(new { id = cache.Add(embedding), width = picture.Width, height = picture.Height });
+    catch (SegmentationQueueFullException e)
+    {
+        return Results.Problem(e.Message, statusCode: StatusCodes.Status503ServiceUnavailable);
+    }
 });
 
 // The cheap half, as often as someone clicks.
-app.MapGet("/pictures/{id}/masks", (string id, float x, float y, SamModel sam, EmbeddingCache cache, CancellationToken cancellation) =>
-{
-    if (cache.Find(id) is not { } embedding) return Results.NotFound("There is no such picture, or it was dropped; send it again.");
-    try
+app.MapGet("/pictures/{id}/masks", (string id, float x, float y, ISegmentationService service, ISegmenter sam, CancellationToken cancellation) =>
+    Click(id, x, y, service, sam, cancellation, masks => Results.Ok(masks.Select(m => new
     {
-        using MaskPrediction masks = sam.Predict(embedding, Prompt.Point(x, y), cancellationToken: cancellation);
-        return Results.Ok(masks.Select(m => new
-        {
-            segmentation = new { size = new[] { m.Mask.Height, m.Mask.Width }, counts = m.Mask.ToCocoString() },
-            area = m.Mask.Area,
-            predicted_iou = m.PredictedIou,
-        }));
-    }
-    catch (Exception e) when (e is ArgumentException or ObjectDisposedException)
-    {
-        return Results.BadRequest(e.Message);
-    }
-});
+        segmentation = new { size = new[] { m.Mask.Height, m.Mask.Width }, counts = m.Mask.ToCocoString() },
+        area = m.Mask.Area,
+        predicted_iou = m.PredictedIou,
+    }))));
+
+app.MapGet("/pictures/{id}/outline.svg", (string id, float x, float y, ISegmentationService service, ISegmenter sam, CancellationToken cancellation) =>
+    Click(id, x, y, service, sam, cancellation, masks => Results.Text(
+        string.Create(CultureInfo.InvariantCulture, $"""
+            <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {masks.Best.Mask.Width} {masks.Best.Mask.Height}">
+              <path fill="{RgbColor.OfLabel(0)}" fill-opacity="0.45" stroke="{RgbColor.OfLabel(0)}" d="{masks.Best.Mask.ToSvgPath()}"/>
+            </svg>
+            """),
+        "image/svg+xml")));
 
 app.Run();
 
-/// <summary>Keeps the embeddings of the latest pictures: 4 MB each.</summary>
-internal sealed class EmbeddingCache
+static IResult Click(
+    string id, float x, float y, ISegmentationService service, ISegmenter sam, CancellationToken cancellation, Func<MaskPrediction, IResult> show)
 {
-    private const int Capacity = 100;
-    private readonly ConcurrentDictionary<string, ImageEmbedding> _embeddings = new();
-    private readonly ConcurrentQueue<string> _order = new();
-
-    public string Add(ImageEmbedding embedding)
+    if (!service.TryGetEmbedding(id, out EmbeddingLease? photo)) return Results.NotFound("There is no such picture, or it was dropped; send it again.");
+    using (photo)
     {
-        string id = Guid.NewGuid().ToString("N");
-        _embeddings[id] = embedding;
-        _order.Enqueue(id);
-        while (_order.Count > Capacity && _order.TryDequeue(out string? oldest))
-            if (_embeddings.TryRemove(oldest, out ImageEmbedding? dropped)) dropped.Dispose(); // safe: a prediction under way keeps the memory
-        return id;
+        try
+        {
+            using MaskPrediction masks = sam.Predict(photo.Embedding, Prompt.Point(x, y), cancellationToken: cancellation);
+            return show(masks);
+        }
+        catch (ArgumentException e)
+        {
+            return Results.BadRequest(e.Message);
+        }
     }
-
-    public ImageEmbedding? Find(string id) => _embeddings.GetValueOrDefault(id);
 }

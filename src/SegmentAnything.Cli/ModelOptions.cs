@@ -32,14 +32,25 @@ internal sealed class ModelOptions
         command.Options.Add(_provider);
     }
 
-    /// <summary>Loads the model that the command line names.</summary>
+    /// <summary>Loads the model that the command line names; a published one is downloaded first where it is missing.</summary>
     /// <exception cref="UsageException">A provider is malformed.</exception>
-    /// <exception cref="ModelNotFoundException">There is neither a model of that name nor such a folder, or its files are missing.</exception>
-    public SamModel Load(ParseResult parsed, Progress progress)
+    /// <exception cref="ModelNotFoundException">There is neither a model of that name nor such a folder, or its files cannot be had.</exception>
+    public SamModel Load(ParseResult parsed, Progress progress, CancellationToken cancellation)
     {
         SamOptions options = ReadOptions(parsed);
         string model = parsed.GetRequiredValue(_model);
-        return progress.Run($"Loading {model}", () => SamModel.Load(model, options));
+        if (!Path.Exists(model) && SamModels.Find(model) is { } published)
+        {
+            // The commands are synchronous, and nothing here waits for the thread that waits.
+            ModelStore.Default.GetAsync(published, progress: new DownloadReporter(progress), cancellationToken: cancellation).GetAwaiter().GetResult();
+        }
+
+        SamModel sam = progress.Run($"Loading {model}", () => SamModel.Load(model, options));
+
+        // What loading leaves behind is several times what stays, and the process is most of its memory's user: it goes back
+        // to the system before the picture needs more.
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+        return sam;
     }
 
     /// <summary>The options for a model, from <c>--provider</c>.</summary>

@@ -77,7 +77,6 @@ internal static class Tool
     {
         // The name of a parameter of our code means nothing to someone at the command line.
         ArgumentException { ParamName: not null } a => OneLine(a.Message.Replace($" (Parameter '{a.ParamName}')", "", StringComparison.Ordinal)),
-        ModelNotFoundException => OneLine($"{e.Message} Or run: segment-anything download"),
         AggregateException { InnerExceptions: [var only] } => Describe(only),
         TypeInitializationException { InnerException: { } inner } => Describe(inner),
         NullReferenceException or InvalidCastException or IndexOutOfRangeException =>

@@ -8,17 +8,18 @@ namespace SegmentAnything.Imaging;
 /// Whatever the file holds, it comes out as upright 8-bit sRGB: orientation tags (EXIF, TIFF) are applied; transparent
 /// parts are laid on white; 16 bits become the upper 8; palettes, grey and CMYK become RGB. The embedded profile of a
 /// CMYK file is used; that of an RGB file is not, as in the reference's own image reading. Of several pages or frames the
-/// first is read. Safe to call from several threads.
+/// first is read. JPEG, PNG, WebP, TIFF, GIF and AVIF can be read everywhere; HEIC, JPEG 2000, JPEG XL and BMP where the
+/// libvips that is loaded was built for them, which the one that comes along was not. Safe to call from several threads.
 /// </remarks>
 public static class ImageFile
 {
-    private const string Readable = "JPEG, PNG, WebP and TIFF can be read";
+    private const string Readable = "JPEG, PNG, WebP, TIFF, GIF and AVIF can be read, and HEIC, JPEG 2000, JPEG XL and BMP by libraries built for them";
 
     /// <summary>Reads an image file.</summary>
-    /// <param name="path">A JPEG, PNG, WebP or TIFF file; the content decides which, not the name.</param>
+    /// <param name="path">A file of one of these formats; the content decides which, not the name.</param>
     /// <returns>The picture, upright, red-green-blue bytes.</returns>
     /// <exception cref="ImageFileException">
-    /// There is no such file, it is in another format, truncated or damaged, or libvips is not installed.
+    /// There is no such file, it is in another format, which the message names, truncated or damaged, or there is no libvips.
     /// </exception>
     public static LoadedImage Load(string path)
     {
@@ -42,7 +43,7 @@ public static class ImageFile
     }
 
     /// <summary>Reads an image file from a stream, from its position to its end. The stream stays open.</summary>
-    /// <param name="stream">The bytes of a JPEG, PNG, WebP or TIFF file.</param>
+    /// <param name="stream">The bytes of an image file.</param>
     /// <returns>The picture, upright, red-green-blue bytes.</returns>
     /// <exception cref="ImageFileException">As for <see cref="Load(string)"/>.</exception>
     public static LoadedImage Load(Stream stream)
@@ -54,7 +55,7 @@ public static class ImageFile
     }
 
     /// <summary>Reads an image file that is in memory.</summary>
-    /// <param name="file">The bytes of a JPEG, PNG, WebP or TIFF file; unchanged until the call returns.</param>
+    /// <param name="file">The bytes of an image file; unchanged until the call returns.</param>
     /// <returns>The picture, upright, red-green-blue bytes.</returns>
     /// <exception cref="ImageFileException">As for <see cref="Load(string)"/>.</exception>
     public static LoadedImage Load(ReadOnlyMemory<byte> file) => Decode(file, "the image");
@@ -69,10 +70,35 @@ public static class ImageFile
     /// <param name="height">Rows.</param>
     /// <exception cref="ArgumentOutOfRangeException">A side is less than 1.</exception>
     /// <exception cref="ArgumentException">The number of bytes is not 1, 3 or 4 times width * height.</exception>
-    /// <exception cref="ImageFileException">The file cannot be written, or libvips is not installed.</exception>
+    /// <exception cref="ImageFileException">The file cannot be written, or there is no libvips.</exception>
     public static void SavePng(string path, ReadOnlySpan<byte> pixels, int width, int height)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
+        byte[] file = Encode(path, pixels, width, height);
+        try
+        {
+            AtomicFile.Write(path, file);
+        }
+        catch (IOException e)
+        {
+            throw new ImageFileException(e.Message, e);
+        }
+    }
+
+    /// <summary>The bytes of a PNG file, to be sent or stored.</summary>
+    /// <param name="pixels">
+    /// Rows from the top, without padding: 1 byte per pixel (grey), 3 (red, green, blue) or 4 (with alpha); which of them
+    /// follows from the length.
+    /// </param>
+    /// <param name="width">Columns.</param>
+    /// <param name="height">Rows.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A side is less than 1.</exception>
+    /// <exception cref="ArgumentException">The number of bytes is not 1, 3 or 4 times width * height.</exception>
+    /// <exception cref="ImageFileException">libvips is not installed.</exception>
+    public static byte[] ToPng(ReadOnlySpan<byte> pixels, int width, int height) => Encode("the picture", pixels, width, height);
+
+    private static byte[] Encode(string name, ReadOnlySpan<byte> pixels, int width, int height)
+    {
         ArgumentOutOfRangeException.ThrowIfLessThan(width, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(height, 1);
         long count = (long)width * height;
@@ -83,26 +109,16 @@ public static class ImageFile
                 $"{pixels.Length} were given.", nameof(pixels));
         }
 
-        byte[] file;
         try
         {
             using VipsImage image = VipsImage.FromMemory(pixels, width, height, (int)(pixels.Length / count), VipsImage.FormatUChar);
             using VipsImage tagged = Tag(image);
             using VipsOperation save = new VipsOperation("pngsave_buffer").Set("in", tagged);
-            file = save.RunForBytes();
+            return save.RunForBytes();
         }
         catch (VipsException e)
         {
-            throw new ImageFileException($"{path}: cannot be encoded as PNG: {e.Message}", e);
-        }
-
-        try
-        {
-            AtomicFile.Write(path, file);
-        }
-        catch (IOException e)
-        {
-            throw new ImageFileException(e.Message, e);
+            throw new ImageFileException($"{name}: cannot be encoded as PNG: {e.Message}", e);
         }
     }
 
@@ -115,11 +131,19 @@ public static class ImageFile
 
     private static LoadedImage Decode(ReadOnlyMemory<byte> file, string name)
     {
-        string loader = ChooseLoader(file.Span, name);
+        ImageFormat format = ImageFormat.Of(file.Span) ?? throw new ImageFileException(file.IsEmpty
+            ? $"{name}: is empty; {Readable}."
+            : $"{name}: is not an image that is known here: it begins with {System.Convert.ToHexString(file.Span[..Math.Min(8, file.Length)])}; {Readable}.");
+        if (format.Loader is null || !VipsOperation.Exists(format.Loader))
+        {
+            throw new ImageFileException(
+                $"{name}: is {format.Name}, which {(format.Loader is null ? "is not read" : $"this libvips ({VipsLibrary.Version}) cannot read")}; {Readable}. Convert it first.");
+        }
+
         try
         {
             using MemoryHandle pinned = file.Pin();
-            using VipsOperation load = new VipsOperation(loader).Set("buffer", pinned, file.Length).Set("fail_on", "truncated");
+            using VipsOperation load = new VipsOperation(format.Loader).Set("buffer", pinned, file.Length).Set("fail_on", "truncated");
             using VipsImage image = load.RunForImage();
             CheckSize(image, name);
             CheckDepth(image, name);
@@ -128,21 +152,8 @@ public static class ImageFile
         catch (VipsException e)
         {
             throw new ImageFileException(
-                $"{name}: is truncated or damaged, or of a kind this libvips cannot read: {e.Message}.", e);
+                $"{name}: is {format.Name}, truncated or damaged, or of a kind this libvips ({VipsLibrary.Version}) cannot read: {e.Message}.", e);
         }
-    }
-
-    // Chosen here and not by libvips, which would also try scalable and document formats through other libraries.
-    private static string ChooseLoader(ReadOnlySpan<byte> file, string name)
-    {
-        if (file.IsEmpty) throw new ImageFileException($"{name}: is empty; {Readable}.");
-        if (file.StartsWith((ReadOnlySpan<byte>)[0xFF, 0xD8, 0xFF])) return "jpegload_buffer";
-        if (file.StartsWith((ReadOnlySpan<byte>)[0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A])) return "pngload_buffer";
-        if (file.Length >= 12 && file.StartsWith("RIFF"u8) && file[8..].StartsWith("WEBP"u8)) return "webpload_buffer";
-        if (file.StartsWith("II*\0"u8) || file.StartsWith("MM\0*"u8) || file.StartsWith("II+\0"u8) || file.StartsWith("MM\0+"u8))
-            return "tiffload_buffer";
-        throw new ImageFileException(
-            $"{name}: is not an image that can be read: it begins with {System.Convert.ToHexString(file[..Math.Min(8, file.Length)])}; {Readable}.");
     }
 
     // Before a pixel is decoded: a file of a few bytes can announce any size.

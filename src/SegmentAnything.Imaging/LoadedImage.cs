@@ -37,4 +37,13 @@ public sealed class LoadedImage
 
     /// <summary>The same memory as the library's view of an image.</summary>
     public PixelBuffer ToPixelBuffer() => PixelBuffer.FromRgb24(Pixels, Width, Height);
+
+    /// <summary>Writes a PNG file: whole or not at all, through a temporary file beside it that is then renamed.</summary>
+    /// <param name="path">Where to write; a file of that name is replaced. The folder is created when it is missing.</param>
+    /// <exception cref="ImageFileException">The file cannot be written, or libvips is not installed.</exception>
+    public void SavePng(string path) => ImageFile.SavePng(path, Pixels, Width, Height);
+
+    /// <summary>The bytes of a PNG file, to be sent or stored.</summary>
+    /// <exception cref="ImageFileException">libvips is not installed.</exception>
+    public byte[] ToPng() => ImageFile.ToPng(Pixels, Width, Height);
 }

@@ -107,9 +107,6 @@ public sealed partial class RleMask
     }
 
     /// <inheritdoc cref="FromCocoString(ReadOnlySpan{byte}, int, int)"/>
-    /// <param name="text">The "counts" string of an annotation.</param>
-    /// <param name="width">Pixels in a row.</param>
-    /// <param name="height">Rows.</param>
     /// <exception cref="ArgumentNullException">The text is null.</exception>
     public static RleMask FromCocoString(string text, int width, int height)
     {

@@ -7,17 +7,23 @@ namespace SegmentAnything;
 /// <content>The twins that do not block, and the one for many images.</content>
 public sealed partial class AutomaticMaskGenerator
 {
-    /// <summary>Finds the objects of one image, working on another thread.</summary>
+    /// <summary>Finds the objects of one image on another thread, and gives each as soon as it is certain.</summary>
     /// <param name="image">Pixels; they must stay unchanged until the last object was given.</param>
     /// <param name="progress">Told of every batch of points, on the thread that works.</param>
     /// <param name="cancellationToken">Stops the work after the model's run under way, and between masks.</param>
     /// <returns>
-    /// The objects in the order of <see cref="Generate(PixelBuffer, IProgress{MaskGenerationProgress}?, CancellationToken)"/>.
-    /// Which masks are duplicates is known when the last point was prompted, so none comes before.
+    /// The objects, and their order, are those of <see cref="Generate(PixelBuffer, IProgress{MaskGenerationProgress}?, CancellationToken)"/>.
     /// </returns>
     /// <exception cref="ArgumentException">The image is the default value, without memory.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <remarks>
+    /// Certain is what no point that is still to be prompted can show to be a duplicate. Without crops that is nothing before the
+    /// last point: all objects come at the end, and <paramref name="progress"/> tells how far the points are. With
+    /// <see cref="AutomaticMaskOptions.CropLayers"/> the objects of each crop come when it is done, the smallest crops first; with
+    /// <see cref="AutomaticMaskOptions.MinMaskRegionArea"/> those that were cleaned come at the end. The next crop is begun when
+    /// its first object is asked for: the work waits for a slow consumer, and ends with one that stops.
+    /// </remarks>
     public IAsyncEnumerable<GeneratedMask> GenerateAsync(
         PixelBuffer image, IProgress<MaskGenerationProgress>? progress = null, CancellationToken cancellationToken = default)
     {
@@ -26,11 +32,14 @@ public sealed partial class AutomaticMaskGenerator
 
         async IAsyncEnumerable<GeneratedMask> Core([EnumeratorCancellation] CancellationToken token)
         {
-            GeneratedMasks masks = await Task.Run(() => Generate(image, progress, token), token).ConfigureAwait(false);
-            foreach (GeneratedMask mask in masks)
+            using IEnumerator<GeneratedMask[]> crops = Find(image, null, TimeSpan.Zero, [], progress, token).GetEnumerator();
+            while (await Task.Run(crops.MoveNext, token).ConfigureAwait(false))
             {
-                token.ThrowIfCancellationRequested();
-                yield return mask;
+                foreach (GeneratedMask mask in crops.Current)
+                {
+                    token.ThrowIfCancellationRequested();
+                    yield return mask;
+                }
             }
         }
     }

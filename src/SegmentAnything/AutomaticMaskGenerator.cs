@@ -90,6 +90,23 @@ public sealed partial class AutomaticMaskGenerator
         CancellationToken cancellationToken)
     {
         long start = Stopwatch.GetTimestamp();
+        SortedList<int, CropStatistics> statistics = [];
+        GeneratedMask[] masks = [.. Find(image, wholeImage, wholeImageTime, statistics, progress, cancellationToken).SelectMany(found => found)];
+        return new GeneratedMasks(masks, image.Size, [.. statistics.Values], Stopwatch.GetElapsedTime(start) + wholeImageTime);
+    }
+
+    // The masks of each crop as soon as they are certain, in the order of the result; what had to wait comes last. Statistics are
+    // added by the number of the crop.
+    private IEnumerable<GeneratedMask[]> Find(
+        PixelBuffer image,
+        IEncodedCrop? wholeImage,
+        TimeSpan wholeImageTime,
+        SortedList<int, CropStatistics> statistics,
+        IProgress<MaskGenerationProgress>? progress,
+        CancellationToken cancellationToken)
+    {
+        using IEncodedCrop? disposedAtTheEnd = wholeImage;
+        using Operation? operation = Operation.BeginGenerate(_encoder.ModelName, image);
         List<CropBox> crops = CropBoxes.Generate(image.Size, Options.CropLayers, Options.CropOverlapRatio);
         long points = Math.Max(crops.Sum(crop => (long)Options.PromptCount(_grids[crop.Layer].Length)), 1);
         long done = 0;
@@ -99,48 +116,57 @@ public sealed partial class AutomaticMaskGenerator
             BatchDone = count =>
             {
                 done += count;
+                operation?.AddPrompts(count);
                 Report(MaskGenerationStage.Prompting);
             },
         };
-
-        List<Candidate> candidates = [];
-        List<CropStatistics> statistics = [];
-        try
+        var certain = new CertainMasks(Options, betweenCrops: crops.Count > 1, _encoder.Threads);
+        foreach (int number in CertainMasks.OrderOfWork(crops))
         {
-            for (; current < crops.Count; current++)
+            CropBox crop = crops[number];
+            if (_grids[crop.Layer].Length > 0)
             {
-                CropBox crop = crops[current];
-                ReadOnlySpan<(double X, double Y)> grid = _grids[crop.Layer];
-                if (grid.IsEmpty) continue;
                 cancellationToken.ThrowIfCancellationRequested();
                 var counts = new CropStatistics { CropBox = BoxOf(crop), Layer = crop.Layer };
-                statistics.Add(counts);
+                statistics.Add(number, counts);
                 Report(MaskGenerationStage.Encoding);
+                List<Candidate> candidates = Process(crop, counts);
+                yield return Masks(certain.Add(candidates, cancellationToken));
+            }
+
+            current++;
+        }
+
+        current = crops.Count - 1;
+        Report(MaskGenerationStage.Finishing);
+        yield return Masks(certain.Complete());
+        operation?.Succeed();
+        Report(MaskGenerationStage.Done);
+
+        // A crop's embedding lives no longer than this, whatever the consumer of the masks does meanwhile.
+        List<Candidate> Process(CropBox crop, CropStatistics counts)
+        {
+            operation?.Resume();
+            try
+            {
+                bool isEncoded = crop.Layer == 0 && wholeImage is not null;
                 long before = Stopwatch.GetTimestamp();
-                using IEncodedCrop encoded = current == 0 && wholeImage is not null
-                    ? wholeImage
-                    : _encoder.Encode(image.Crop(crop.X, crop.Y, crop.Width, crop.Height), cancellationToken);
-                counts.EncodeTime = current == 0 && wholeImage is not null ? wholeImageTime : Stopwatch.GetElapsedTime(before);
-                candidates.AddRange(processor.Process(crop, encoded, grid, counts, cancellationToken));
+                using IEncodedCrop? own = isEncoded ? null : _encoder.Encode(image.Crop(crop.X, crop.Y, crop.Width, crop.Height), cancellationToken);
+                counts.EncodeTime = isEncoded ? wholeImageTime : Stopwatch.GetElapsedTime(before);
+                return processor.Process(crop, own ?? wholeImage!, _grids[crop.Layer], counts, cancellationToken);
+            }
+            catch (Exception e)
+            {
+                operation?.Fail(e);
+                throw;
             }
         }
-        finally
-        {
-            wholeImage?.Dispose();
-        }
 
-        current = Math.Max(crops.Count - 1, 0);
-        Report(MaskGenerationStage.Finishing);
-        if (crops.Count > 1) candidates = CandidateFilter.SuppressBetweenCrops(candidates, Options.CropNmsThreshold);
-        if (Options.MinMaskRegionArea > 0)
+        GeneratedMask[] Masks(List<Candidate> candidates)
         {
-            candidates = CandidateFilter.RemoveSmallRegions(
-                candidates, Options.MinMaskRegionArea, Math.Max(Options.BoxNmsThreshold, Options.CropNmsThreshold), _encoder.Threads, cancellationToken);
+            operation?.AddMasks(candidates.Count);
+            return [.. candidates.Select(ToMask)];
         }
-
-        GeneratedMask[] masks = [.. candidates.Select(ToMask)];
-        Report(MaskGenerationStage.Done);
-        return new GeneratedMasks(masks, image.Size, statistics, Stopwatch.GetElapsedTime(start) + wholeImageTime);
 
         void Report(MaskGenerationStage stage) =>
             progress?.Report(new MaskGenerationProgress(stage, stage == MaskGenerationStage.Done ? 1 : (double)done / points, current, crops.Count));

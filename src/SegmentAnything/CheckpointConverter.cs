@@ -19,7 +19,7 @@ public sealed record CheckpointConversionOptions
 }
 
 /// <summary>What a conversion made.</summary>
-/// <param name="Folder">The folder; <see cref="SamModel.Load(string, SamOptions?)"/> takes it.</param>
+/// <param name="Folder">The folder; <see cref="SamModel.Load(string, SamOptions?, CancellationToken)"/> takes it.</param>
 /// <param name="Variant">What the model is.</param>
 /// <param name="Files">The files, without their folder.</param>
 /// <param name="PredictedIou">The self-check: what the best mask of a click in the middle of a grey picture is held to be worth.</param>
@@ -29,7 +29,7 @@ public sealed record ConvertedModel(string Folder, SamVariant Variant, IReadOnly
 /// <summary>
 /// Turns a checkpoint into a folder of ONNX files that load at once: <c>encoder.onnx</c> (with <c>encoder.weights</c> beside
 /// it if it is large) takes the normalised square, <c>decoder.onnx</c> has the inputs and outputs of the official export, so
-/// that other runtimes and code written for that can use both. Not needed for running: <see cref="SamModel.Load(string, SamOptions?)"/> takes checkpoints as they are.
+/// that other runtimes and code written for that can use both. Not needed for running: <see cref="SamModel.Load(string, SamOptions?, CancellationToken)"/> takes checkpoints as they are.
 /// </summary>
 public static class CheckpointConverter
 {
@@ -56,7 +56,7 @@ public static class CheckpointConverter
         using OpenedModel opened = OpenedModel.OfCheckpoint(checkpoint);
 
         using UnfinishedFolder unfinished = new(folder);
-        EncoderCache.Write(opened.Model, opened.Model.Weights.ComputeHash(), unfinished.Path, new EncoderBuildOptions
+        EncoderCache.Write(opened.Model, opened.Model.Weights.ComputeHash(cancellationToken), unfinished.Path, new EncoderBuildOptions
         {
             Half = options.Float16,
             Form = options.ForProcessor ? EncoderForm.Tiled : EncoderForm.Plain,
@@ -76,7 +76,7 @@ public static class CheckpointConverter
         const int side = 64;
         byte[] pixels = new byte[side * side];
         for (int i = 0; i < pixels.Length; i++) pixels[i] = (byte)(2 * (i % side) + 2 * (i / side));
-        using SamModel sam = SamModel.Load(folder);
+        using SamModel sam = SamModel.Load(folder, cancellationToken: cancellationToken);
         using ImageEmbedding embedding = sam.Encode(PixelBuffer.FromGray8(pixels, side, side), cancellationToken);
         float best = sam.Predict(embedding, Prompt.Point(side / 2, side / 2), cancellationToken: cancellationToken).Best.PredictedIou;
         return float.IsFinite(best)

@@ -9,33 +9,49 @@ namespace SegmentAnything;
 /// Made only of <see cref="ImageEncoder"/>, <see cref="PromptEncoder"/> and <see cref="MaskDecoder"/>, which can be used
 /// on their own. Holds no state of its own: one model serves any number of threads and images.
 /// <code>
-/// using SamModel sam = SamModel.Load(SamModels.MobileSam);
+/// using SamModel sam = await SamModel.LoadAsync(SamModels.MobileSam);
 /// using ImageEmbedding photo = sam.Encode(PixelBuffer.FromRgb24(pixels, width, height));
 /// MaskPrediction masks = sam.Predict(photo, Prompt.Point(500, 375));
 /// </code>
 /// </remarks>
-public sealed class SamModel : ISegmenter
+public sealed partial class SamModel : ISegmenter
 {
-    private SamModel(OpenedModel opened, SamOptions options)
+    private SamModel(OpenedModel opened, SamOptions options, CancellationToken cancellationToken)
     {
         using (opened)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             FamilyModel model = opened.Model;
             Variant = opened.Variant;
             AutomaticDefaults = model.AutomaticDefaults;
             PromptEncoder = new PromptEncoder(model, options);
-            Decoder = new MaskDecoder(Variant, model, options);
+            Task<MaskDecoder>? decoder = null;
             try
             {
-                Encoder = new ImageEncoder(opened, options);
+                // Both take about as long, each mostly one thread. What the application configures is called on its own thread.
+                decoder = options.Execution is { ConfigureSession: null, Providers: [CpuProvider, ..] }
+                    ? Task.Run(() => new MaskDecoder(Variant, model, options))
+                    : Task.FromResult(new MaskDecoder(Variant, model, options));
+                Encoder = new ImageEncoder(opened, options, cancellationToken: cancellationToken);
+                Decoder = decoder.GetAwaiter().GetResult();
             }
             catch
             {
-                Decoder.Dispose();
                 PromptEncoder.Dispose();
+                Encoder?.Dispose();
+                DisposeWhenLoaded(decoder);
                 throw;
             }
         }
+    }
+
+    // The loading reads the opened files, which are closed after this: it has to end first, whatever became of it.
+    private static void DisposeWhenLoaded(Task<MaskDecoder>? decoder)
+    {
+        if (decoder is null) return;
+        ((IAsyncResult)decoder).AsyncWaitHandle.WaitOne();
+        if (decoder.IsCompletedSuccessfully) decoder.Result.Dispose();
+        else _ = decoder.Exception;
     }
 
     /// <summary>Which model it is.</summary>
@@ -59,14 +75,47 @@ public sealed class SamModel : ISegmenter
     /// <summary>Loads a model whose files are in the model store.</summary>
     /// <param name="variant">One of <see cref="SamModels"/>.</param>
     /// <param name="options">How to run it; by default on the CPU.</param>
+    /// <param name="cancellationToken">
+    /// Stops soon: between the networks, within a checkpoint's hash, and between the layers of a graph that is built. ONNX Runtime
+    /// is not interrupted while it loads one network.
+    /// </param>
     /// <exception cref="ModelNotFoundException">The store lacks a file; the message says where it looked and how to get it.</exception>
     /// <exception cref="CheckpointException">The decoder's file is damaged or not of a known layout.</exception>
     /// <exception cref="ModelContractException">The encoder's file belongs to another model.</exception>
     /// <exception cref="ExecutionProviderException">No execution provider of the list works.</exception>
-    public static SamModel Load(SamVariant variant, SamOptions? options = null)
+    /// <exception cref="OperationCanceledException">The token was cancelled; nothing is left behind.</exception>
+    public static SamModel Load(SamVariant variant, SamOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(variant);
-        return Load(variant, ModelStore.Default.Find(variant), options);
+        return Load(variant, ModelStore.Default.Find(variant), options, cancellationToken);
+    }
+
+    /// <summary>Loads a model; what the model store lacks of it is downloaded first.</summary>
+    /// <param name="variant">One of <see cref="SamModels"/>.</param>
+    /// <param name="progress">Told how far each download is, from the thread that receives it; not called where nothing is missing.</param>
+    /// <param name="options">How to run it; by default on the CPU.</param>
+    /// <param name="cancellationToken">Stops the download, of which what was received is kept, and the loading.</param>
+    /// <returns>The model, loaded on a thread of the pool.</returns>
+    /// <exception cref="ModelNotFoundException">A file could not be had; the message lists each address with what happened there.</exception>
+    /// <exception cref="CheckpointException">The decoder's file is damaged or not of a known layout.</exception>
+    /// <exception cref="ModelContractException">The encoder's file belongs to another model.</exception>
+    /// <exception cref="ExecutionProviderException">No execution provider of the list works.</exception>
+    /// <exception cref="IOException">The model store's folder cannot be written, or is full.</exception>
+    /// <exception cref="UnauthorizedAccessException">The model store's folder must not be written.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <remarks>
+    /// Files are looked for and kept as <see cref="ModelStore.Default"/> says. For a store or an <see cref="HttpClient"/> of
+    /// one's own there are <see cref="ModelStore.GetAsync"/> and <see cref="Load(SamVariant, ModelFiles, SamOptions, CancellationToken)"/>.
+    /// </remarks>
+    public static async Task<SamModel> LoadAsync(
+        SamVariant variant,
+        IProgress<ModelDownloadProgress>? progress = null,
+        SamOptions? options = null,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(variant);
+        ModelFiles files = await ModelStore.Default.GetAsync(variant, client: null, progress, cancellationToken).ConfigureAwait(false);
+        return await Task.Run(() => Load(variant, files, options, cancellationToken), cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Loads a model by its name, from a folder, or from a checkpoint.</summary>
@@ -78,17 +127,23 @@ public sealed class SamModel : ISegmenter
     /// checkpoint the image encoder is built the first time, and kept in the model store.
     /// </param>
     /// <param name="options">How to run it; by default on the CPU.</param>
+    /// <param name="cancellationToken">
+    /// Stops soon: between the networks, within a checkpoint's hash, and between the layers of a graph that is built. ONNX Runtime
+    /// is not interrupted while it loads one network.
+    /// </param>
     /// <exception cref="ModelNotFoundException">There is neither such a model nor such a folder, or a file is missing.</exception>
     /// <exception cref="CheckpointException">A file is damaged or not of a known layout.</exception>
     /// <exception cref="ModelContractException">Encoder and decoder do not belong together.</exception>
     /// <exception cref="ExecutionProviderException">No execution provider of the list works.</exception>
-    public static SamModel Load(string nameOrPath, SamOptions? options = null)
+    /// <exception cref="OperationCanceledException">The token was cancelled; nothing is left behind.</exception>
+    public static SamModel Load(string nameOrPath, SamOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(nameOrPath);
-        if (Directory.Exists(nameOrPath)) return new SamModel(OpenedModel.OfFolder(nameOrPath), options ?? SamOptions.Default);
-        if (File.Exists(nameOrPath)) return new SamModel(OpenedModel.OfCheckpoint(nameOrPath), options ?? SamOptions.Default);
+        cancellationToken.ThrowIfCancellationRequested();
+        if (Directory.Exists(nameOrPath)) return new SamModel(OpenedModel.OfFolder(nameOrPath), options ?? SamOptions.Default, cancellationToken);
+        if (File.Exists(nameOrPath)) return new SamModel(OpenedModel.OfCheckpoint(nameOrPath), options ?? SamOptions.Default, cancellationToken);
         return SamModels.Find(nameOrPath) is { } published
-            ? Load(published, options)
+            ? Load(published, options, cancellationToken)
             : throw new ModelNotFoundException(
                 $"'{nameOrPath}' is neither a folder, nor a checkpoint, nor the name of a model: the names are {string.Join(", ", SamModels.All.Select(v => v.Name))}.",
                 [nameOrPath]);
@@ -98,15 +153,20 @@ public sealed class SamModel : ISegmenter
     /// <param name="variant">What the files are of.</param>
     /// <param name="files">Where they are: a folder, paths, bytes or streams.</param>
     /// <param name="options">How to run it; by default on the CPU.</param>
+    /// <param name="cancellationToken">
+    /// Stops soon: between the networks, within a checkpoint's hash, and between the layers of a graph that is built. ONNX Runtime
+    /// is not interrupted while it loads one network.
+    /// </param>
     /// <exception cref="ModelNotFoundException">A file is missing.</exception>
     /// <exception cref="CheckpointException">The decoder's file is damaged or not of a known layout.</exception>
     /// <exception cref="ModelContractException">The encoder's file belongs to another model.</exception>
     /// <exception cref="ExecutionProviderException">No execution provider of the list works.</exception>
-    public static SamModel Load(SamVariant variant, ModelFiles files, SamOptions? options = null)
+    /// <exception cref="OperationCanceledException">The token was cancelled; nothing is left behind.</exception>
+    public static SamModel Load(SamVariant variant, ModelFiles files, SamOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(variant);
         ArgumentNullException.ThrowIfNull(files);
-        return new SamModel(OpenedModel.Open(variant, files), options ?? SamOptions.Default);
+        return new SamModel(OpenedModel.Open(variant, files), options ?? SamOptions.Default, cancellationToken);
     }
 
     /// <summary>Computes the embedding of one image. See <see cref="ImageEncoder.Encode(PixelBuffer, CancellationToken)"/>.</summary>
@@ -191,7 +251,10 @@ public sealed class SamModel : ISegmenter
         CancellationToken cancellationToken = default) =>
         new AutomaticMaskGenerator(this, options).Generate(image, progress, cancellationToken);
 
-    /// <summary>Finds every object of an image on another thread. See <see cref="AutomaticMaskGenerator.GenerateAsync"/>.</summary>
+    /// <summary>
+    /// Finds every object of an image on another thread, and gives each as soon as it is certain: without crops all at the end,
+    /// with crops crop by crop. See <see cref="AutomaticMaskGenerator.GenerateAsync"/>.
+    /// </summary>
     /// <param name="image">Pixels in rows from the top, to stay unchanged until the end.</param>
     /// <param name="options">How to look for objects; by default as the reference does.</param>
     /// <param name="progress">Told of every batch of points.</param>

@@ -79,6 +79,7 @@ public sealed class EverythingCommandTests : IDisposable
 
         Assert.Equal(1, run.Status);
         Assert.Contains("error: 1 of 3 images could not be read", run.Error, StringComparison.Ordinal);
+        Assert.Contains("1 of 4 files are passed over, by their names no pictures: readme.txt", run.Error, StringComparison.Ordinal);
         Assert.Equal(["a.json", "a.png", "c.json", "c.png"], Directory.GetFiles(results).Select(Path.GetFileName).Order(StringComparer.Ordinal));
         RleMask[] first = Masks("a.json"), second = Masks("c.json");
         Assert.Equal(first, second);

@@ -89,23 +89,45 @@ public sealed class ToolErrorTests : IDisposable
     }
 
     [Fact]
+    public async Task Model_ThatCannotBeDownloaded_IsOneLineThatSaysWhatToDo_AndNotToRunTheSameAgain()
+    {
+        ToolRun run = await RunProcess(new()
+        {
+            ["SEGMENTANYTHING_MODELS"] = _folder.Path,
+            ["XDG_CACHE_HOME"] = _folder.Path,
+            ["HOME"] = _folder.Path,
+            ["SEGMENTANYTHING_MIRROR"] = "nowhere",
+        }, "download");
+
+        Assert.Equal((1, ""), (run.Status, run.Output));
+        Assert.Contains("SEGMENTANYTHING_MIRROR", run.ErrorLine, StringComparison.Ordinal);
+        Assert.DoesNotContain("segment-anything download", run.ErrorLine, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Libvips_ThatIsMissing_IsOneLineThatNamesThePackages()
     {
-        CancellationToken cancellation = TestContext.Current.CancellationToken;
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "segment-anything.dll"), "segment", Picture(), "--point", "1,2"])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        start.Environment["SEGMENTANYTHING_LIBVIPS"] = Path.Combine(_folder.Path, "libvips.so.42");
-        using Process process = Process.Start(start)!;
-        Task<string> output = process.StandardOutput.ReadToEndAsync(cancellation), error = process.StandardError.ReadToEndAsync(cancellation);
-        await process.WaitForExitAsync(cancellation);
-        var run = new ToolRun(process.ExitCode, await output, await error);
+        ToolRun run = await RunProcess(
+            new() { ["SEGMENTANYTHING_LIBVIPS"] = Path.Combine(_folder.Path, "libvips.so.42") }, "segment", Picture(), "--point", "1,2");
 
         Assert.Equal((1, ""), (run.Status, run.Output));
         Assert.Contains("apt-get install libvips42", run.ErrorLine, StringComparison.Ordinal);
         Assert.Contains("brew install vips", run.ErrorLine, StringComparison.Ordinal);
+    }
+
+    private static async Task<ToolRun> RunProcess(Dictionary<string, string> environment, params string[] args)
+    {
+        CancellationToken cancellation = TestContext.Current.CancellationToken;
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "segment-anything.dll"), .. args])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        foreach ((string name, string value) in environment) start.Environment[name] = value;
+        using Process process = Process.Start(start)!;
+        Task<string> output = process.StandardOutput.ReadToEndAsync(cancellation), error = process.StandardError.ReadToEndAsync(cancellation);
+        await process.WaitForExitAsync(cancellation);
+        return new ToolRun(process.ExitCode, await output, await error);
     }
 
     private string Picture()

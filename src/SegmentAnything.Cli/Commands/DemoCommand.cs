@@ -45,7 +45,7 @@ internal static class DemoCommand
             : mug is not null ? (mug.ClickX, mug.ClickY)
             : (picture.Width / 2f, picture.Height / 2f);
 
-        using SamModel sam = model.Load(parsed, progress);
+        using SamModel sam = model.Load(parsed, progress, cancellation);
         using ImageEmbedding embedding = progress.Run(
             $"Encoding {picture.Width}x{picture.Height} pixels, once", () => sam.Encode(picture.ToPixelBuffer(), cancellation));
         List<string> files = [];
@@ -56,7 +56,7 @@ internal static class DemoCommand
             for (int i = 0; i < masks.Count; i++)
             {
                 string file = Path.Combine(folder, masks.Count == 1 ? $"{name}.png" : $"{name}-{i + 1}.png");
-                ImageFile.SavePng(file, OverlayRenderer.Render(picture, [masks[i].Mask], prompt), picture.Width, picture.Height);
+                MaskDrawing.Overlay(picture.ToPixelBuffer(), [masks[i].Mask], [prompt]).SavePng(file);
                 files.Add(file);
                 string fit = truth is null ? "" : $", IoU with the drawn {mug!.Name} {masks[i].Mask.IntersectionOverUnion(truth):0.000}";
                 output.WriteLine(

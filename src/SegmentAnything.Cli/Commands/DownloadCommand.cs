@@ -22,22 +22,8 @@ internal static class DownloadCommand
     {
         SamVariant variant = SamModels.Find(name) ?? throw new UsageException(
             $"'{name}' is not the name of a model; the names are {string.Join(", ", SamModels.All.Select(v => v.Name))}.");
-        await ModelStore.Default.GetAsync(variant, progress: new Reporter(progress), cancellationToken: cancellation);
-        progress.Say($"{variant.DisplayName} is in {Path.Combine(ModelStore.Default.Folders[0], variant.Name)}");
+        ModelFiles files = await ModelStore.Default.GetAsync(variant, progress: new DownloadReporter(progress), cancellationToken: cancellation);
+        progress.Say($"{variant.DisplayName} is in {Path.GetDirectoryName(files.FindPath(variant.Files[0].Role))}");
         return Tool.Success;
-    }
-
-    /// <summary>Says every tenth of a file.</summary>
-    private sealed class Reporter(Progress progress) : IProgress<ModelDownloadProgress>
-    {
-        private (ModelFile? File, long Tenth) _said;
-
-        public void Report(ModelDownloadProgress value)
-        {
-            long tenth = value.Total > 0 ? 10 * value.Received / value.Total.Value : 0;
-            if (_said == (value.File, tenth)) return;
-            _said = (value.File, tenth);
-            progress.Say($"{value.File.FileName}: {value.Received / 1e6:F0} of {(value.Total ?? 0) / 1e6:F0} MB");
-        }
     }
 }

@@ -7,12 +7,15 @@ namespace SegmentAnything.Cli.Commands;
 /// <summary><c>everything IMAGE...</c>: every object, without prompts.</summary>
 internal static class EverythingCommand
 {
+    // Files that are named before the rest is only counted.
+    private const int MostNames = 10;
+
     /// <summary>Describes the command.</summary>
     public static Command Create()
     {
         Argument<string[]> images = new("IMAGE")
         {
-            Description = "JPEG, PNG, WebP or TIFF files, or folders of such files.",
+            Description = "Image files (JPEG, PNG, WebP, TIFF, GIF, AVIF), or folders of such files.",
             Arity = ArgumentArity.OneOrMore,
         };
         Option<string?> folder = new("--out") { Description = "Write NAME.json and the overlay NAME.png of each image into this folder.", HelpName = "FOLDER" };
@@ -25,7 +28,7 @@ internal static class EverythingCommand
         settings.AddTo(command);
         model.AddTo(command);
         command.SetAction((parsed, cancellation) => RunAsync(
-            FindImages(parsed.GetRequiredValue(images)),
+            FindImages(parsed.GetRequiredValue(images), parsed.InvocationConfiguration.Error),
             parsed.GetValue(folder),
             parsed.GetValue(json),
             parsed.GetValue(overlay),
@@ -47,7 +50,7 @@ internal static class EverythingCommand
         if (folder is not null) Directory.CreateDirectory(folder);
 
         TextWriter error = parsed.InvocationConfiguration.Error;
-        using SamModel sam = model.Load(parsed, new Progress(error));
+        using SamModel sam = model.Load(parsed, new Progress(error), cancellation);
         var generator = new AutomaticMaskGenerator(sam, options);
         List<string> failures = [];
         await GenerationProgress.RunAsync(error, paths, async progress =>
@@ -90,9 +93,12 @@ internal static class EverythingCommand
         return Tool.Failure;
     }
 
-    private static string[] FindImages(string[] arguments)
+    // In folders names decide, also of formats that this libvips may lack: those fail, each with the reason. What is passed
+    // over is told.
+    private static string[] FindImages(string[] arguments, TextWriter error)
     {
-        string[] extensions = [".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff"];
+        string[] extensions = [
+            ".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".gif", ".avif", ".heic", ".heif", ".jp2", ".j2k", ".jxl", ".bmp"];
         List<string> paths = [];
         foreach (string argument in arguments)
         {
@@ -102,10 +108,16 @@ internal static class EverythingCommand
                 continue;
             }
 
-            string[] found = [.. Directory.EnumerateFiles(argument)
-                .Where(file => extensions.Contains(Path.GetExtension(file), StringComparer.OrdinalIgnoreCase))
-                .Order(StringComparer.Ordinal)];
+            ILookup<bool, string> files = Directory.EnumerateFiles(argument).Order(StringComparer.Ordinal)
+                .ToLookup(file => extensions.Contains(Path.GetExtension(file), StringComparer.OrdinalIgnoreCase));
+            string[] found = [.. files[true]], others = [.. files[false].Select(file => Path.GetFileName(file)!)];
             if (found.Length == 0) throw new UsageException($"The folder {argument} holds no {string.Join(", ", extensions)} files.");
+            if (others.Length > 0)
+            {
+                string more = others.Length > MostNames ? $" and {others.Length - MostNames} more" : "";
+                error.WriteLine($"{argument}: {others.Length} of {found.Length + others.Length} files are passed over, by their names no pictures: {string.Join(", ", others.Take(MostNames))}{more}");
+            }
+
             paths.AddRange(found);
         }
 
@@ -149,11 +161,8 @@ internal static class EverythingCommand
         }
     }
 
-    private static void WriteOverlay(string path, LoadedImage picture, GeneratedMasks masks)
-    {
-        byte[] drawing = OverlayRenderer.Render(picture, [.. masks.Select(mask => mask.Mask)]);
-        ImageFile.SavePng(path, drawing, picture.Width, picture.Height);
-    }
+    private static void WriteOverlay(string path, LoadedImage picture, GeneratedMasks masks) =>
+        MaskDrawing.Overlay(picture.ToPixelBuffer(), [.. masks.Select(mask => mask.Mask)]).SavePng(path);
 
     /// <summary>An image on its way: its pixels are kept for the overlay.</summary>
     private sealed class Picture(string path)

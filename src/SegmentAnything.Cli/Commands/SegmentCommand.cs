@@ -9,7 +9,7 @@ internal static class SegmentCommand
     /// <summary>Describes the command.</summary>
     public static Command Create()
     {
-        Argument<string> image = new("IMAGE") { Description = "A JPEG, PNG, WebP or TIFF file." };
+        Argument<string> image = new("IMAGE") { Description = "An image file: JPEG, PNG, WebP, TIFF, GIF, AVIF." };
         Option<PointPrompt[]> points = PromptParser.CreatePointOption();
         Option<Box[]> boxes = PromptParser.CreateBoxOption();
         Option<bool> multimask = new("--multimask") { Description = "Three masks for each object: whole, part, subpart. The default for a single point." };
@@ -52,7 +52,7 @@ internal static class SegmentCommand
         var progress = new Progress(parsed.InvocationConfiguration.Error);
         Prompt[] prompts = PromptParser.Combine(points, boxes);
         LoadedImage picture = ImageFile.Load(path);
-        using SamModel sam = model.Load(parsed, progress);
+        using SamModel sam = model.Load(parsed, progress, cancellation);
         foreach (Prompt prompt in prompts) CheckInside(sam, prompt, picture);
         using ImageEmbedding embedding = progress.Run(
             $"Encoding {picture.Width}x{picture.Height} pixels", () => sam.Encode(picture.ToPixelBuffer(), cancellation));
@@ -68,8 +68,7 @@ internal static class SegmentCommand
 
         if (overlay is not null)
         {
-            byte[] drawing = OverlayRenderer.Render(picture, [.. predictions.Select(p => p.Best.Mask)], prompts);
-            ImageFile.SavePng(overlay, drawing, picture.Width, picture.Height);
+            MaskDrawing.Overlay(picture.ToPixelBuffer(), [.. predictions.Select(p => p.Best.Mask)], prompts).SavePng(overlay);
             progress.Say($"Overlay: {overlay}");
         }
 

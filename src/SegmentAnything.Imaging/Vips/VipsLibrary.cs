@@ -34,18 +34,25 @@ internal static class VipsLibrary
             : ["libvips.so.42"];
     }
 
-    /// <summary>Loads the first candidate that can be loaded.</summary>
+    /// <summary>
+    /// Loads the first candidate that can be loaded: for each name first the library out of a NuGet package of the application,
+    /// wherever that was put, then the system's.
+    /// </summary>
     /// <exception cref="ImageFileException">None can; the message names the package for each system.</exception>
     internal static nint Load(string[] candidates)
     {
         foreach (string candidate in candidates)
-            if (NativeLibrary.TryLoad(candidate, out nint handle)) return handle;
+            if (NativeLibrary.TryLoad(candidate, typeof(VipsLibrary).Assembly, null, out nint handle)) return handle;
         throw new ImageFileException(
-            $"Images are read with libvips, which was not found (tried {string.Join(", ", candidates)}). Install it: " +
+            $"Images are read with libvips, which was not found (tried {string.Join(", ", candidates)}). SegmentAnything.Imaging brings it " +
+            $"for x64 and Arm64 of Linux and Windows, and for macOS on Arm64; this is {RuntimeInformation.RuntimeIdentifier}. Elsewhere install it: " +
             "Debian and Ubuntu: apt-get install libvips42 (libvips42t64 on newer releases); Fedora: dnf install vips; " +
             "macOS: brew install vips; Windows: put the bin folder of the libvips release on the PATH. " +
             $"Or name the library file in {PathVariable}.");
     }
+
+    /// <summary>The version of the library that was loaded.</summary>
+    public static Version Version => new(VipsNative.Version(0), VipsNative.Version(1), VipsNative.Version(2));
 
     private static bool Start()
     {
@@ -55,9 +62,8 @@ internal static class VipsLibrary
             throw new ImageFileException($"libvips could not start: {VipsNative.TakeError()}");
 
         // 8.12 brought `fail_on`, without which a truncated file is half a picture and no error.
-        (int major, int minor) = (VipsNative.Version(0), VipsNative.Version(1));
-        if (major < 8 || (major == 8 && minor < 12))
-            throw new ImageFileException($"libvips 8.12 or later is needed; found {major}.{minor}. Install a newer one.");
+        if (Version < new Version(8, 12))
+            throw new ImageFileException($"libvips 8.12 or later is needed; found {Version}. Install a newer one.");
 
         // Its cache of results would keep pictures in memory that we have copied out, and knows them by address alone.
         VipsNative.CacheSetMax(0);

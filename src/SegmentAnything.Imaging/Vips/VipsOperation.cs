@@ -16,6 +16,21 @@ internal sealed unsafe class VipsOperation : SafeHandle
         if (IsInvalid) throw new VipsException(VipsNative.TakeError());
     }
 
+    /// <summary>Whether this build of libvips has an operation.</summary>
+    public static bool Exists(string name)
+    {
+        VipsLibrary.EnsureStarted();
+        nint operation = VipsNative.OperationNew(name);
+        if (operation == 0)
+        {
+            _ = VipsNative.TakeError();
+            return false;
+        }
+
+        VipsNative.ObjectUnref(operation);
+        return true;
+    }
+
     public override bool IsInvalid => handle == 0;
 
     /// <summary>Sets an argument from text: a number, several numbers, an enumeration's nickname.</summary>

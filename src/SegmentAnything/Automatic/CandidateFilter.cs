@@ -54,25 +54,17 @@ internal static class CandidateFilter
     public static List<Candidate> SuppressWithinCrop(List<Candidate> candidates, double threshold) =>
         Suppress(candidates, candidate => candidate.PredictedIou, threshold);
 
-    /// <summary>Between crops: the mask from the smaller crop stays.</summary>
-    public static List<Candidate> SuppressBetweenCrops(List<Candidate> candidates, double threshold) =>
-        Suppress(candidates, candidate => (float)(1 / candidate.Crop.Area), threshold);
-
-    /// <summary>
-    /// Fills small holes, removes small islands, and suppresses once more, as masks may have become alike; those that
-    /// needed no change are preferred.
-    /// </summary>
+    /// <summary>Fills small holes and removes small islands.</summary>
     /// <param name="candidates">In the frame of the image.</param>
     /// <param name="minArea">The least number of pixels of a hole or an island that stays.</param>
-    /// <param name="threshold">Of the suppression.</param>
     /// <param name="threads">Threads to work with, the caller's included.</param>
     /// <param name="cancellationToken">Looked at between masks.</param>
+    /// <returns>The candidates in their order, and whether there was something to clean.</returns>
     /// <remarks>Source: automatic_mask_generator.py (postprocess_small_regions).</remarks>
-    public static List<Candidate> RemoveSmallRegions(
-        List<Candidate> candidates, int minArea, double threshold, int threads, CancellationToken cancellationToken)
+    public static (Candidate Cleaned, bool IsChanged)[] RemoveSmallRegions(
+        List<Candidate> candidates, int minArea, int threads, CancellationToken cancellationToken)
     {
-        Candidate[] cleaned = new Candidate[candidates.Count];
-        bool[] unchanged = new bool[candidates.Count];
+        var cleaned = new (Candidate, bool)[candidates.Count];
         WorkSplitter.RunOnPool(
             threads,
             cleaned.Length,
@@ -80,16 +72,12 @@ internal static class CandidateFilter
             {
                 (RleMask filled, bool holes) = candidates[i].Mask.FillSmallHoles(minArea);
                 (RleMask mask, bool islands) = filled.RemoveSmallRegions(minArea);
-                unchanged[i] = !holes && !islands;
-                cleaned[i] = unchanged[i]
-                    ? candidates[i]
-                    : candidates[i] with { Mask = mask, Area = mask.Area, Box = BoxOf(mask) };
+                cleaned[i] = holes || islands
+                    ? (candidates[i] with { Mask = mask, Area = mask.Area, Box = BoxOf(mask) }, true)
+                    : (candidates[i], false);
             },
             cancellationToken);
-
-        Dictionary<Candidate, bool> scores = new(ReferenceEqualityComparer.Instance);
-        for (int i = 0; i < cleaned.Length; i++) scores[cleaned[i]] = unchanged[i];
-        return Suppress([.. cleaned], candidate => scores[candidate] ? 1 : 0, threshold);
+        return cleaned;
     }
 
     /// <summary>The box of a mask with inclusive maxima; all zero for an empty mask.</summary>

@@ -5,6 +5,9 @@ namespace SegmentAnything.Automatic;
 /// <summary>What the automatic generator needs of a model: it encodes crops.</summary>
 internal interface ICropEncoder
 {
+    /// <summary>The model, for those who observe.</summary>
+    string ModelName { get; }
+
     /// <summary>Threads to work with, the caller's included.</summary>
     int Threads { get; }
 
@@ -46,6 +49,8 @@ internal interface IEncodedCrop : IDisposable
 /// <summary>The real model.</summary>
 internal sealed class ModelCropEncoder(ImageEncoder imageEncoder, PromptEncoder promptEncoder, MaskDecoder maskDecoder) : ICropEncoder
 {
+    public string ModelName => imageEncoder.ModelName;
+
     public int Threads => maskDecoder.Threads;
 
     public IEncodedCrop Encode(PixelBuffer crop, CancellationToken cancellationToken) =>

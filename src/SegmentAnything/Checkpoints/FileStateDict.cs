@@ -182,12 +182,13 @@ internal sealed class FileStateDict : StateDict
         else ReadStrided(location, start, destination);
     }
 
-    public override string ComputeHash()
+    public override string ComputeHash(CancellationToken cancellationToken = default)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         byte[] buffer = ArrayPool<byte>.Shared.Rent(1 << 20);
         for (long done = 0; done < _source.Length;)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             Span<byte> part = buffer.AsSpan(0, (int)Math.Min(buffer.Length, _source.Length - done));
             _source.Read(done, part);
             hash.AppendData(part);

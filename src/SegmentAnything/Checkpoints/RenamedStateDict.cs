@@ -29,7 +29,7 @@ internal sealed class RenamedStateDict : StateDict
 
     public override string Format => _source.Format;
 
-    public override string ComputeHash() => _source.ComputeHash();
+    public override string ComputeHash(CancellationToken cancellationToken = default) => _source.ComputeHash(cancellationToken);
 
     protected internal override void ReadCore(TensorInfo tensor, Span<float> destination)
     {

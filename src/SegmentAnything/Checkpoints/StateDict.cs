@@ -75,11 +75,14 @@ internal abstract class StateDict : IDisposable
     public ImmutableArray<int> ShapeOf(string name) => Find(name).Shape;
 
     /// <summary>The SHA-256 of all there is, in hexadecimal: of the file, or of names, shapes and values.</summary>
-    public virtual string ComputeHash()
+    /// <param name="cancellationToken">Looked at between pieces.</param>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public virtual string ComputeHash(CancellationToken cancellationToken = default)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         foreach (TensorInfo tensor in Tensors.Values.OrderBy(t => t.Name, StringComparer.Ordinal))
         {
+            cancellationToken.ThrowIfCancellationRequested();
             hash.AppendData(Encoding.UTF8.GetBytes($"{tensor.Name}[{string.Join(',', tensor.Shape)}]\n"));
             hash.AppendData(MemoryMarshal.AsBytes(Read(tensor).AsSpan()));
         }

@@ -56,7 +56,7 @@ internal static class EncoderCache
     public static string Build(FamilyModel model, string cache, EncoderBuildOptions? options = null, CancellationToken cancellationToken = default)
     {
         options ??= new EncoderBuildOptions();
-        string hash = HashOf(model.Weights, cache);
+        string hash = HashOf(model.Weights, cache, cancellationToken);
         string folder = Path.Combine(cache, $"{hash[..32]}-{options.Form}-{(options.Half ? "float16" : "float32")}-v{Version}");
         string path = Path.Combine(folder, EncoderFileName);
         if (File.Exists(path)) return path;
@@ -90,15 +90,15 @@ internal static class EncoderCache
     }
 
     // Hashing gigabytes at each start would not do: the hash of a file is remembered as long as its length and time stay.
-    private static string HashOf(StateDict weights, string cache)
+    private static string HashOf(StateDict weights, string cache, CancellationToken cancellationToken)
     {
         var file = new FileInfo(weights.Source);
-        if (!file.Exists) return weights.ComputeHash();
+        if (!file.Exists) return weights.ComputeHash(cancellationToken);
         string key = $"{file.FullName}\n{file.Length}\n{file.LastWriteTimeUtc.Ticks}";
         string note = Path.Combine(cache, "hashes", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key))));
         if (File.Exists(note) && File.ReadAllText(note) is { Length: 64 } known && known.All(char.IsAsciiHexDigitLower)) return known;
 
-        string hash = weights.ComputeHash();
+        string hash = weights.ComputeHash(cancellationToken);
         AtomicFile.Write(note, Encoding.UTF8.GetBytes(hash));
         return hash;
     }

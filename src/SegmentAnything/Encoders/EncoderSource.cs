@@ -23,12 +23,18 @@ internal sealed record EncoderSource(
     /// <param name="weights">What its checkpoint was recognised as, where there is no image encoder among the files.</param>
     /// <param name="execution">Where it will run.</param>
     /// <param name="precision">What it is to compute in.</param>
+    /// <param name="cancellationToken">Stops the building of a graph.</param>
     /// <exception cref="ModelNotFoundException">There is neither.</exception>
     /// <exception cref="CheckpointException">The file is damaged.</exception>
     /// <exception cref="ExecutionProviderException">The precision is not offered on the first provider.</exception>
     /// <exception cref="ModelContractException">The precision is not offered for this file.</exception>
     public static EncoderSource Of(
-        SamVariant variant, ModelFiles files, FamilyModel? weights, ExecutionOptions execution, EncoderPrecision precision = EncoderPrecision.Float32)
+        SamVariant variant,
+        ModelFiles files,
+        FamilyModel? weights,
+        ExecutionOptions execution,
+        EncoderPrecision precision = EncoderPrecision.Float32,
+        CancellationToken cancellationToken = default)
     {
         bool onProcessor = execution.Providers is [CpuProvider, ..];
         bool int8 = precision == EncoderPrecision.Int8;
@@ -45,7 +51,7 @@ internal sealed record EncoderSource(
         ReadOnlyMemory<byte> model;
         if (weights is not null)
         {
-            path = EncoderCache.Build(weights, CacheFolder, new EncoderBuildOptions { Form = form });
+            path = EncoderCache.Build(weights, CacheFolder, new EncoderBuildOptions { Form = form }, cancellationToken);
             model = File.ReadAllBytes(path);
             built = true;
         }
@@ -73,7 +79,7 @@ internal sealed record EncoderSource(
 
             try
             {
-                model = own.BuildEncoder(WeightOptions.Default, form).ToBytes();
+                model = own.BuildEncoder(WeightOptions.Default, form, cancellationToken: cancellationToken).ToBytes();
                 built = true;
             }
             catch (CheckpointException)

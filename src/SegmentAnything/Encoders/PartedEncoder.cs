@@ -17,6 +17,9 @@ namespace SegmentAnything.Encoders;
 /// </remarks>
 internal sealed class PartedEncoder : IDisposable
 {
+    // A thread needs the memory of one part at a time. An arena for each session would keep what each part has needed.
+    private static readonly SessionTuning Tuning = SessionTuning.Default with { CpuArena = false, MemoryPattern = false };
+
     private readonly EncoderPart[] _parts;
     private readonly ModelSession[] _sessions;
     private readonly (string Name, long[] Shape)[] _inputs, _outputs;
@@ -27,7 +30,9 @@ internal sealed class PartedEncoder : IDisposable
     /// <param name="parts">In their order.</param>
     /// <param name="threads">Threads to work with, the caller's included.</param>
     /// <param name="source">What they are of, for messages.</param>
-    public PartedEncoder(IReadOnlyList<EncoderPart> parts, int threads, string source)
+    /// <param name="cancellationToken">Looked at between parts.</param>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public PartedEncoder(IReadOnlyList<EncoderPart> parts, int threads, string source, CancellationToken cancellationToken = default)
     {
         // Without their files, which the sessions have read.
         _parts = [.. parts.Select(p => p with { Model = [] })];
@@ -36,7 +41,11 @@ internal sealed class PartedEncoder : IDisposable
         {
             // One thread a run: parts need no pool of threads.
             ExecutionOptions options = ExecutionOptions.For(new CpuProvider(1));
-            for (int i = 0; i < _parts.Length; i++) _sessions[i] = SessionFactory.Create(parts[i].Model, source, options);
+            for (int i = 0; i < _parts.Length; i++)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                _sessions[i] = SessionFactory.Create(parts[i].Model, source, options, Tuning);
+            }
         }
         catch
         {
@@ -72,7 +81,7 @@ internal sealed class PartedEncoder : IDisposable
         }
         finally
         {
-            // Also after a failure: whatever is in the buffers, the rows of zeros are.
+            // Also after a failure: whatever is in the buffers is written anew.
             _idle.Add(workspace);
         }
     }
@@ -91,8 +100,8 @@ internal sealed class PartedEncoder : IDisposable
         private readonly PartedEncoder _owner;
         private readonly List<NativeFloats> _allocated = [];
 
-        // What each part gives, with a row of zeros above and below.
-        private readonly float*[] _results;
+        // What a part reads and what it gives, with a row of zeros above and below: parts take turns with two blocks.
+        private readonly float*[] _blocks = new float*[2];
 
         // A thread's piece, where it does not lie in the picture as the part needs it.
         private readonly float*[] _sourcePieces, _resultPieces;
@@ -106,13 +115,8 @@ internal sealed class PartedEncoder : IDisposable
         {
             _owner = owner;
             int threads = owner._splitter.Threads;
-            _results = new float*[owner._parts.Length];
-            for (int i = 0; i < _results.Length - 1; i++)
-            {
-                EncoderPart part = owner._parts[i];
-                _results[i] = Allocate((part.ResultGrid + 2) * part.ResultGrid * part.ResultChannels);
-            }
-
+            for (int i = 0; i < _blocks.Length; i++)
+                _blocks[i] = Allocate(owner._parts.SkipLast(1).Where((_, part) => part % 2 == i).Select(PictureValues).DefaultIfEmpty().Max());
             _sourcePieces = new float*[threads];
             _resultPieces = new float*[threads];
             for (int t = 0; t < threads; t++)
@@ -129,7 +133,12 @@ internal sealed class PartedEncoder : IDisposable
             _cancellation = cancellationToken;
             try
             {
-                for (_part = 0; _part < _owner._parts.Length; _part++) _owner._splitter.Run(this, _owner._parts[_part].Pieces);
+                for (_part = 0; _part < _owner._parts.Length; _part++)
+                {
+                    EncoderPart part = _owner._parts[_part];
+                    if (_part < _owner._parts.Length - 1) ClearEdges(part);
+                    _owner._splitter.Run(this, part.Pieces);
+                }
             }
             finally
             {
@@ -153,7 +162,7 @@ internal sealed class PartedEncoder : IDisposable
                     CopyWindows(part, item, result, toPiece: false);
                     break;
                 case EncoderPartKind.Strips:
-                    Compute(part, RowAbove(part, item), Row(_results[_part], part.ResultGrid, part.ResultChannels, item * part.Rows));
+                    Compute(part, RowAbove(part, item), Row(Result, part.ResultGrid, part.ResultChannels, item * part.Rows));
                     break;
                 default:
                     Compute(part, RowAbove(part, item), result);
@@ -168,6 +177,20 @@ internal sealed class PartedEncoder : IDisposable
         {
             foreach (NativeFloats memory in _allocated) memory.Dispose();
         }
+
+        private float* Source => _blocks[(_part + 1) % 2];
+
+        private float* Result => _blocks[_part % 2];
+
+        // Other parts have written where this one's rows of zeros are.
+        private void ClearEdges(EncoderPart part)
+        {
+            int row = part.ResultGrid * part.ResultChannels;
+            new Span<float>(Result, row).Clear();
+            new Span<float>(Result + PictureValues(part) - row, row).Clear();
+        }
+
+        private static int PictureValues(EncoderPart part) => (part.ResultGrid + 2) * part.ResultGrid * part.ResultChannels;
 
         private static int SourceValues(EncoderPart part) => part.Kind switch
         {
@@ -194,14 +217,14 @@ internal sealed class PartedEncoder : IDisposable
             Compute(part, source, result);
             int row = part.ResultGrid * part.ResultChannels;
             new ReadOnlySpan<float>(result + ((start - from) * row), part.Rows * row)
-                .CopyTo(new Span<float>(Row(_results[_part], part.ResultGrid, part.ResultChannels, start), part.Rows * row));
+                .CopyTo(new Span<float>(Row(Result, part.ResultGrid, part.ResultChannels, start), part.Rows * row));
         }
 
         // From the picture to a piece, zeros where a window reaches beyond; or back, without these.
         private void CopyWindows(EncoderPart part, int piece, float* memory, bool toPiece)
         {
             int grid = part.SourceGrid, channels = part.SourceChannels, window = part.Window, across = part.WindowsAcross;
-            float* picture = _results[toPiece ? _part - 1 : _part];
+            float* picture = toPiece ? Source : Result;
             for (int i = 0; i < part.Windows; i++)
             {
                 // The last piece may have places for more windows than there are.
@@ -233,7 +256,7 @@ internal sealed class PartedEncoder : IDisposable
 
         // The rows of a strip begin one above it.
         private float* RowAbove(EncoderPart part, int piece) =>
-            Row(_results[_part - 1], part.SourceGrid, part.SourceChannels, (part.Stride * piece * part.Rows) - 1);
+            Row(Source, part.SourceGrid, part.SourceChannels, (part.Stride * piece * part.Rows) - 1);
 
         private static float* Row(float* picture, int grid, int channels, int row) => picture + ((row + 1) * grid * channels);
 
@@ -247,7 +270,6 @@ internal sealed class PartedEncoder : IDisposable
         private float* Allocate(int values)
         {
             NativeFloats memory = new(values);
-            new Span<float>(memory.Pointer, values).Clear();
             _allocated.Add(memory);
             return memory.Pointer;
         }

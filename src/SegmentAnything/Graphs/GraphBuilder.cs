@@ -103,8 +103,8 @@ internal sealed class GraphBuilder
         Value flat = Node("Cast", [new Value(half.Name)], ("to", (long)TensorProto.Types.DataType.Float));
         long[] dims = new long[shape.Length];
         for (int i = 0; i < dims.Length; i++) dims[i] = shape[i];
-        // Flat, so that this costs nothing but cannot be left out: ONNX Runtime 1.29 ends the process when the body of a
-        // loop takes the output of a Cast.
+        // Flat, so that this costs nothing but cannot be left out: ONNX Runtime has ended the process when the body of a
+        // loop took the output of a Cast.
         return Reshape(flat, dims);
     }
 

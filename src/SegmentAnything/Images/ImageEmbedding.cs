@@ -59,6 +59,9 @@ public sealed class ImageEmbedding : IDisposable
     /// <summary>What there is: one map for SAM, more for families whose decoders read others too.</summary>
     public ImmutableArray<FeatureMapShape> Maps { get; }
 
+    /// <summary>Bytes of all maps: what a cache counts.</summary>
+    public long ByteCount => Maps.Sum(map => (long)map.Length) * sizeof(float);
+
     /// <summary>Where the image lies in the model's frame.</summary>
     public ImageFrame Frame { get; }
 

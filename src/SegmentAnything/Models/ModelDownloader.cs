@@ -71,7 +71,8 @@ internal sealed class ModelDownloader(HttpClient? client, IProgress<ModelDownloa
         throw new ModelNotFoundException(
             $"{variant.DisplayName}: '{file.FileName}' could not be downloaded."
             + string.Concat(tried.Select(t => $"{Environment.NewLine}  {t}"))
-            + $"{Environment.NewLine}Try again (what was received is kept), or put the file there by hand: {target}", [.. tried]);
+            + $"{Environment.NewLine}Try again (what was received is kept), put the file there by hand ({target}), "
+            + $"or set {ModelStore.MirrorVariable} to a server that has it as {variant.Name}/{file.FileName}.", [.. tried]);
     }
 
     // Receives what is missing; null if everything that the server has is here, else why not.
@@ -178,7 +179,9 @@ internal sealed class ModelDownloader(HttpClient? client, IProgress<ModelDownloa
         }
         catch (HttpRequestException e)
         {
-            return (Outcome.Interrupted, e.Message, seen);
+            // Where not even the name is known there is no network, or none to this server: waiting helps only who had begun.
+            bool isOffline = e.HttpRequestError == HttpRequestError.NameResolutionError && part.Length == 0;
+            return (isOffline ? Outcome.Hopeless : Outcome.Interrupted, e.Message, seen);
         }
         catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
         {

@@ -18,20 +18,32 @@ public sealed class ModelStore
     /// <summary>The environment variable that names the store's folder.</summary>
     public const string EnvironmentVariable = "SEGMENTANYTHING_MODELS";
 
+    /// <summary>The environment variable that names a server of one's own to download from.</summary>
+    public const string MirrorVariable = "SEGMENTANYTHING_MIRROR";
+
+    private readonly string? _mirror;
+
     /// <summary>Uses one folder, and no other.</summary>
     /// <param name="folder">The folder; it need not exist.</param>
-    public ModelStore(string folder)
+    /// <param name="mirror">
+    /// An http or https address that has the store's layout below it, <c>mobile-sam/encoder.onnx</c> and so on, and is asked
+    /// before the published addresses; null for none.
+    /// </param>
+    public ModelStore(string folder, Uri? mirror = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
         Folders = [Path.GetFullPath(folder)];
+        _mirror = mirror?.OriginalString;
     }
 
-    private ModelStore(ImmutableArray<string> folders) => Folders = folders;
+    private ModelStore(ImmutableArray<string> folders, string? mirror) => (Folders, _mirror) = (folders, mirror);
 
     /// <summary>
-    /// The folder that <see cref="EnvironmentVariable"/> names now, if it does, then the user's cache:
+    /// The folder that <see cref="EnvironmentVariable"/> names now, if it does; then the user's cache,
     /// <c>segment-anything/models</c> in <c>$XDG_CACHE_HOME</c> or <c>~/.cache</c> on Linux, in <c>~/Library/Caches</c> on
-    /// macOS, in the local application data on Windows.
+    /// macOS, in the local application data on Windows; then <c>models</c> beside the application, where packages such as
+    /// <c>SegmentAnything.Models.MobileSam</c> put theirs. Downloads ask the address that <see cref="MirrorVariable"/> names
+    /// now, if it does, before the published ones.
     /// </summary>
     public static ModelStore Default => FromEnvironment(Environment.GetEnvironmentVariable);
 
@@ -52,7 +64,7 @@ public sealed class ModelStore
         ImmutableArray<string> problems = [.. Folders.SelectMany(folder => Problems(folder, variant))];
         var message = new StringBuilder($"{variant.DisplayName}: its files were not found in the model store.");
         foreach (string problem in problems) message.Append($"{Environment.NewLine}  {problem}");
-        message.Append($"{Environment.NewLine}Download them with {nameof(ModelStore)}.{nameof(GetAsync)}, or by hand:");
+        message.Append($"{Environment.NewLine}Download them with SamModel.LoadAsync or {nameof(ModelStore)}.{nameof(GetAsync)}, or by hand:");
         foreach (ModelFile file in variant.Files)
         {
             string from = file.Downloads.IsEmpty ? $"see {variant.Source}" : file.Downloads[0].ToString();
@@ -81,7 +93,9 @@ public sealed class ModelStore
     /// <param name="progress">Told how far each file is, from the thread that receives it.</param>
     /// <param name="cancellationToken">Stops the download; what was received is kept, to go on from another time.</param>
     /// <returns>The files, complete; those that were downloaded have the SHA-256 that the model gives them.</returns>
-    /// <exception cref="ModelNotFoundException">A file could not be had; the message lists each address with what happened there.</exception>
+    /// <exception cref="ModelNotFoundException">
+    /// A file could not be had, or the mirror is no http or https address; the message lists each address with what happened there.
+    /// </exception>
     /// <exception cref="IOException">The folder cannot be written, or is full.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder must not be written.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
@@ -96,12 +110,16 @@ public sealed class ModelStore
         ArgumentNullException.ThrowIfNull(variant);
         if (TryFind(variant, out ModelFiles? files)) return files;
 
+        Uri? mirror = Mirror();
         var downloader = new ModelDownloader(client, progress);
         string folder = Path.Combine(Folders[0], variant.Name);
         foreach (ModelFile file in variant.Files)
         {
-            if (Problem(folder, file) is not null)
-                await downloader.DownloadAsync(variant, file, folder, cancellationToken).ConfigureAwait(false);
+            if (Problem(folder, file) is null) continue;
+            ModelFile source = mirror is null
+                ? file
+                : file with { Downloads = [new Uri(mirror, $"{variant.Name}/{file.FileName}"), .. file.Downloads] };
+            await downloader.DownloadAsync(variant, source, folder, cancellationToken).ConfigureAwait(false);
         }
 
         return ModelFiles.FromFolder(folder, variant);
@@ -113,7 +131,25 @@ public sealed class ModelStore
     {
         string cache = Path.Combine(UserCache(variable), "segment-anything", "models");
         string? named = variable(EnvironmentVariable);
-        return new ModelStore(string.IsNullOrWhiteSpace(named) ? [cache] : [Path.GetFullPath(named), cache]);
+        string beside = Path.Combine(AppContext.BaseDirectory, "models");
+        return new ModelStore(string.IsNullOrWhiteSpace(named) ? [cache, beside] : [Path.GetFullPath(named), cache, beside], variable(MirrorVariable));
+    }
+
+    // Only a download looks at it, so a bad value hinders nobody who needs none.
+    private Uri? Mirror()
+    {
+        if (string.IsNullOrWhiteSpace(_mirror)) return null;
+        // With the slash, the last part of the address is a folder, and names are added to it instead of replacing it.
+        if (Uri.TryCreate(_mirror.TrimEnd('/') + "/", UriKind.Absolute, out Uri? mirror)
+            && (mirror.Scheme == Uri.UriSchemeHttp || mirror.Scheme == Uri.UriSchemeHttps))
+        {
+            return mirror;
+        }
+
+        throw new ModelNotFoundException(
+            $"The mirror '{_mirror}' ({MirrorVariable}) is not an http or https address, such as https://files.example.org/models. "
+            + $"Below it a folder for each model is expected, by its name, with its files.",
+            [_mirror]);
     }
 
     private static string UserCache(Func<string, string?> variable)

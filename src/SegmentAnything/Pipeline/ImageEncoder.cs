@@ -27,6 +27,7 @@ public sealed class ImageEncoder : IDisposable
     /// <param name="variant">Which model it is.</param>
     /// <param name="files">Where its files are.</param>
     /// <param name="options">How to run it; by default on the CPU.</param>
+    /// <param name="cancellationToken">As for <see cref="SamModel.Load(SamVariant, ModelFiles, SamOptions, CancellationToken)"/>.</param>
     /// <exception cref="ModelNotFoundException">The file is missing.</exception>
     /// <exception cref="ModelContractException">
     /// The file is an ONNX model, but not an image encoder of this size, or not one that <see cref="EncoderPrecision.Int8"/>
@@ -35,13 +36,14 @@ public sealed class ImageEncoder : IDisposable
     /// <exception cref="ExecutionProviderException">
     /// No execution provider of the list works, or the first is not the CPU where <see cref="EncoderPrecision.Int8"/> is asked for.
     /// </exception>
-    public ImageEncoder(SamVariant variant, ModelFiles files, SamOptions? options = null)
-        : this(OpenedModel.Open(variant, files), options ?? SamOptions.Default, disposeOpened: true)
+    /// <exception cref="OperationCanceledException">The token was cancelled; nothing is left behind.</exception>
+    public ImageEncoder(SamVariant variant, ModelFiles files, SamOptions? options = null, CancellationToken cancellationToken = default)
+        : this(OpenedModel.Open(variant, files), options ?? SamOptions.Default, disposeOpened: true, cancellationToken)
     {
     }
 
     /// <summary>Loads the image encoder of a model that was opened.</summary>
-    internal ImageEncoder(OpenedModel opened, SamOptions options, bool disposeOpened = false)
+    internal ImageEncoder(OpenedModel opened, SamOptions options, bool disposeOpened = false, CancellationToken cancellationToken = default)
     {
         using IDisposable? disposedAfterwards = disposeOpened ? opened : null;
         SamVariant variant = _variant = opened.Variant;
@@ -52,13 +54,14 @@ public sealed class ImageEncoder : IDisposable
         ExecutionOptions execution = options.Execution;
         _threads = execution.Threads;
         EncoderSource source = EncoderSource.Of(
-            variant, opened.Files, opened.HasEncoderWeights ? opened.Model : null, execution, options.EncoderPrecision);
+            variant, opened.Files, opened.HasEncoderWeights ? opened.Model : null, execution, options.EncoderPrecision, cancellationToken);
+        cancellationToken.ThrowIfCancellationRequested();
         Fingerprint = source.Fingerprint;
         string name = $"the image encoder of {variant.Name}";
         if (source.Parted is { } parted)
         {
             _contract = parted.Contract;
-            _parts = new PartedEncoder(parted.Parts, execution.Threads, name);
+            _parts = new PartedEncoder(parted.Parts, execution.Threads, name, cancellationToken);
             Provider = execution.Providers[0];
         }
         else
@@ -91,12 +94,14 @@ public sealed class ImageEncoder : IDisposable
     /// </summary>
     public string Fingerprint { get; }
 
+    internal string ModelName => _variant.Name;
+
     /// <summary>Computes the embedding of one image, to be prompted any number of times.</summary>
     /// <param name="image">
     /// Pixels in rows from the top, 8 bits a channel, any size from 1x1. Channel order is given by
     /// <see cref="PixelBuffer.Format"/>; alpha is ignored.
     /// </param>
-    /// <param name="cancellationToken">Stops the work soon.</param>
+    /// <param name="cancellationToken">Stops the work soon: within the resizing of a large image, and after the operator under way.</param>
     /// <returns>
     /// The model's maps, of which the first is the embedding, of shape channels x rows x columns (256 x 64 x 64), row-major, in
     /// pooled memory that the caller disposes. They remember the source size, in pixels.
@@ -112,6 +117,30 @@ public sealed class ImageEncoder : IDisposable
     /// </remarks>
     public ImageEmbedding Encode(PixelBuffer image, CancellationToken cancellationToken = default)
     {
+        Operation? operation = Operation.BeginEncode(_variant.Name, image);
+        if (operation is null) return EncodeUnobserved(image, cancellationToken);
+        try
+        {
+            ImageEmbedding embedding = EncodeUnobserved(image, cancellationToken);
+            operation.Succeed();
+            return embedding;
+        }
+        catch (Exception e)
+        {
+            operation.Fail(e);
+            throw;
+        }
+    }
+
+    /// <summary>Computes the embedding of one image on another thread. See <see cref="Encode(PixelBuffer, CancellationToken)"/>.</summary>
+    /// <param name="image">Pixels in rows from the top; their memory must stay unchanged until the task has ended.</param>
+    /// <param name="cancellationToken">Stops the work soon.</param>
+    /// <returns>A task with the embedding, which the caller disposes; every exception comes with the task.</returns>
+    public Task<ImageEmbedding> EncodeAsync(PixelBuffer image, CancellationToken cancellationToken = default) =>
+        Task.Run(() => Encode(image, cancellationToken), cancellationToken);
+
+    private ImageEmbedding EncodeUnobserved(PixelBuffer image, CancellationToken cancellationToken)
+    {
         using UseGate.Use use = _gate.Enter(this);
         if (image.Width == 0) throw new ArgumentException("The image is empty: make it with one of PixelBuffer's methods.", nameof(image));
         cancellationToken.ThrowIfCancellationRequested();
@@ -120,7 +149,7 @@ public sealed class ImageEncoder : IDisposable
         using MemoryOwner<float> input = MemoryOwner<float>.Allocate(3 * size * size);
         EncoderInput.Write(
             image, new ImageFrame(image.Size, size, _frame.Fit).ResizedSize, size, _preprocessing.Mean, _preprocessing.Std, input.Span, _threads,
-            _preprocessing.Padding);
+            _preprocessing.Padding, cancellationToken);
         cancellationToken.ThrowIfCancellationRequested();
 
         MemoryOwner<float> values = MemoryOwner<float>.Allocate(_maps.Sum(map => map.Length));

@@ -106,6 +106,24 @@ public sealed class MaskDecoder : IDisposable
         ArgumentNullException.ThrowIfNull(embedding);
         ArgumentNullException.ThrowIfNull(prompts);
         foreach (EncodedPrompt prompt in prompts) Check(embedding, prompt);
+        Operation? operation = Operation.BeginPrompt(_variant.Name, prompts.Count);
+        if (operation is null) return DecodeUnobserved(embedding, prompts, selection, cancellationToken);
+        try
+        {
+            MaskPrediction[] predictions = DecodeUnobserved(embedding, prompts, selection, cancellationToken);
+            operation.Succeed();
+            return predictions;
+        }
+        catch (Exception e)
+        {
+            operation.Fail(e);
+            throw;
+        }
+    }
+
+    private MaskPrediction[] DecodeUnobserved(
+        ImageEmbedding embedding, IReadOnlyList<EncodedPrompt> prompts, MaskSelection selection, CancellationToken cancellationToken)
+    {
         using UseGate.Use own = _gate.Enter(this);
         using ImageEmbedding.Use use = Acquire(embedding, cancellationToken);
         MaskPrediction[] predictions = new MaskPrediction[prompts.Count];
@@ -142,6 +160,29 @@ public sealed class MaskDecoder : IDisposable
     /// <param name="selection">Which masks are wanted.</param>
     /// <param name="cancellationToken">Stops the work soon.</param>
     internal MaskPrediction Decode(
+        ImageEmbedding embedding,
+        ReadOnlySpan<float> tokens,
+        ReadOnlySpan<float> dense,
+        bool isAmbiguous,
+        MaskSelection selection,
+        CancellationToken cancellationToken)
+    {
+        Operation? operation = Operation.BeginPrompt(_variant.Name, 1);
+        if (operation is null) return DecodeUnobserved(embedding, tokens, dense, isAmbiguous, selection, cancellationToken);
+        try
+        {
+            MaskPrediction prediction = DecodeUnobserved(embedding, tokens, dense, isAmbiguous, selection, cancellationToken);
+            operation.Succeed();
+            return prediction;
+        }
+        catch (Exception e)
+        {
+            operation.Fail(e);
+            throw;
+        }
+    }
+
+    private MaskPrediction DecodeUnobserved(
         ImageEmbedding embedding,
         ReadOnlySpan<float> tokens,
         ReadOnlySpan<float> dense,

@@ -17,6 +17,8 @@ internal static class EncoderInput
     /// <param name="planar">3 x S x S values (channels, rows, columns); every one is written.</param>
     /// <param name="threads">Threads to work with at most.</param>
     /// <param name="padding">Three values that stand where there is no picture; empty for zeros.</param>
+    /// <param name="cancellationToken">Looked at before each row of the picture; what was written is then undefined.</param>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <remarks>
     /// planar = (resized - mean) / std in float32, where resized is what <see cref="ImageResizer"/> gives; padding is
     /// added after normalisation. Exactness: every path gives the same bits.
@@ -31,7 +33,8 @@ internal static class EncoderInput
         ReadOnlySpan<float> std,
         Span<float> planar,
         int threads,
-        ReadOnlySpan<float> padding = default)
+        ReadOnlySpan<float> padding = default,
+        CancellationToken cancellationToken = default)
     {
         if (padding.IsEmpty) padding = [0, 0, 0];
         long plane = (long)modelSize * modelSize;
@@ -47,7 +50,7 @@ internal static class EncoderInput
         fixed (float* means = mean)
         fixed (float* deviations = std)
         fixed (float* pads = padding)
-            ImageResizer.Resize(source, resized.Width, resized.Height, new PlanarSink(destination, means, deviations, pads, modelSize), threads);
+            ImageResizer.Resize(source, resized.Width, resized.Height, new PlanarSink(destination, means, deviations, pads, modelSize), threads, cancellationToken);
     }
 
     private readonly unsafe struct PlanarSink(float* planar, float* mean, float* std, float* padding, int modelSize) : IRowSink

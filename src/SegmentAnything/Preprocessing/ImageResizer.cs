@@ -29,7 +29,7 @@ internal static class ImageResizer
         ArgumentOutOfRangeException.ThrowIfLessThan(width, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(height, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(rgb.Length, (long)width * height * 3, nameof(rgb));
-        fixed (byte* destination = rgb) Resize(source, width, height, new RgbSink(destination, width), threads);
+        fixed (byte* destination = rgb) Resize(source, width, height, new RgbSink(destination, width), threads, CancellationToken.None);
     }
 
     /// <summary>The definition of <see cref="Resize"/>: whole passes, one value at a time.</summary>
@@ -68,8 +68,11 @@ internal static class ImageResizer
     }
 
     /// <summary>Resizes a picture and hands its rows over.</summary>
-    /// <remarks>Rows are shared out in bands, one a thread; a band repeats the few source rows at its upper edge.</remarks>
-    public static void Resize<TSink>(PixelBuffer source, int width, int height, TSink sink, int threads)
+    /// <remarks>
+    /// Rows are shared out in bands, one a thread; a band repeats the few source rows at its upper edge. Each asks before every
+    /// row of the source whether to go on: a picture of gigabytes takes seconds, one of its rows microseconds.
+    /// </remarks>
+    public static void Resize<TSink>(PixelBuffer source, int width, int height, TSink sink, int threads, CancellationToken cancellationToken)
         where TSink : struct, IRowSink
     {
         const int SmallestBand = 32;
@@ -78,12 +81,16 @@ internal static class ImageResizer
         var vertical = new ResampleTable(source.Height, height);
         long work = ((long)source.Width * source.Height) + ((long)width * height);
         int bands = work < SmallestPicture ? 1 : Math.Clamp(height / SmallestBand, 1, threads);
-        WorkSplitter.RunOnPool(threads, bands, band => ResizeRows(source, horizontal, vertical,
-            (int)((long)height * band / bands), (int)((long)height * (band + 1) / bands), sink));
+        WorkSplitter.RunOnPool(
+            threads,
+            bands,
+            band => ResizeRows(
+                source, horizontal, vertical, (int)((long)height * band / bands), (int)((long)height * (band + 1) / bands), sink, cancellationToken),
+            cancellationToken);
     }
 
     private static void ResizeRows<TSink>(
-        PixelBuffer source, ResampleTable horizontal, ResampleTable vertical, int firstRow, int endRow, TSink sink)
+        PixelBuffer source, ResampleTable horizontal, ResampleTable vertical, int firstRow, int endRow, TSink sink, CancellationToken cancellationToken)
         where TSink : struct, IRowSink
     {
         // Padding: vector paths read whole vectors, at most Taps pixels and one vector beyond the last pixel, and write
@@ -107,6 +114,7 @@ internal static class ImageResizer
                 int count = vertical.Count[y];
                 for (done = Math.Max(done, first); done < first + count; done++)
                 {
+                    cancellationToken.ThrowIfCancellationRequested();
                     Span<byte> slot = ring.Slice(done % vertical.Taps * rowStride, rowStride);
                     if (horizontal.IsIdentity)
                     {

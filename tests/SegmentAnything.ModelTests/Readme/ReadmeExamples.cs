@@ -5,28 +5,12 @@ using SegmentAnything.TestSupport;
 namespace SegmentAnything.ModelTests.Readme;
 
 /// <summary>
-/// The README's examples, compiled and run. ReadmeTests checks that the README shows just what stands between the marks.
+/// The examples of README and docs that need only this library, compiled and run. ReadmeTests checks that the pages show just
+/// what stands between the marks.
 /// </summary>
 [Collection(MobileSamCollection.Name)]
 public sealed class ReadmeExamples(MobileSam fixture)
 {
-    [Fact]
-    public void FirstExample()
-    {
-        (byte[] pixels, int width, int height) = (StillLife.Image.Pixels, StillLife.Width, StillLife.Height);
-
-        // example: FirstExample
-        using SamModel sam = SamModel.Load(SamModels.MobileSam);
-        using ImageEmbedding photo = sam.Encode(PixelBuffer.FromRgb24(pixels, width, height)); // once per image
-
-        MaskPrediction masks = sam.Predict(photo, Prompt.Point(150, 200)); // three masks, ranked by predicted IoU
-        RleMask whole = masks.Best.Mask;                                  // at the size of the image
-        // end
-
-        Assert.Equal(3, masks.Count);
-        Assert.Equal((width, height), (whole.Width, whole.Height));
-    }
-
     [Fact]
     public void Checkpoint()
     {
@@ -111,5 +95,125 @@ public sealed class ReadmeExamples(MobileSam fixture)
         {
             Assert.True(cancellation.IsCancellationRequested);
         }
+    }
+
+    [Fact]
+    public void MaskToPng()
+    {
+        using var folder = new TemporaryFolder();
+        string current = Environment.CurrentDirectory;
+        SamModel sam = fixture.Model;
+        ImageEmbedding photo = fixture.StillLife;
+        LoadedImage picture = StillLife.Image;
+        Environment.CurrentDirectory = folder.Path;
+        try
+        {
+            // example: MaskToPng
+            Prompt prompt = Prompt.Point(150, 200);
+            RleMask mask = sam.Predict(photo, prompt).Best.Mask;
+
+            // Over the picture, with the click; or its outline alone.
+            MaskDrawing.Overlay(picture.ToPixelBuffer(), [mask], [prompt]).SavePng("overlay.png");
+            MaskDrawing.Outline(picture.ToPixelBuffer(), [mask]).SavePng("outline.png");
+
+            // The object on a transparent ground, cropped to it.
+            MaskDrawing.CutOut(picture.ToPixelBuffer(), mask).SavePng("cut-out.png");
+
+            // White on black, of the picture's size.
+            byte[] bitmap = new byte[mask.Width * mask.Height];
+            mask.ToBitmap(bitmap, foreground: 255);
+            ImageFile.SavePng("mask.png", bitmap, mask.Width, mask.Height);
+            // end
+
+            LoadedImage overlay = ImageFile.Load("overlay.png"), outline = ImageFile.Load("outline.png");
+            LoadedImage cutOut = ImageFile.Load("cut-out.png"), written = ImageFile.Load("mask.png");
+            Assert.Equal([picture.Width, picture.Width, mask.BoundingBox.Width], [overlay.Width, outline.Width, cutOut.Width]);
+            Assert.NotEqual(picture.Pixels, overlay.Pixels);
+            Assert.NotEqual(overlay.Pixels, outline.Pixels);
+            Assert.Equal(mask.Area, written.Pixels.Count(value => value == 255) / 3);
+        }
+        finally
+        {
+            Environment.CurrentDirectory = current;
+        }
+    }
+
+    [Fact]
+    public void MaskToSvg()
+    {
+        using var folder = new TemporaryFolder();
+        string path = Path.Combine(folder.Path, "mask.svg");
+        RleMask mask = fixture.Model.Predict(fixture.StillLife, Prompt.Point(150, 200)).Best.Mask;
+
+        // example: MaskToSvg
+        File.WriteAllText(path, $"""
+            <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {mask.Width} {mask.Height}">
+              <path d="{mask.ToSvgPath()}" fill="{RgbColor.OfLabel(0)}" fill-opacity="0.45"/>
+            </svg>
+            """);
+
+        // The same borders as numbers: a closed ring of x, y for each region and each hole.
+        foreach (MaskPolygon polygon in mask.ToPolygons())
+            Console.WriteLine($"{polygon.Coordinates.Length / 2} points");
+        // end
+
+        System.Xml.Linq.XElement svg = System.Xml.Linq.XElement.Load(path);
+        Assert.Equal(mask.ToSvgPath(), svg.Elements().Single().Attribute("d")!.Value);
+    }
+
+    [Fact]
+    public async Task EncodeGate()
+    {
+        CancellationToken cancellation = TestContext.Current.CancellationToken;
+        PixelBuffer picture = Scene.Pixels;
+
+        // example: EncodeGate
+        // Two encodings at once, each on half of the cores.
+        const int together = 2;
+        int threads = Math.Max(1, Environment.ProcessorCount / together);
+        SamOptions options = new() { Execution = ExecutionOptions.For(new CpuProvider(threads)) };
+        using SamModel sam = await SamModel.LoadAsync(SamModels.MobileSam, options: options, cancellationToken: cancellation);
+        using SemaphoreSlim gate = new(together);
+
+        async Task<ImageEmbedding> EncodeAsync(PixelBuffer pixels)
+        {
+            await gate.WaitAsync(cancellation);
+            try
+            {
+                return await sam.EncodeAsync(pixels, cancellation);
+            }
+            finally
+            {
+                gate.Release();
+            }
+        }
+        // end
+
+        ImageEmbedding[] embeddings = await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => EncodeAsync(picture)));
+        RleMask expected = fixture.Model.Predict(fixture.StillLife, Prompt.Point(150, 200)).Best.Mask;
+        Assert.All(embeddings, embedding =>
+        {
+            Assert.InRange(sam.Predict(embedding, Prompt.Point(150, 200)).Best.Mask.IntersectionOverUnion(expected), 0.999, 1);
+            embedding.Dispose();
+        });
+    }
+
+    [Fact]
+    public void EmbeddingOnDisk()
+    {
+        using var folder = new TemporaryFolder();
+        string path = Path.Combine(folder.Path, "photo.embedding");
+        (SamModel sam, ImageEmbedding photo) = (fixture.Model, fixture.StillLife);
+
+        // example: EmbeddingOnDisk
+        using (FileStream file = File.Create(path)) photo.Save(file);
+
+        using FileStream saved = File.OpenRead(path);
+        using ImageEmbedding again = sam.LoadEmbedding(saved);
+        // end
+
+        Assert.Equal(
+            sam.Predict(photo, Prompt.Point(150, 200)).Best.Mask,
+            sam.Predict(again, Prompt.Point(150, 200)).Best.Mask);
     }
 }

@@ -6,30 +6,71 @@ using SegmentAnything.TestSupport;
 namespace SegmentAnything.ModelTests.Readme;
 
 /// <summary>
-/// The README cannot drift: its examples are the compiled ones and its tables are made from the sources. Run with
-/// SEGMENTANYTHING_UPDATE_README=1 to write it anew.
+/// README and docs cannot drift: their examples are the compiled ones, their tables and the chart are made from the sources,
+/// their links lead somewhere. Run with SEGMENTANYTHING_UPDATE_README=1 to write them anew.
 /// </summary>
 public sealed partial class ReadmeTests
 {
-    private static readonly string ReadmePath = Path.Combine(TestPaths.Repository, "README.md");
+    private static readonly string Docs = Path.Combine(TestPaths.Repository, "docs");
+
+    /// <summary>Every page that is checked: the README and what lies in docs, without the built site.</summary>
+    private static string[] Pages { get; } =
+    [
+        Path.Combine(TestPaths.Repository, "README.md"),
+        .. Directory.GetFiles(Docs, "*.md", SearchOption.AllDirectories)
+            .Where(path => !path.Contains("_site", StringComparison.Ordinal)).Order(StringComparer.Ordinal),
+    ];
 
     [Fact]
-    public void Examples_AreTheCompiledOnes() => Check(text =>
+    public void Examples_AreTheCompiledOnes()
     {
-        string source = File.ReadAllText(Path.Combine(
-            TestPaths.Repository, "tests", "SegmentAnything.ModelTests", "Readme", "ReadmeExamples.cs"));
-        Dictionary<string, string> examples = Example().Matches(source).ToDictionary(m => m.Groups[1].Value, m => Dedent(m.Groups[2].Value));
+        Dictionary<string, string> examples = Directory
+            .GetFiles(Path.Combine(TestPaths.Repository, "tests"), "*Examples.cs", SearchOption.AllDirectories)
+            .SelectMany(path => Example().Matches(File.ReadAllText(path).ReplaceLineEndings("\n")))
+            .ToDictionary(m => m.Groups[1].Value, m => Dedent(m.Groups[2].Value));
         HashSet<string> shown = [];
-        string result = Shown().Replace(text, match =>
+        Check(text => Shown().Replace(text, match =>
         {
             string name = match.Groups[1].Value;
-            Assert.True(examples.TryGetValue(name, out string? code), $"README shows example {name}, which is not compiled");
+            Assert.True(examples.TryGetValue(name, out string? code), $"example {name} is shown, but not compiled");
             shown.Add(name);
             return $"<!-- example: {name} -->\n```csharp\n{code}```";
-        });
+        }));
         Assert.Equal(examples.Keys.Order(), shown.Order());
-        return result;
+    }
+
+    [Fact]
+    public void Code_IsAnExampleThatIsCompiled_OrAWholeProgramThatAScriptRuns() => Assert.All(Pages, page =>
+    {
+        string text = Shown().Replace(File.ReadAllText(page).ReplaceLineEndings("\n"), "");
+        Assert.Equal(Program().Count(text), CSharp().Count(text));
     });
+
+    [Fact]
+    public void Links_LeadToFiles() => Assert.All(Pages, page =>
+    {
+        foreach (Match match in Link().Matches(File.ReadAllText(page)))
+        {
+            string target = match.Groups[1].Value.Split('#')[0];
+            if (target.Length == 0 || target.Contains("://", StringComparison.Ordinal)) continue;
+            Assert.True(Path.Exists(Path.Combine(Path.GetDirectoryName(page)!, target)), $"{page}: {target} is not there");
+        }
+    });
+
+    [Fact]
+    public void Pictures_AreSmall_AndTheirSourcesAreNamed()
+    {
+        string folder = Path.Combine(Docs, "images"), sources = File.ReadAllText(Path.Combine(folder, "README.md"));
+        Assert.All(Directory.GetFiles(folder).Select(path => new FileInfo(path)).Where(file => file.Name != "README.md"), file =>
+        {
+            Assert.InRange(file.Length, 1, 300_000);
+            Assert.Contains($"`{file.Name}`", sources, StringComparison.Ordinal);
+        });
+    }
+
+    [Fact]
+    public void SpeedChart_IsMadeFromTheCommittedResults() =>
+        Check(Path.Combine(Docs, "images", "speed.svg"), _ => SpeedChart.Draw(Path.Combine(TestPaths.Repository, "benchmarks", "results", "AMD.EPYC")));
 
     [Fact]
     public void ModelTable_IsMadeFromSamModels() => Check(text =>
@@ -65,12 +106,14 @@ public sealed partial class ReadmeTests
         Check(text => Inspected().Replace(text, $"<!-- inspect -->\n```text\n$ segment-anything inspect encoder.onnx decoder.onnx\n{sample}```\n<!-- /inspect -->"));
     }
 
-    private static void Check(Func<string, string> make)
+    private static void Check(Func<string, string> make) => Array.ForEach(Pages, page => Check(page, make));
+
+    private static void Check(string path, Func<string, string> make)
     {
-        string found = File.ReadAllText(ReadmePath).ReplaceLineEndings("\n");
+        string found = File.Exists(path) ? File.ReadAllText(path).ReplaceLineEndings("\n") : "";
         string expected = make(found);
         if (found == expected) return;
-        if (Environment.GetEnvironmentVariable("SEGMENTANYTHING_UPDATE_README") == "1") File.WriteAllText(ReadmePath, expected);
+        if (Environment.GetEnvironmentVariable("SEGMENTANYTHING_UPDATE_README") == "1") File.WriteAllText(path, expected);
         else Assert.Equal(expected, found);
     }
 
@@ -86,6 +129,15 @@ public sealed partial class ReadmeTests
 
     [GeneratedRegex("""<!-- example: (\w+) -->\n```csharp\n.*?```""", RegexOptions.Singleline)]
     private static partial Regex Shown();
+
+    [GeneratedRegex("""<!-- program: \S+ -->\n```csharp\n""")]
+    private static partial Regex Program();
+
+    [GeneratedRegex("```(csharp|cs|c#)\n", RegexOptions.IgnoreCase)]
+    private static partial Regex CSharp();
+
+    [GeneratedRegex("""(?<!`)\]\(([^)\s]+)\)""")]
+    private static partial Regex Link();
 
     [GeneratedRegex("<!-- speed: (.*?) -->.*?<!-- /speed -->", RegexOptions.Singleline)]
     private static partial Regex Speed();

@@ -40,7 +40,8 @@ public class AutomaticMaskGeneratorTests
         Assert.Equal(5, masks.Crops.Count);
         Assert.Equal(36 * 3, masks.Crops[0].Candidates);
         Assert.All(masks.Crops.Skip(1), crop => Assert.Equal(9 * 3, crop.Candidates));
-        Assert.Equal(new ImageSize(600, 400), model.Encoded[0]);
+        Assert.Equal(new Box(0, 0, 600, 400), masks.Crops[0].CropBox);
+        Assert.Equal(new ImageSize(600, 400), model.Encoded[^1]); // the largest comes last
         Assert.Equal(5, model.Encoded.Count);
         Assert.All(masks, mask => Assert.Equal((600, 400), (mask.Mask.Width, mask.Mask.Height)));
         for (int i = 0; i < masks.Count; i++)
@@ -102,6 +103,48 @@ public class AutomaticMaskGeneratorTests
         List<GeneratedMask> found = [];
         await foreach (GeneratedMask mask in generator.GenerateAsync(Image(200, 150), cancellationToken: token)) found.Add(mask);
         Assert.Equal(generator.Generate(Image(200, 150), cancellationToken: token).Select(m => m.Mask), found.Select(m => m.Mask));
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(30)]
+    public async Task GenerateAsync_WithCrops_GivesTheMasksOfACropBeforeTheNextIsEncoded(int minMaskRegionArea)
+    {
+        var model = new DiscModel(radius: 12);
+        var options = new AutomaticMaskOptions
+        {
+            PointsPerSide = 6, CropLayers = 2, CropPointsDownscaleFactor = 2, MinMaskRegionArea = minMaskRegionArea,
+        };
+        var generator = new AutomaticMaskGenerator(model, options);
+        CancellationToken token = TestContext.Current.CancellationToken;
+        List<GeneratedMask> found = [];
+        List<int> encodedBefore = [];
+        await foreach (GeneratedMask mask in generator.GenerateAsync(Image(600, 400), cancellationToken: token))
+        {
+            found.Add(mask);
+            encodedBefore.Add(model.Encoded.Count);
+            Assert.Equal(0, model.Alive);
+        }
+
+        Assert.Equal(generator.Generate(Image(600, 400), cancellationToken: token).Select(m => (m.Mask, m.CropBox)), found.Select(m => (m.Mask, m.CropBox)));
+        Assert.Equal(1, encodedBefore[0]);
+        Assert.True(encodedBefore.Distinct().Count() > 4, string.Join(", ", encodedBefore));
+        Assert.Equal(21, encodedBefore[^1]);
+    }
+
+    [Fact]
+    public async Task GenerateAsync_AbandonedEarly_EncodesNoFurtherCrop()
+    {
+        var model = new DiscModel(radius: 12);
+        var options = new AutomaticMaskOptions { PointsPerSide = 6, CropLayers = 2, CropPointsDownscaleFactor = 2 };
+        await foreach (GeneratedMask _ in new AutomaticMaskGenerator(model, options).GenerateAsync(
+            Image(600, 400), cancellationToken: TestContext.Current.CancellationToken))
+        {
+            break;
+        }
+
+        Assert.Single(model.Encoded);
+        Assert.Equal(0, model.Alive);
     }
 
     [Fact]
@@ -180,6 +223,8 @@ public class AutomaticMaskGeneratorTests
     {
         private readonly Lock _gate = new();
         private readonly double _radius = radius;
+
+        public string ModelName => "discs";
 
         public List<ImageSize> Encoded { get; } = [];
 

@@ -141,7 +141,13 @@ public class GeneratorStageTests
         CropBox large = new(0, 0, 100, 100, 0), small = new(0, 0, 50, 50, 1);
         Candidate Make(int index, CropBox crop) => new(index, mask, 0, new Box(0, 0, 10, 10), 0.9f, 1, 0, 0, crop);
         Assert.Equal(0, Assert.Single(CandidateFilter.SuppressWithinCrop([Make(0, large), Make(1, large)], 0.7)).Index);
-        Assert.Equal(1, Assert.Single(CandidateFilter.SuppressBetweenCrops([Make(0, large), Make(1, small), Make(2, small)], 0.7)).Index);
+        var certain = new CertainMasks(AutomaticMaskOptions.Default, betweenCrops: true, threads: 2);
+        CancellationToken token = TestContext.Current.CancellationToken;
+        Assert.Equal([1, 2, 0], CertainMasks.OrderOfWork([large, small, small]));
+        Assert.Equal(1, Assert.Single(certain.Add([Make(1, small)], token)).Index);
+        Assert.Empty(certain.Add([Make(2, small)], token));
+        Assert.Empty(certain.Add([Make(0, large)], token));
+        Assert.Empty(certain.Complete());
     }
 
     [Fact]
@@ -154,8 +160,9 @@ public class GeneratorStageTests
             RleMask mask = RleMask.FromBitmap(pixels, width, height);
             Candidate candidate = new(7, mask, mask.Area, CandidateFilter.BoxOf(mask), 1, 1, 0, 0, new CropBox(0, 0, width, height, 0));
 
-            Candidate found = Assert.Single(CandidateFilter.RemoveSmallRegions(
-                [candidate], item.GetProperty("area_thresh").GetInt32(), 0.7, threads: 2, TestContext.Current.CancellationToken));
+            (Candidate found, bool isChanged) = Assert.Single(CandidateFilter.RemoveSmallRegions(
+                [candidate], item.GetProperty("area_thresh").GetInt32(), threads: 2, TestContext.Current.CancellationToken));
+            Assert.Equal(found.Mask != mask, isChanged);
 
             (byte[] expected, width, height) = item.GetProperty("out_rows").Bitmap();
             Assert.Equal(RleMask.FromBitmap(expected, width, height), found.Mask);
@@ -179,9 +186,54 @@ public class GeneratorStageTests
             return new Candidate(index, mask, mask.Area, CandidateFilter.BoxOf(mask), 1, 1, 0, 0, crop);
         }
 
-        Candidate kept = Assert.Single(CandidateFilter.RemoveSmallRegions(
-            [Make(0, speck), Make(1, clean)], 4, 0.7, threads: 2, TestContext.Current.CancellationToken));
+        var certain = new CertainMasks(new AutomaticMaskOptions { MinMaskRegionArea = 4 }, betweenCrops: false, threads: 2);
+        Candidate kept = Assert.Single(certain.Add([Make(0, speck), Make(1, clean)], TestContext.Current.CancellationToken));
         Assert.Equal(1, kept.Index);
+        Assert.Empty(certain.Complete());
+    }
+
+    // The definition: everything is there, then suppressed between crops, cleaned, and suppressed once more.
+    [Theory]
+    [InlineData(0)]
+    [InlineData(5)]
+    public void CertainMasks_OfRandomCrops_AreThoseOfTheReferencesOrderOfWork(int minArea)
+    {
+        const int Seed = 4711;
+        var random = new Random(Seed);
+        CancellationToken token = TestContext.Current.CancellationToken;
+        var options = new AutomaticMaskOptions { MinMaskRegionArea = minArea, CropNmsThreshold = 0.4, BoxNmsThreshold = 0.5 };
+        int waited = 0;
+        for (int round = 0; round < 60; round++)
+        {
+            List<CropBox> crops = CropBoxes.Generate(new ImageSize(61, 47), random.Next(1, 3), options.CropOverlapRatio);
+            List<Candidate>[] found = [.. crops.Select(crop => Enumerable.Range(0, random.Next(8)).Select(i => RandomCandidate(random, crop, i)).ToList())];
+
+            List<Candidate> expected = CandidateFilter.Suppress(
+                [.. found.SelectMany(list => list)], candidate => (float)(1 / candidate.Crop.Area), options.CropNmsThreshold);
+            if (minArea > 0)
+            {
+                (Candidate Cleaned, bool IsChanged)[] cleaned = CandidateFilter.RemoveSmallRegions(expected, minArea, threads: 2, token);
+                Dictionary<Candidate, bool> changed = cleaned.ToDictionary(c => c.Cleaned, c => c.IsChanged);
+                expected = CandidateFilter.Suppress([.. changed.Keys], candidate => changed[candidate] ? 0 : 1, 0.5);
+            }
+
+            var certain = new CertainMasks(options, betweenCrops: true, threads: 2);
+            List<Candidate> streamed = [.. CertainMasks.OrderOfWork(crops).SelectMany(i => certain.Add(found[i], token))];
+            List<Candidate> last = certain.Complete();
+            waited += last.Count;
+            Assert.True(expected.SequenceEqual([.. streamed, .. last]), $"round {round}, seed {Seed}");
+        }
+
+        Assert.Equal(minArea > 0, waited > 0);
+    }
+
+    private static Candidate RandomCandidate(Random random, CropBox crop, int index)
+    {
+        (int x0, int y0) = (crop.X + random.Next(crop.Width), crop.Y + random.Next(crop.Height));
+        int width = random.Next(1, crop.X + crop.Width - x0 + 1), height = random.Next(1, crop.Y + crop.Height - y0 + 1);
+        RleMask mask = RleMask.FromBox(new MaskBox(x0, y0, width, height), 61, 47);
+        if (random.Next(2) == 0) mask = mask.Union(RleMask.FromBox(new MaskBox(random.Next(61), random.Next(47), 1, 1), 61, 47)); // a speck
+        return new Candidate(index, mask, mask.Area, CandidateFilter.BoxOf(mask), 1, 1, x0, y0, crop);
     }
 
     [Theory]

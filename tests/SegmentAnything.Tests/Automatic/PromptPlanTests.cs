@@ -131,6 +131,8 @@ public class PromptPlanTests
     /// </summary>
     private sealed class CardModel : ICropEncoder
     {
+        public string ModelName => "cards";
+
         private readonly byte[] _pixels;
         private readonly ImageSize _size;
         private readonly int _colours;

@@ -236,14 +236,62 @@ public sealed class ImageFileTests
         Assert.Contains("is empty", Assert.Throws<ImageFileException>(() => ImageFile.Load(ReadOnlyMemory<byte>.Empty)).Message, StringComparison.Ordinal);
 
     [Theory]
-    [InlineData("GIF89a\u0001\0\u0001\0")]
-    [InlineData("<svg xmlns='http://www.w3.org/2000/svg'/>")]
-    [InlineData("%PDF-1.7")]
-    [InlineData("hello")]
-    public void Load_OtherFormat_NamesTheFormatsThatCanBeRead(string content)
+    [InlineData("SVG", "<?xml version='1.0'?> <svg xmlns='http://www.w3.org/2000/svg'/>")]
+    [InlineData("PDF", "%PDF-1.7")]
+    [InlineData("Photoshop", "8BPS\0\u0001")]
+    [InlineData("OpenEXR", "v/1\u0001\u0002\0\0\0")]
+    [InlineData("ICO", "\0\0\u0001\0\u0001\0")]
+    [InlineData("known", "hello")]
+    public void Load_OtherFormat_NamesItAndThoseThatCanBeRead(string format, string content)
     {
         var e = Assert.Throws<ImageFileException>(() => ImageFile.Load(System.Text.Encoding.Latin1.GetBytes(content)));
-        Assert.Contains("JPEG, PNG, WebP and TIFF", e.Message, StringComparison.Ordinal);
+        Assert.Contains(format, e.Message, StringComparison.Ordinal);
+        Assert.Contains("JPEG, PNG, WebP, TIFF", e.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("JPEG 2000", "\0\0\0\u000CjP  \r\n\u0087\n")]
+    [InlineData("JPEG XL", "\0\0\0\u000CJXL \r\n\u0087\n")]
+    [InlineData("HEIC", "\0\0\0\u0018ftypheic\0\0\0\0mif1heic")]
+    [InlineData("AVIF", "\0\0\0\u0018ftypavif\0\0\0\0mif1avif")]
+    [InlineData("GIF", "GIF89a\u0001\0\u0001\0")]
+    [InlineData("BMP", "BM\u003A\0\0\0\0\0\0\0\u0036\0\0\0\u0028\0\0\0\u0001\0\0\0")]
+    public void Load_FormatThatNotEveryLibraryReads_IsNamed(string format, string beginning)
+    {
+        // A beginning and nothing behind it: whether the library lacks the format or not, this cannot be read.
+        var e = Assert.Throws<ImageFileException>(() => ImageFile.Load(System.Text.Encoding.Latin1.GetBytes(beginning)));
+        Assert.Contains($"is {format},", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Load_Gif_LaysItsFirstFrameOnWhite()
+    {
+        // Two pixels of a palette of four: the first red, the second transparent.
+        byte[] file = [
+            .. "GIF89a"u8, 2, 0, 1, 0, 0x91, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0,
+            0x21, 0xF9, 4, 1, 0, 0, 1, 0, 0x2C, 0, 0, 0, 0, 2, 0, 1, 0, 0, 2, 2, 0x44, 0x0A, 0, 0x3B];
+
+        Assert.Equal([255, 0, 0, 255, 255, 255], ImageFile.Load(file).Pixels);
+    }
+
+    [Fact]
+    public void Load_LosslessAvif_GivesTheSamePixels()
+    {
+        byte[] pixels = Picture();
+        byte[] file = Encode(pixels, 3, "heifsave_buffer", ("compression", "av1"), ("lossless", "true"));
+
+        Assert.InRange(MeanDifference(pixels, ImageFile.Load(file).Pixels), 0, 1.0);
+    }
+
+    [Fact]
+    public void Library_IsTheOneThatComesAlong()
+    {
+        Assert.SkipUnless(File.Exists("/proc/self/maps"), "Loaded libraries are listed by Linux's proc file system.");
+        Assert.SkipUnless(Environment.GetEnvironmentVariable(VipsLibrary.PathVariable) is null or "", $"{VipsLibrary.PathVariable} names another.");
+        _ = ImageFile.Load(Encode(Picture(), 3, "pngsave_buffer"));
+
+        string loaded = File.ReadLines("/proc/self/maps").First(line => line.Contains("libvips", StringComparison.Ordinal));
+        Assert.Contains(AppContext.BaseDirectory, loaded, StringComparison.Ordinal);
     }
 
     [Fact]

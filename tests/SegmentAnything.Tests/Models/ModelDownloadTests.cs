@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using SegmentAnything.Loading;
 using SegmentAnything.Models;
 using SegmentAnything.TestSupport;
 using static SegmentAnything.Tests.Fakes.FaultyServer;
@@ -342,6 +343,88 @@ public sealed class ModelDownloadTests : IDisposable
 
         await store.GetAsync(variant, client, cancellationToken: Token);
         Assert.Single(server.Requests);
+    }
+
+    [Theory]
+    [InlineData("mirror")]
+    [InlineData("mirror/")]
+    public async Task Store_AsksTheMirrorFirst_InTheStoresLayout(string mirror)
+    {
+        using var server = new FaultyServer(Honest(Content));
+        var store = new ModelStore(_folder.Path, server.Address(mirror));
+        await store.GetAsync(Variant(FileAt(server.Address("published"))), cancellationToken: Token);
+        Assert.Equal("mirror/tiny/encoder.onnx", Assert.Single(server.Requests).Path);
+    }
+
+    [Fact]
+    public async Task Store_TheMirrorOfTheEnvironmentLacksTheFile_ThePublishedAddressHasIt()
+    {
+        Func<Request, Response> honest = Honest(Content);
+        using var server = new FaultyServer(r => r.Path == "published" ? honest(r) : new Response("404 Not Found", []));
+        ModelStore store = ModelStore.FromEnvironment(name => name switch
+        {
+            "SEGMENTANYTHING_MODELS" => _folder.Path,
+            "SEGMENTANYTHING_MIRROR" => server.Address("mirror").ToString(),
+            _ => null,
+        });
+        await store.GetAsync(Variant(FileAt(server.Address("published"))), cancellationToken: Token);
+        Assert.Equal(["mirror/tiny/encoder.onnx", "published"], server.Requests.Select(r => r.Path));
+    }
+
+    [Fact]
+    public async Task Download_ServersNameThatNobodyKnows_IsGivenUpAtOnce_AndTheErrorSaysWhatElseToDo()
+    {
+        // With the delays that users have: a second attempt alone would take a second, all of them seven.
+        var downloader = new ModelDownloader(null, null) { RetryDelay = TimeSpan.FromDays(1) };
+        ModelFile file = FileAt(new Uri("http://no-such-server.invalid/e"));
+        var e = await Assert.ThrowsAsync<ModelNotFoundException>(() => DownloadAsync(file, downloader));
+        Assert.Contains("no-such-server.invalid", Assert.Single(e.Tried), StringComparison.Ordinal);
+        foreach (string part in new[] { Target, "SEGMENTANYTHING_MIRROR", "tiny/encoder.onnx" })
+            Assert.Contains(part, e.Message, StringComparison.Ordinal);
+        AssertNothingLeft();
+    }
+
+    [Fact]
+    public async Task LoadAsync_DownloadsWhatIsMissing_SaysHowFar_AndLoadsWithoutTheNetworkFromThenOn()
+    {
+        byte[] checkpoint = TinyCheckpoint.Zip(TinySam.Tensors(TinySam.Weights(seed: 5)));
+        await File.WriteAllBytesAsync(Path.Combine(_folder.Path, "tiny.pth"), checkpoint, Token);
+        using var server = new FaultyServer(Honest(checkpoint));
+        using OpenedModel opened = OpenedModel.OfCheckpoint(Path.Combine(_folder.Path, "tiny.pth"));
+        SamVariant variant = opened.Variant with
+        {
+            Name = $"tiny-{Guid.NewGuid():N}",
+            Files =
+            [
+                new ModelFile(ModelFileRole.Checkpoint, "tiny.pth")
+                {
+                    Bytes = checkpoint.Length,
+                    Sha256 = Convert.ToHexStringLower(SHA256.HashData(checkpoint)),
+                    Downloads = [server.Address("tiny.pth")],
+                },
+            ],
+        };
+        List<string> said = [];
+        var reports = new Reports(p => said.Add(p.ToString()));
+        using (SamModel sam = await SamModel.LoadAsync(variant, reports, cancellationToken: Token)) Assert.Same(variant, sam.Variant);
+        Assert.StartsWith("tiny.pth: ", said[^1], StringComparison.Ordinal);
+        int reported = said.Count;
+
+        using (SamModel again = await SamModel.LoadAsync(variant, reports, cancellationToken: Token))
+        using (ImageEmbedding embedding = again.Encode(PixelBuffer.FromRgb24(RandomBytes(seed: 6, 40 * 30 * 3), 40, 30)))
+            Assert.Equal(3, again.Predict(embedding, Prompt.Point(20, 15)).Count);
+        Assert.Equal(reported, said.Count);
+        Assert.Single(server.Requests);
+    }
+
+    [Fact]
+    public async Task LoadAsync_Cancelled_Stops()
+    {
+        using var server = new FaultyServer(r => Honest(Content)(r) with { CutAfter = 1000, ThenSilent = true });
+        using var cancel = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        SamVariant variant = Variant(FileAt(server.Address("e"))) with { Name = $"tiny-{Guid.NewGuid():N}" };
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+            SamModel.LoadAsync(variant, new Reports(p => { if (p.Received == 1000) cancel.Cancel(); }), cancellationToken: cancel.Token));
     }
 
     private void AssertNothingLeft() => Assert.Empty(Directory.GetFiles(_folder.Path));

@@ -75,7 +75,8 @@ public sealed class ModelStoreTests : IDisposable
         };
         Assert.SkipWhen(OperatingSystem.IsWindows(), "The cache of Windows is not set by a variable.");
         ModelStore store = ModelStore.FromEnvironment(Variable);
-        Assert.Equal([Path.Combine(_folder.Path, "named"), Path.Combine(cache, "segment-anything", "models")], store.Folders);
+        string beside = Path.Combine(AppContext.BaseDirectory, "models");
+        Assert.Equal([Path.Combine(_folder.Path, "named"), Path.Combine(cache, "segment-anything", "models"), beside], store.Folders);
 
         Write("named", "encoder.onnx", 3);
         Assert.False(store.TryFind(Tiny, out _));
@@ -95,11 +96,51 @@ public sealed class ModelStoreTests : IDisposable
             "XDG_CACHE_HOME" => "relative/is/ignored",
             _ => null,
         });
-        string folder = Assert.Single(store.Folders);
+        string folder = store.Folders[0];
         string cache = OperatingSystem.IsWindows() ? Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData)
             : OperatingSystem.IsMacOS() ? "/home/somebody/Library/Caches"
             : "/home/somebody/.cache";
         Assert.Equal(Path.Combine(cache, "segment-anything", "models"), folder);
+    }
+
+    [Fact]
+    public void Default_FindsAModelBesideTheApplication()
+    {
+        ModelStore store = ModelStore.FromEnvironment(name => name is "HOME" or "XDG_CACHE_HOME" ? _folder.Path : null);
+        SamVariant variant = Tiny with { Name = $"tiny-{Guid.NewGuid():N}" };
+        string folder = Path.Combine(AppContext.BaseDirectory, "models", variant.Name);
+        Assert.False(store.TryFind(variant, out _));
+        try
+        {
+            Directory.CreateDirectory(folder);
+            File.WriteAllBytes(Path.Combine(folder, "encoder.onnx"), new byte[3]);
+            File.WriteAllBytes(Path.Combine(folder, "decoder.onnx"), new byte[1]);
+            Assert.Equal(Path.Combine(folder, "encoder.onnx"), store.Find(variant).FindPath(ModelFileRole.Encoder));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [Theory]
+    [InlineData("files.example.org/models")]
+    [InlineData("ftp://files.example.org")]
+    [InlineData("/srv/models")]
+    public async Task GetAsync_MirrorThatIsNoWebAddress_SaysSo_ButOnlyWhenItIsNeeded(string mirror)
+    {
+        ModelStore store = ModelStore.FromEnvironment(name => name switch
+        {
+            "SEGMENTANYTHING_MODELS" => _folder.Path,
+            "SEGMENTANYTHING_MIRROR" => mirror,
+            _ => null,
+        });
+        var e = await Assert.ThrowsAsync<ModelNotFoundException>(() => store.GetAsync(Tiny, cancellationToken: TestContext.Current.CancellationToken));
+        Assert.Contains($"'{mirror}' (SEGMENTANYTHING_MIRROR)", e.Message, StringComparison.Ordinal);
+
+        Write("", "encoder.onnx", 3);
+        Write("", "decoder.onnx", 1);
+        Assert.NotNull(await store.GetAsync(Tiny, cancellationToken: TestContext.Current.CancellationToken));
     }
 
     [Fact]

