@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using SegmentAnything.Loading;
 using SegmentAnything.Models;
 using SegmentAnything.TestSupport;
 using static SegmentAnything.Tests.Fakes.FaultyServer;

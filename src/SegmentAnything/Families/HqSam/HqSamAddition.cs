@@ -38,7 +38,7 @@ internal sealed class HqSamAddition(StateDict weights, HqSamLayout layout, Decod
         (Value queries, Value keys) = network.Transform(embedding, network.Positions(), dense, sparse, PlainDecoder.IouToken, PlainDecoder.MaskTokens, HqSamLayout.Token);
         Value upscaled = network.Upscale(keys);
         Value own = network.Mlp(g.Slice(queries, 1, 1 + masks, 2 + masks), HqSamLayout.Mlp, layout.MlpLayers);
-        Value high = addition.HighQuality(g, network, upscaled, addition.ImageFeatures(g, network, embedding, early), own);
+        Value high = addition.HighQuality(g, network, upscaled, ImageFeatures(g, network, embedding, early), own);
         g.Output("masks", g.Add(network.Masks(queries, 1, upscaled), high), "prompts", masks, side, side);
         g.Output("iou_predictions", network.Head(queries, 0, "iou_prediction_head", decoder.IouLayers, masks), "prompts", masks);
         return g;
@@ -50,7 +50,7 @@ internal sealed class HqSamAddition(StateDict weights, HqSamLayout layout, Decod
         g.Output(Features, ImageFeatures(g, new PlainDecoder(g, weights, decoder, grid), embedding, early), 1, layout.MaskChannels, Side, Side);
     }
 
-    private Value ImageFeatures(GraphBuilder g, PlainDecoder network, Value embedding, Value early)
+    private static Value ImageFeatures(GraphBuilder g, PlainDecoder network, Value embedding, Value early)
     {
         return g.Add(Enlarge(embedding, HqSamLayout.Encode), Enlarge(early, HqSamLayout.Compress));
 
