@@ -13,8 +13,10 @@ quietly() { "$@" > "$log" 2>&1 || { cat "$log" >&2; echo "error: the documentati
 # docfx runs on the .NET that it was made for, or on a later one.
 export DOTNET_ROLL_FORWARD=Major
 quietly dotnet tool restore
-quietly dotnet build src/SegmentAnything.Imaging -c Release -v quiet --nologo # and with it the libraries that it stands on
+for project in SegmentAnything.Imaging SegmentAnything.Extensions.Hosting; do # and with them the libraries that they stand on
+  quietly dotnet build src/$project -c Release -v quiet --nologo
+done
 rm -rf docs/api artifacts/site
-quietly dotnet docfx metadata docs/docfx.json --warningsAsErrors
-quietly dotnet docfx build docs/docfx.json --warningsAsErrors
+quietly dotnet docfx metadata docfx.json --warningsAsErrors
+quietly dotnet docfx build docfx.json --warningsAsErrors
 echo "documentation: artifacts/site, $(find artifacts/site -name '*.html' | wc -l) pages"

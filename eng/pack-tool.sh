@@ -14,6 +14,8 @@ rids=("$@")
 if [ $# = 0 ]; then IFS=';' read -ra rids <<< "$(dotnet msbuild $project -getProperty:ToolPackageRuntimeIdentifiers)"; fi
 
 for rid in "${rids[@]}"; do
+  # All that lies in the folder is packed, also what an earlier day has left there.
+  rm -rf "artifacts/publish/SegmentAnything.Cli/release_$rid"
   dotnet pack $project -c Release -r "$rid" -o "$folder" -v quiet --nologo
 done
 dotnet pack $project -c Release -o "$folder" -v quiet --nologo

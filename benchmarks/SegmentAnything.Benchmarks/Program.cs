@@ -1,6 +1,7 @@
 using BenchmarkDotNet.Running;
 using SegmentAnything.Benchmarks;
 using SegmentAnything.Benchmarks.Comparison;
+using SegmentAnything.Benchmarks.Decoding;
 using SegmentAnything.Benchmarks.Graphs;
 using SegmentAnything.Benchmarks.Kernels;
 using SegmentAnything.Benchmarks.Rle;
@@ -25,6 +26,12 @@ if (args is ["vit-build", ..]) return VitBuild.Run(args[1..]);
 
 // vit-encode [rounds]: ViT-B's forms beside the processor's peak.
 if (args is ["vit-encode", ..]) return VitBuild.Encode(args.Length > 1 ? int.Parse(args[1]) : 3);
+
+// sam2-encode [tiny] [small] [base_plus] [large] [rounds] [cpu]: SAM 2's image encoder beside the official operators.
+if (args is ["sam2-encode", ..]) return Sam2Encode.Run(args[1..]);
+
+// sam2-decode [rounds] [cpu]: SAM 2's mask decoder beside the official operators.
+if (args is ["sam2-decode", ..]) return Sam2Decode.Run(args[1..]);
 
 // encoder-ratios [rounds] [pictures]: the image encoder in float32 and int8 beside the published file, with errors.
 if (args is ["encoder-ratios", ..]) return EncoderRatios.Run(args.Length > 1 ? int.Parse(args[1]) : 25, [.. args.Skip(2)]);

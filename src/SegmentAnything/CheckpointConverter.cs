@@ -16,6 +16,9 @@ public sealed record CheckpointConversionOptions
     /// Default: true.
     /// </summary>
     public bool ForProcessor { get; init; } = true;
+
+    /// <summary>As <see cref="SamOptions.Specification"/>. Default: null.</summary>
+    public ModelSpecification? Specification { get; init; }
 }
 
 /// <summary>What a conversion made.</summary>
@@ -53,7 +56,7 @@ public static class CheckpointConverter
         folder = Path.GetFullPath(folder);
         // Known before minutes of work.
         if (File.Exists(folder)) throw new IOException($"'{folder}' is a file: give a folder, which is made where it is missing.");
-        using OpenedModel opened = OpenedModel.OfCheckpoint(checkpoint);
+        using OpenedModel opened = OpenedModel.OfCheckpoint(checkpoint, options.Specification);
 
         using UnfinishedFolder unfinished = new(folder);
         EncoderCache.Write(opened.Model, opened.Model.Weights.ComputeHash(cancellationToken), unfinished.Path, new EncoderBuildOptions

@@ -96,8 +96,8 @@ public static class ModelInspector
         };
         string[] inputNames = [.. inputs.Select(i => i.Name)], outputNames = [.. outputs.Select(o => o.Name)];
 
-        if (ModelFamilies.All.Select(f => (Family: f, Layout: f.DescribeOnnxDecoder(model))).FirstOrDefault(d => d.Layout is not null) is (not null, { } layout))
-            return Decoder(inspection, model, layout);
+        if (ModelFamilies.All.Select(f => (Family: f, Layout: f.DescribeOnnxDecoder(model))).FirstOrDefault(d => d.Layout is not null) is ({ } family, { } layout))
+            return Decoder(inspection, model, family, layout);
         if (ModelFamilies.RelativeOf(inputNames, outputNames) is { } relative)
         {
             return inspection with
@@ -115,26 +115,26 @@ public static class ModelInspector
         };
     }
 
-    private static ModelInspection Decoder(ModelInspection inspection, ModelProto model, string format)
+    private static ModelInspection Decoder(ModelInspection inspection, ModelProto model, ModelFamily family, string format)
     {
         inspection = inspection with
         {
             Kind = ModelFileKind.MaskDecoder,
             Format = format,
-            Family = "SAM",
+            Family = family.Name,
         };
         try
         {
-            using StateDict weights = ModelFamilies.ReadOnnxDecoder(model, inspection.Path);
             // Sizes of the picture matter to nothing that is looked at here.
-            FamilyModel decoder = ModelFamilies.RecogniseDecoder(weights, SamModels.MobileSam);
+            FamilyModel decoder = ModelFamilies.RecogniseOnnxDecoder(model, SamModels.MobileSam, inspection.Path);
+            using StateDict weights = decoder.Weights;
             return inspection with
             {
                 EmbeddingChannels = decoder.Features[0].Channels,
-                EmbeddingGrid = inspection.Inputs.First(i => i.Name == "image_embeddings").Shape is [_, _, _, var grid] && int.TryParse(grid, out int g) ? g : null,
+                EmbeddingGrid = inspection.Inputs.First(i => i.Name.StartsWith("image_embed", StringComparison.Ordinal)).Shape is [_, _, _, var grid] && int.TryParse(grid, out int g) ? g : null,
                 Masks = decoder.Masks.Tokens,
                 CanRun = true,
-                Note = decoder.Capabilities is { Boxes: true, MaskPrompts: true }
+                Note = decoder.Capabilities.Boxes
                     ? "Goes with the image encoder of the same model."
                     : "Goes with the image encoder of the same model. Takes points alone: the file has no weights for boxes and masks.",
             };
@@ -151,19 +151,19 @@ public static class ModelInspector
         {
             EncoderContract contract = EncoderContract.Of(model.Graph, inspection.Path);
             bool huggingFace = inspection.Outputs.Any(o => o.Name == "image_positional_embeddings");
-            string family = ModelFamilies.All.Select(f => f.DescribeOnnxEncoder(model)).FirstOrDefault(d => d is not null) ?? "SAM";
+            (ModelFamily? known, string? family) = ModelFamilies.All.Select(f => (f, f.DescribeOnnxEncoder(model))).FirstOrDefault(d => d.Item2 is not null);
             return inspection with
             {
                 Kind = ModelFileKind.ImageEncoder,
                 Format = huggingFace ? "ONNX, Hugging Face export (vision_encoder)"
                     : contract.HasPreprocessing ? "ONNX, image encoder with preprocessing inside"
                     : "ONNX, image encoder",
-                Family = family,
+                Family = family ?? "SAM",
                 ImageSize = contract.ImageSize,
                 EmbeddingChannels = contract.EmbeddingChannels,
                 EmbeddingGrid = contract.EmbeddingGrid,
                 NormalisesInside = contract.NormalisesInside,
-                Fit = PictureFit.Pad,
+                Fit = known?.Fit ?? PictureFit.Pad,
                 CanRun = true,
                 Note = "Goes with the mask decoder of the same model.",
             };

@@ -141,7 +141,7 @@ public sealed partial class SamModel : ISegmenter
         ArgumentException.ThrowIfNullOrWhiteSpace(nameOrPath);
         cancellationToken.ThrowIfCancellationRequested();
         if (Directory.Exists(nameOrPath)) return new SamModel(OpenedModel.OfFolder(nameOrPath), options ?? SamOptions.Default, cancellationToken);
-        if (File.Exists(nameOrPath)) return new SamModel(OpenedModel.OfCheckpoint(nameOrPath), options ?? SamOptions.Default, cancellationToken);
+        if (File.Exists(nameOrPath)) return new SamModel(OpenedModel.OfCheckpoint(nameOrPath, options?.Specification), options ?? SamOptions.Default, cancellationToken);
         return SamModels.Find(nameOrPath) is { } published
             ? Load(published, options, cancellationToken)
             : throw new ModelNotFoundException(
@@ -166,7 +166,7 @@ public sealed partial class SamModel : ISegmenter
     {
         ArgumentNullException.ThrowIfNull(variant);
         ArgumentNullException.ThrowIfNull(files);
-        return new SamModel(OpenedModel.Open(variant, files), options ?? SamOptions.Default, cancellationToken);
+        return new SamModel(OpenedModel.Open(variant, files, options?.Specification), options ?? SamOptions.Default, cancellationToken);
     }
 
     /// <summary>Computes the embedding of one image. See <see cref="ImageEncoder.Encode(PixelBuffer, CancellationToken)"/>.</summary>

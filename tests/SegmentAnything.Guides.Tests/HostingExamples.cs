@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using SegmentAnything.Extensions.Hosting;
 using SegmentAnything.Imaging;
 using SegmentAnything.Rle;
@@ -18,6 +19,7 @@ public sealed class HostingExamples(Guide guide) : IClassFixture<Guide>
         CancellationToken token = TestContext.Current.CancellationToken;
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.Logging.ClearProviders();
 
         // example: AddSegmentAnything
         builder.Services.AddSegmentAnything(options =>

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using SegmentAnything.Tests.Kernels;
+using SegmentAnything.Tests.References;
 
 namespace SegmentAnything.Tests;
 

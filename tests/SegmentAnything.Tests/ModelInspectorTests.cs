@@ -31,7 +31,7 @@ public sealed class ModelInspectorTests : IDisposable
     }
 
     [Theory]
-    [InlineData("image_encoder.trunk.blocks.0.norm1.weight", "SAM 2")]
+    [InlineData("image_encoder.trunk.body.stem_0.weight", "EdgeTAM")]
     [InlineData("mask_decoder.hf_token.weight", "HQ-SAM")]
     [InlineData("backbone.layer1.weight", null)]
     public void Inspect_CheckpointOfAnotherFamily_SaysWhy(string name, string? family)

@@ -4,12 +4,12 @@ using System.Text.Json;
 using System.Text.RegularExpressions;
 using SegmentAnything.Benchmarks.Columns;
 using SegmentAnything.Checkpoints;
-using SegmentAnything.Decoding;
+using SegmentAnything.Encoders;
 using SegmentAnything.Execution;
+using SegmentAnything.Families.Sam1;
 using SegmentAnything.Graphs;
-using SegmentAnything.Graphs.Onnx;
 using SegmentAnything.Imaging;
-using SegmentAnything.Models;
+using SegmentAnything.Onnx;
 
 namespace SegmentAnything.Benchmarks.Comparison;
 
@@ -136,7 +136,7 @@ internal static partial class ColdStart
     private static int Phases()
     {
         string[] names = [
-            "decoder: file to weights", "decoder: weights as the kernels read them", "encoder: file and its SHA-256", "encoder: parsing",
+            "decoder: file to weights as the kernels read them", "encoder: file and its SHA-256", "encoder: parsing",
             "encoder: weights by name", "encoder: building graphs", "encoder: sessions", "encoding", "first click", "next click"];
         List<(double Time, double Memory)>[] found = [.. names.Select(_ => new List<(double, double)>())];
         for (int pass = 0; pass < 2; pass++)
@@ -152,8 +152,7 @@ internal static partial class ColdStart
 
             SamVariant variant = SamModels.MobileSam;
             ModelFiles files = ModelStore.Default.Find(variant);
-            StateDict weights = Timed(() => DecoderSource.Read(variant, files));
-            using MaskDecoder decoder = Timed(() => new MaskDecoder(variant, weights, SamOptions.Default));
+            using MaskDecoder decoder = Timed(() => new MaskDecoder(variant, files));
             ReadOnlyMemory<byte> model = Timed(() =>
             {
                 ReadOnlyMemory<byte> bytes = files.Read(ModelFileRole.Encoder);
@@ -167,7 +166,9 @@ internal static partial class ColdStart
             float[] input = new float[3 * variant.ImageSize * variant.ImageSize], embedding = new float[variant.EmbeddingChannels * variant.EmbeddingGrid * variant.EmbeddingGrid];
             Timed(() =>
             {
-                SegmentAnything.Kernels.ImageKernels.Preprocess(StillLife.Image.ToPixelBuffer(), variant.ImageSize, [.. variant.PixelMean], [.. variant.PixelStd], input, [0, 0, 0]);
+                PixelBuffer picture = StillLife.Image.ToPixelBuffer();
+                SegmentAnything.Preprocessing.EncoderInput.Write(
+                    picture, new ImageFrame(picture.Size, variant.ImageSize).ResizedSize, variant.ImageSize, variant.PixelMean.AsSpan(), variant.PixelStd.AsSpan(), input, ExecutionOptions.Default.Threads);
                 encoder.Run(input, embedding, default);
                 return 0;
             });

@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 using BenchmarkDotNet.Attributes;
 using SegmentAnything.Benchmarks.Columns;
@@ -38,15 +39,15 @@ public class MaskKernelBenchmarks
 
     [Benchmark]
     [Work(Pixels = Model, MultiplyAdds = Model)]
-    public int BlendVector128() => MaskKernels.BlendVector128(_a, 0.3f, _b, 0.7f, _blended);
+    public int BlendVector128() => MaskKernels.Blend<Simd128, Vector128<float>>(_a, 0.3f, _b, 0.7f, _blended);
 
     [Benchmark]
     [Work(Pixels = Model, MultiplyAdds = Model)]
-    public int BlendVector256() => MaskKernels.BlendVector256(_a, 0.3f, _b, 0.7f, _blended);
+    public int BlendVector256() => MaskKernels.Blend<Simd256, Vector256<float>>(_a, 0.3f, _b, 0.7f, _blended);
 
     [Benchmark]
     [Work(Pixels = Model, MultiplyAdds = Model)]
-    public int BlendVector512() => MaskKernels.BlendVector512(_a, 0.3f, _b, 0.7f, _blended);
+    public int BlendVector512() => MaskKernels.Blend<Simd512, Vector512<float>>(_a, 0.3f, _b, 0.7f, _blended);
 
     [Benchmark]
     [Work(Pixels = Source, MultiplyAdds = Source)]
@@ -54,14 +55,14 @@ public class MaskKernelBenchmarks
 
     [Benchmark]
     [Work(Pixels = Source, MultiplyAdds = Source)]
-    public void CutVector128() => MaskKernels.CutVector128(_a, _axis, 0, _cutoffs, _lower, _middle, _upper);
+    public void CutVector128() => MaskKernels.Cut<Simd128, Vector128<float>>(_a, _axis, 0, _cutoffs, _lower, _middle, _upper);
 
     [Benchmark]
     [Work(Pixels = Source, MultiplyAdds = Source)]
     public void CutVector256()
     {
         if (!Avx2.IsSupported) throw new PlatformNotSupportedException("This processor has no vectors of 256 bits.");
-        MaskKernels.CutVector256(_a, _axis, 0, _cutoffs, _lower, _middle, _upper);
+        MaskKernels.Cut<Simd256, Vector256<float>>(_a, _axis, 0, _cutoffs, _lower, _middle, _upper);
     }
 
     [Benchmark]
@@ -69,7 +70,7 @@ public class MaskKernelBenchmarks
     public void CutVector512()
     {
         if (!Avx512F.IsSupported) throw new PlatformNotSupportedException("This processor has no vectors of 512 bits.");
-        MaskKernels.CutVector512(_a, _axis, 0, _cutoffs, _lower, _middle, _upper);
+        MaskKernels.Cut<Simd512, Vector512<float>>(_a, _axis, 0, _cutoffs, _lower, _middle, _upper);
     }
 
     [Benchmark]

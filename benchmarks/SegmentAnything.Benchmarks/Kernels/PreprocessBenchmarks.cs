@@ -10,6 +10,8 @@ public class PreprocessBenchmarks
     private const int ModelSize = 1024;
     private static readonly float[] Mean = [123.675f, 116.28f, 103.53f];
     private static readonly float[] Std = [58.395f, 57.12f, 57.375f];
+    private static readonly float[] UnitMean = [0.485f, 0.456f, 0.406f];
+    private static readonly float[] UnitStd = [0.229f, 0.224f, 0.225f];
 
     private readonly float[] _planar = new float[3 * ModelSize * ModelSize];
     private PixelBuffer _picture;
@@ -42,4 +44,13 @@ public class PreprocessBenchmarks
     [Benchmark]
     [Work(PerPixel = true, Pixels = 1, BytesPerPixel = 3, Bytes = 3 * sizeof(float) * ModelSize * ModelSize, AllThreads = true)]
     public void Preprocess() => EncoderInput.Write(_picture, _resized, ModelSize, Mean, Std, _planar, Environment.ProcessorCount);
+
+
+    [Benchmark]
+    [Work(PerPixel = true, Pixels = 1)]
+    public void FloatDefinition() => FloatEncoderInput.WriteScalar(_picture, ModelSize, ModelSize, UnitMean, UnitStd, _planar);
+
+    [Benchmark]
+    [Work(PerPixel = true, Pixels = 1, BytesPerPixel = 3, Bytes = 3 * sizeof(float) * ModelSize * ModelSize, AllThreads = true)]
+    public void Float() => FloatEncoderInput.Write(_picture, ModelSize, ModelSize, UnitMean, UnitStd, _planar, Environment.ProcessorCount);
 }

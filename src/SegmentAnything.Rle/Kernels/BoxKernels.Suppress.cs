@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics;
 
 namespace SegmentAnything.Rle.Kernels;
 
@@ -36,10 +35,7 @@ internal static class BoxKernels
     {
         // Below 0 boxes that do not meet suppress each other too: the paths below look only where boxes meet.
         if (!(threshold >= 0)) return SuppressScalar(boxes, order, threshold);
-        if (Vector512.IsHardwareAccelerated) return SuppressVector512(boxes, order, threshold);
-        if (Vector256.IsHardwareAccelerated) return SuppressVector256(boxes, order, threshold);
-        if (Vector128.IsHardwareAccelerated) return SuppressVector128(boxes, order, threshold);
-        return SuppressScalar(boxes, order, threshold);
+        return SimdDispatch.Run<SuppressKernel, int[]>(new(boxes, order, threshold));
     }
 
     // The definition: every box that is left taken against every later one.
@@ -67,21 +63,13 @@ internal static class BoxKernels
         return [.. kept];
     }
 
-    internal static int[] SuppressVector512(ReadOnlySpan<float> boxes, int[] order, float threshold) =>
-        Suppress<Row512>(boxes, order, threshold);
-
-    internal static int[] SuppressVector256(ReadOnlySpan<float> boxes, int[] order, float threshold) =>
-        Suppress<Row256>(boxes, order, threshold);
-
-    internal static int[] SuppressVector128(ReadOnlySpan<float> boxes, int[] order, float threshold) =>
-        Suppress<Row128>(boxes, order, threshold);
-
     // Boxes are put in order of their left edges, roughly; where one suppresses another, their left edges are near each other,
     // so each box looks at a part of the list. That part holds better boxes too: to mark them does no harm any more, and once
     // half of the boxes are decided, the others go on without them. (Left stands for top, and width for height, where boxes
     // are spread wider from top to bottom.)
-    private static int[] Suppress<TRow>(ReadOnlySpan<float> boxes, int[] order, float threshold)
-        where TRow : IRow
+    internal static int[] Suppress<TSimd, TVector>(ReadOnlySpan<float> boxes, int[] order, float threshold)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
     {
         int count = order.Length, length = count + Padding;
         // Six rows: left, top, right, bottom, area, and whether the box is suppressed (all bits set, or none).
@@ -130,7 +118,7 @@ internal static class BoxKernels
                 bool isTiny = Unsafe.Add(ref box, 4 * length) < LeastPrecise;
                 int first = isTiny ? 0 : starts[line.Part(box - (reachLeft * width))];
                 int end = isTiny ? count : starts[line.Part(box + (reachRight * width)) + 1];
-                TRow.Mark(ref left, length, places[i], first, end, threshold);
+                Mark<TSimd, TVector>(ref left, length, places[i], first, end, threshold);
             }
 
             count = others;
@@ -209,86 +197,40 @@ internal static class BoxKernels
         }
     }
 
-    // Marks the boxes from a place to another that one box suppresses, and maybe some behind. Written out for each width, as in BitWords: what the runtime's
-    // vectors have in common is not public.
-    private interface IRow
+    // Marks the boxes from a place to another that one box suppresses, and maybe some behind.
+    private static void Mark<TSimd, TVector>(ref float rows, int length, int box, int from, int count, float threshold)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
     {
-        static abstract void Mark(ref float rows, int length, int box, int from, int count, float threshold);
-    }
-
-    private readonly struct Row512 : IRow
-    {
-        public static void Mark(ref float rows, int length, int box, int from, int count, float threshold)
+        ref float own = ref Unsafe.Add(ref rows, box);
+        TVector left = TSimd.Create(own), top = TSimd.Create(Unsafe.Add(ref own, length));
+        TVector right = TSimd.Create(Unsafe.Add(ref own, 2 * length)), bottom = TSimd.Create(Unsafe.Add(ref own, 3 * length));
+        TVector area = TSimd.Create(Unsafe.Add(ref own, 4 * length)), limit = TSimd.Create(threshold), zero = TSimd.Create(0f);
+        TVector low = TSimd.Create(threshold * NearlyOne), nearlyNothing = TSimd.Create(NearlyNothing);
+        for (int j = from; j < count; j += TSimd.Width)
         {
-            ref float own = ref Unsafe.Add(ref rows, box);
-            Vector512<float> left = Vector512.Create(own), top = Vector512.Create(Unsafe.Add(ref own, length));
-            Vector512<float> right = Vector512.Create(Unsafe.Add(ref own, 2 * length)), bottom = Vector512.Create(Unsafe.Add(ref own, 3 * length));
-            Vector512<float> area = Vector512.Create(Unsafe.Add(ref own, 4 * length)), limit = Vector512.Create(threshold);
-            Vector512<float> low = Vector512.Create(threshold * NearlyOne);
-            for (int j = from; j < count; j += Vector512<float>.Count)
-            {
-                ref float other = ref Unsafe.Add(ref rows, j);
-                Vector512<float> width = Vector512.MinNative(right, Vector512.LoadUnsafe(ref other, 2 * (nuint)length))
-                    - Vector512.MaxNative(left, Vector512.LoadUnsafe(ref other));
-                Vector512<float> height = Vector512.MinNative(bottom, Vector512.LoadUnsafe(ref other, 3 * (nuint)length))
-                    - Vector512.MaxNative(top, Vector512.LoadUnsafe(ref other, (nuint)length));
-                Vector512<float> intersection = Vector512.MaxNative(width, Vector512<float>.Zero) * Vector512.MaxNative(height, Vector512<float>.Zero);
-                Vector512<float> union = area + Vector512.LoadUnsafe(ref other, 4 * (nuint)length) - intersection;
-                // A division only where a product says that the ratio is at the threshold or near it.
-                if (!Vector512.GreaterThanAny(intersection, (union * low) - Vector512.Create(NearlyNothing))) continue;
-                Vector512<float> marks = Vector512.GreaterThan(intersection / union, limit);
-                (marks | Vector512.LoadUnsafe(ref other, 5 * (nuint)length)).StoreUnsafe(ref other, 5 * (nuint)length);
-            }
+            ref float other = ref Unsafe.Add(ref rows, j);
+            TVector width = TSimd.Subtract(
+                TSimd.Min(right, TSimd.Load(in other, 2 * (nuint)length)), TSimd.Max(left, TSimd.Load(in other, 0)));
+            TVector height = TSimd.Subtract(
+                TSimd.Min(bottom, TSimd.Load(in other, 3 * (nuint)length)), TSimd.Max(top, TSimd.Load(in other, (nuint)length)));
+            TVector intersection = TSimd.Multiply(TSimd.Max(width, zero), TSimd.Max(height, zero));
+            TVector union = TSimd.Subtract(TSimd.Add(area, TSimd.Load(in other, 4 * (nuint)length)), intersection);
+            // A division only where a product says that the ratio is at the threshold or near it.
+            if (!TSimd.GreaterThanAny(intersection, TSimd.Subtract(TSimd.Multiply(union, low), nearlyNothing))) continue;
+            TVector marks = TSimd.GreaterThan<float>(TSimd.Divide(intersection, union), limit);
+            TSimd.Store(TSimd.Or(marks, TSimd.Load(in other, 5 * (nuint)length)), ref other, 5 * (nuint)length);
         }
     }
 
-    private readonly struct Row256 : IRow
+    private readonly ref struct SuppressKernel(ReadOnlySpan<float> boxes, int[] order, float threshold) : ISimdKernel<int[]>
     {
-        public static void Mark(ref float rows, int length, int box, int from, int count, float threshold)
-        {
-            ref float own = ref Unsafe.Add(ref rows, box);
-            Vector256<float> left = Vector256.Create(own), top = Vector256.Create(Unsafe.Add(ref own, length));
-            Vector256<float> right = Vector256.Create(Unsafe.Add(ref own, 2 * length)), bottom = Vector256.Create(Unsafe.Add(ref own, 3 * length));
-            Vector256<float> area = Vector256.Create(Unsafe.Add(ref own, 4 * length)), limit = Vector256.Create(threshold);
-            Vector256<float> low = Vector256.Create(threshold * NearlyOne);
-            for (int j = from; j < count; j += Vector256<float>.Count)
-            {
-                ref float other = ref Unsafe.Add(ref rows, j);
-                Vector256<float> width = Vector256.MinNative(right, Vector256.LoadUnsafe(ref other, 2 * (nuint)length))
-                    - Vector256.MaxNative(left, Vector256.LoadUnsafe(ref other));
-                Vector256<float> height = Vector256.MinNative(bottom, Vector256.LoadUnsafe(ref other, 3 * (nuint)length))
-                    - Vector256.MaxNative(top, Vector256.LoadUnsafe(ref other, (nuint)length));
-                Vector256<float> intersection = Vector256.MaxNative(width, Vector256<float>.Zero) * Vector256.MaxNative(height, Vector256<float>.Zero);
-                Vector256<float> union = area + Vector256.LoadUnsafe(ref other, 4 * (nuint)length) - intersection;
-                if (!Vector256.GreaterThanAny(intersection, (union * low) - Vector256.Create(NearlyNothing))) continue;
-                Vector256<float> marks = Vector256.GreaterThan(intersection / union, limit);
-                (marks | Vector256.LoadUnsafe(ref other, 5 * (nuint)length)).StoreUnsafe(ref other, 5 * (nuint)length);
-            }
-        }
-    }
+        private readonly ReadOnlySpan<float> _boxes = boxes;
 
-    private readonly struct Row128 : IRow
-    {
-        public static void Mark(ref float rows, int length, int box, int from, int count, float threshold)
-        {
-            ref float own = ref Unsafe.Add(ref rows, box);
-            Vector128<float> left = Vector128.Create(own), top = Vector128.Create(Unsafe.Add(ref own, length));
-            Vector128<float> right = Vector128.Create(Unsafe.Add(ref own, 2 * length)), bottom = Vector128.Create(Unsafe.Add(ref own, 3 * length));
-            Vector128<float> area = Vector128.Create(Unsafe.Add(ref own, 4 * length)), limit = Vector128.Create(threshold);
-            Vector128<float> low = Vector128.Create(threshold * NearlyOne);
-            for (int j = from; j < count; j += Vector128<float>.Count)
-            {
-                ref float other = ref Unsafe.Add(ref rows, j);
-                Vector128<float> width = Vector128.MinNative(right, Vector128.LoadUnsafe(ref other, 2 * (nuint)length))
-                    - Vector128.MaxNative(left, Vector128.LoadUnsafe(ref other));
-                Vector128<float> height = Vector128.MinNative(bottom, Vector128.LoadUnsafe(ref other, 3 * (nuint)length))
-                    - Vector128.MaxNative(top, Vector128.LoadUnsafe(ref other, (nuint)length));
-                Vector128<float> intersection = Vector128.MaxNative(width, Vector128<float>.Zero) * Vector128.MaxNative(height, Vector128<float>.Zero);
-                Vector128<float> union = area + Vector128.LoadUnsafe(ref other, 4 * (nuint)length) - intersection;
-                if (!Vector128.GreaterThanAny(intersection, (union * low) - Vector128.Create(NearlyNothing))) continue;
-                Vector128<float> marks = Vector128.GreaterThan(intersection / union, limit);
-                (marks | Vector128.LoadUnsafe(ref other, 5 * (nuint)length)).StoreUnsafe(ref other, 5 * (nuint)length);
-            }
-        }
+        public int[] Run<TSimd, TVector>()
+            where TSimd : ISimd<TVector>
+            where TVector : struct => Suppress<TSimd, TVector>(_boxes, order, threshold);
+
+        public int[] RunScalar() => SuppressScalar(_boxes, order, threshold);
     }
 }

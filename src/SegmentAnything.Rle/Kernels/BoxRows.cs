@@ -1,7 +1,7 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 
 namespace SegmentAnything.Rle.Kernels;
 
@@ -28,44 +28,42 @@ internal readonly struct BoxRows
     /// <param name="indices">As many as there are boxes; those behind the ones found may be changed.</param>
     public int FindMeeting(MaskBox box, Span<int> indices)
     {
-        int found = 0, i = 0;
-        ref int left = ref MemoryMarshal.GetArrayDataReference(_left), top = ref MemoryMarshal.GetArrayDataReference(_top);
-        ref int right = ref MemoryMarshal.GetArrayDataReference(_right), bottom = ref MemoryMarshal.GetArrayDataReference(_bottom);
-        if (Avx512F.IsSupported)
+        int found = 0, done = 0;
+        if (Vector512.IsHardwareAccelerated) FindMeeting<Simd512, Vector512<float>>(box, indices, ref done, ref found);
+        if (Vector256.IsHardwareAccelerated) FindMeeting<Simd256, Vector256<float>>(box, indices, ref done, ref found);
+        for (; done < _left.Length; done++)
         {
-            // Which boxes meet is hard to foresee, so nothing is decided: what is found moves to the front of sixteen places,
-            // of which the next sixteen take those left over. Up to here there are no more than i.
-            for (; i <= _left.Length - 16; i += 16)
-            {
-                Vector512<int> meets = Vector512.LessThan(Vector512.LoadUnsafe(ref left, (nuint)i), Vector512.Create(box.Right))
-                    & Vector512.GreaterThan(Vector512.LoadUnsafe(ref right, (nuint)i), Vector512.Create(box.X))
-                    & Vector512.LessThan(Vector512.LoadUnsafe(ref top, (nuint)i), Vector512.Create(box.Bottom))
-                    & Vector512.GreaterThan(Vector512.LoadUnsafe(ref bottom, (nuint)i), Vector512.Create(box.Y));
-                Vector512<int> here = Vector512<int>.Indices + Vector512.Create(i);
-                Avx512F.Compress(Vector512<int>.Zero, meets, here).CopyTo(indices[found..]);
-                found += BitOperations.PopCount((uint)meets.ExtractMostSignificantBits());
-            }
-        }
-
-        if (Vector256.IsHardwareAccelerated)
-        {
-            for (; i <= _left.Length - 8; i += 8)
-            {
-                Vector256<int> meets = Vector256.LessThan(Vector256.LoadUnsafe(ref left, (nuint)i), Vector256.Create(box.Right))
-                    & Vector256.GreaterThan(Vector256.LoadUnsafe(ref right, (nuint)i), Vector256.Create(box.X))
-                    & Vector256.LessThan(Vector256.LoadUnsafe(ref top, (nuint)i), Vector256.Create(box.Bottom))
-                    & Vector256.GreaterThan(Vector256.LoadUnsafe(ref bottom, (nuint)i), Vector256.Create(box.Y));
-                for (uint bits = meets.ExtractMostSignificantBits(); bits != 0; bits &= bits - 1)
-                    indices[found++] = i + BitOperations.TrailingZeroCount(bits);
-            }
-        }
-
-        for (; i < _left.Length; i++)
-        {
-            if (_left[i] < box.Right && _right[i] > box.X && _top[i] < box.Bottom && _bottom[i] > box.Y)
-                indices[found++] = i;
+            if (_left[done] < box.Right && _right[done] > box.X && _top[done] < box.Bottom && _bottom[done] > box.Y)
+                indices[found++] = done;
         }
 
         return found;
+    }
+
+    // Whole vectors from where the last width ended. Which boxes meet is hard to foresee, so nothing is decided: what is found
+    // moves to the front of a vector's places, of which the next vector takes those left over. Up to here there are no more
+    // than were looked at.
+    private void FindMeeting<TSimd, TVector>(MaskBox box, Span<int> indices, ref int done, ref int found)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
+    {
+        ref int left = ref MemoryMarshal.GetArrayDataReference(_left), top = ref MemoryMarshal.GetArrayDataReference(_top);
+        ref int right = ref MemoryMarshal.GetArrayDataReference(_right), bottom = ref MemoryMarshal.GetArrayDataReference(_bottom);
+        ref int destination = ref MemoryMarshal.GetReference(indices[.._left.Length]);
+        TVector boxLeft = TSimd.Broadcast(box.X), boxTop = TSimd.Broadcast(box.Y), boxRight = TSimd.Broadcast(box.Right), boxBottom = TSimd.Broadcast(box.Bottom);
+        int i = done, count = found;
+        for (; i <= _left.Length - TSimd.Width; i += TSimd.Width)
+        {
+            TVector meets = TSimd.And(
+                TSimd.And(
+                    TSimd.LessThan<int>(TSimd.Load(in left, (nuint)i), boxRight), TSimd.GreaterThan<int>(TSimd.Load(in right, (nuint)i), boxLeft)),
+                TSimd.And(
+                    TSimd.LessThan<int>(TSimd.Load(in top, (nuint)i), boxBottom), TSimd.GreaterThan<int>(TSimd.Load(in bottom, (nuint)i), boxTop)));
+            ulong lanes = TSimd.HighestBits<int>(meets);
+            TSimd.StoreSelected(TSimd.Add<int>(TSimd.Indices<int>(), TSimd.Broadcast(i)), lanes, ref Unsafe.Add(ref destination, count));
+            count += BitOperations.PopCount(lanes);
+        }
+
+        (done, found) = (i, count);
     }
 }

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics;
 
 namespace SegmentAnything.Rle.Kernels;
 
@@ -128,12 +127,8 @@ internal sealed class IndexedRuns
     /// Exactness: every path equals <see cref="DenseOverlapScalar"/>. Measured by: IouMatrixBenchmarks.
     /// </remarks>
     internal static int DenseOverlap(
-        ReadOnlySpan<short> topsA, ReadOnlySpan<short> bottomsA, ReadOnlySpan<short> topsB, ReadOnlySpan<short> bottomsB, int columns)
-    {
-        if (Vector512.IsHardwareAccelerated) return DenseOverlapVector512(topsA, bottomsA, topsB, bottomsB, columns);
-        if (Vector256.IsHardwareAccelerated) return DenseOverlapVector256(topsA, bottomsA, topsB, bottomsB, columns);
-        return DenseOverlapScalar(topsA, bottomsA, topsB, bottomsB, columns);
-    }
+        ReadOnlySpan<short> topsA, ReadOnlySpan<short> bottomsA, ReadOnlySpan<short> topsB, ReadOnlySpan<short> bottomsB, int columns) =>
+        SimdDispatch.Run<DenseOverlapKernel, int>(new(topsA, bottomsA, topsB, bottomsB, columns));
 
     // The definition.
     internal static int DenseOverlapScalar(
@@ -146,38 +141,35 @@ internal sealed class IndexedRuns
     }
 
     // Two numbers of 16 bits are taken apart as the halves of one of 32; none is negative.
-    internal static int DenseOverlapVector512(
+    internal static int DenseOverlap<TSimd, TVector>(
         ReadOnlySpan<short> topsA, ReadOnlySpan<short> bottomsA, ReadOnlySpan<short> topsB, ReadOnlySpan<short> bottomsB, int columns)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
     {
         ref short topA = ref MemoryMarshal.GetReference(topsA), bottomA = ref MemoryMarshal.GetReference(bottomsA);
         ref short topB = ref MemoryMarshal.GetReference(topsB), bottomB = ref MemoryMarshal.GetReference(bottomsB);
-        Vector512<int> sum = default;
-        for (nuint i = 0; i < (nuint)columns; i += 32)
+        TVector sum = TSimd.Broadcast(0), zero = sum, lowHalf = TSimd.Broadcast(0xffff);
+        for (int i = 0; i < columns; i += 2 * TSimd.Width)
         {
-            Vector512<short> bottom = Vector512.Min(Vector512.LoadUnsafe(ref bottomA, i), Vector512.LoadUnsafe(ref bottomB, i));
-            Vector512<short> top = Vector512.Max(Vector512.LoadUnsafe(ref topA, i), Vector512.LoadUnsafe(ref topB, i));
-            Vector512<int> shared = Vector512.Max(bottom - top, Vector512<short>.Zero).AsInt32();
-            sum += (shared & Vector512.Create(0xffff)) + (shared >>> 16);
+            TVector bottom = TSimd.Min<short>(TSimd.Load(in bottomA, (nuint)i), TSimd.Load(in bottomB, (nuint)i));
+            TVector top = TSimd.Max<short>(TSimd.Load(in topA, (nuint)i), TSimd.Load(in topB, (nuint)i));
+            TVector shared = TSimd.Max<short>(TSimd.Subtract<short>(bottom, top), zero);
+            sum = TSimd.Add<int>(sum, TSimd.Add<int>(TSimd.And(shared, lowHalf), TSimd.ShiftRight(shared, 16)));
         }
 
-        return Vector512.Sum(sum);
+        return TSimd.Sum<int>(sum);
     }
 
-    internal static int DenseOverlapVector256(
-        ReadOnlySpan<short> topsA, ReadOnlySpan<short> bottomsA, ReadOnlySpan<short> topsB, ReadOnlySpan<short> bottomsB, int columns)
+    private readonly ref struct DenseOverlapKernel(
+        ReadOnlySpan<short> topsA, ReadOnlySpan<short> bottomsA, ReadOnlySpan<short> topsB, ReadOnlySpan<short> bottomsB, int columns) : ISimdKernel<int>
     {
-        ref short topA = ref MemoryMarshal.GetReference(topsA), bottomA = ref MemoryMarshal.GetReference(bottomsA);
-        ref short topB = ref MemoryMarshal.GetReference(topsB), bottomB = ref MemoryMarshal.GetReference(bottomsB);
-        Vector256<int> sum = default;
-        for (nuint i = 0; i < (nuint)columns; i += 16)
-        {
-            Vector256<short> bottom = Vector256.Min(Vector256.LoadUnsafe(ref bottomA, i), Vector256.LoadUnsafe(ref bottomB, i));
-            Vector256<short> top = Vector256.Max(Vector256.LoadUnsafe(ref topA, i), Vector256.LoadUnsafe(ref topB, i));
-            Vector256<int> shared = Vector256.Max(bottom - top, Vector256<short>.Zero).AsInt32();
-            sum += (shared & Vector256.Create(0xffff)) + (shared >>> 16);
-        }
+        private readonly ReadOnlySpan<short> _topsA = topsA, _bottomsA = bottomsA, _topsB = topsB, _bottomsB = bottomsB;
 
-        return Vector256.Sum(sum);
+        public int Run<TSimd, TVector>()
+            where TSimd : ISimd<TVector>
+            where TVector : struct => DenseOverlap<TSimd, TVector>(_topsA, _bottomsA, _topsB, _bottomsB, columns);
+
+        public int RunScalar() => DenseOverlapScalar(_topsA, _bottomsA, _topsB, _bottomsB, columns);
     }
 
     // Tops and then bottoms of the columns of the box, and padding; and the columns (of the box) where there are any.

@@ -18,13 +18,8 @@ internal static partial class RleKernels
     /// Exactness: every path equals <see cref="FillRunsScalar"/>. Source: COCO API, maskApi.c (rleDecode). Measured by:
     /// DecodeBenchmarks.
     /// </remarks>
-    public static void FillRuns(ReadOnlySpan<int> counts, byte foreground, Span<byte> columnMajor)
-    {
-        if (Vector512.IsHardwareAccelerated) FillRunsVector512(counts, foreground, columnMajor);
-        else if (Vector256.IsHardwareAccelerated) FillRunsVector256(counts, foreground, columnMajor);
-        else if (Vector128.IsHardwareAccelerated) FillRunsVector128(counts, foreground, columnMajor);
-        else FillRunsScalar(counts, foreground, columnMajor);
-    }
+    public static void FillRuns(ReadOnlySpan<int> counts, byte foreground, Span<byte> columnMajor) =>
+        SimdDispatch.Run<FillRunsKernel, int>(new(counts, foreground, columnMajor));
 
     // The definition.
     internal static void FillRunsScalar(ReadOnlySpan<int> counts, byte foreground, Span<byte> columnMajor)
@@ -37,19 +32,11 @@ internal static partial class RleKernels
         }
     }
 
-    internal static void FillRunsVector512(ReadOnlySpan<int> counts, byte foreground, Span<byte> columnMajor) =>
-        FillRunsOverlapping<Store64>(counts, foreground, columnMajor);
-
-    internal static void FillRunsVector256(ReadOnlySpan<int> counts, byte foreground, Span<byte> columnMajor) =>
-        FillRunsOverlapping<Store32>(counts, foreground, columnMajor);
-
-    internal static void FillRunsVector128(ReadOnlySpan<int> counts, byte foreground, Span<byte> columnMajor) =>
-        FillRunsOverlapping<Store16>(counts, foreground, columnMajor);
-
     // Each run is written in whole stores of 64 bytes, over its end: the next run writes its own bytes there. So a short
     // run costs one store. Runs that end in the last 64 bytes are written byte by byte.
-    private static void FillRunsOverlapping<TStore>(ReadOnlySpan<int> counts, byte foreground, Span<byte> columnMajor)
-        where TStore : IStore
+    internal static void FillRuns<TSimd, TVector>(ReadOnlySpan<int> counts, byte foreground, Span<byte> columnMajor)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
     {
         ref byte destination = ref MemoryMarshal.GetReference(columnMajor);
         int lastStore = columnMajor.Length - 64;
@@ -69,7 +56,7 @@ internal static partial class RleKernels
             {
                 do
                 {
-                    TStore.Fill64(ref Unsafe.Add(ref destination, position), value);
+                    BitWords<TSimd, TVector>.Fill(value, ref Unsafe.Add(ref destination, position));
                     position += 64;
                 }
                 while (position < end);
@@ -87,39 +74,23 @@ internal static partial class RleKernels
         }
     }
 
-    // Fills 64 bytes.
-    private interface IStore
+    private readonly ref struct FillRunsKernel(ReadOnlySpan<int> counts, byte foreground, Span<byte> columnMajor) : ISimdKernel<int>
     {
-        static abstract void Fill64(ref byte destination, byte value);
-    }
+        private readonly ReadOnlySpan<int> _counts = counts;
+        private readonly Span<byte> _columnMajor = columnMajor;
 
-    private readonly struct Store64 : IStore
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static void Fill64(ref byte destination, byte value) => Vector512.Create(value).StoreUnsafe(ref destination);
-    }
-
-    private readonly struct Store32 : IStore
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static void Fill64(ref byte destination, byte value)
+        public int Run<TSimd, TVector>()
+            where TSimd : ISimd<TVector>
+            where TVector : struct
         {
-            Vector256<byte> vector = Vector256.Create(value);
-            vector.StoreUnsafe(ref destination);
-            vector.StoreUnsafe(ref destination, 32);
+            FillRuns<TSimd, TVector>(_counts, foreground, _columnMajor);
+            return _counts.Length;
         }
-    }
 
-    private readonly struct Store16 : IStore
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static void Fill64(ref byte destination, byte value)
+        public int RunScalar()
         {
-            Vector128<byte> vector = Vector128.Create(value);
-            vector.StoreUnsafe(ref destination);
-            vector.StoreUnsafe(ref destination, 16);
-            vector.StoreUnsafe(ref destination, 32);
-            vector.StoreUnsafe(ref destination, 48);
+            FillRunsScalar(_counts, foreground, _columnMajor);
+            return _counts.Length;
         }
     }
 }

@@ -22,16 +22,8 @@ internal static partial class RleKernels
     public static void FillRunsRowMajor(
         ReadOnlySpan<int> counts, int width, int height, byte foreground, Span<byte> bitmap, int stride)
     {
-        if (width < MinWordWidth)
-            FillRunsRowMajorScalar(counts, width, height, foreground, bitmap, stride);
-        else if (Vector512.IsHardwareAccelerated)
-            FillRunsRowMajorVector512(counts, width, height, foreground, bitmap, stride);
-        else if (Vector256.IsHardwareAccelerated)
-            FillRunsRowMajorVector256(counts, width, height, foreground, bitmap, stride);
-        else if (Vector128.IsHardwareAccelerated)
-            FillRunsRowMajorVector128(counts, width, height, foreground, bitmap, stride);
-        else
-            FillRunsRowMajorScalar(counts, width, height, foreground, bitmap, stride);
+        if (width < MinWordWidth) FillRunsRowMajorScalar(counts, width, height, foreground, bitmap, stride);
+        else SimdDispatch.Run<FillRunsRowMajorKernel, int>(new(counts, width, height, foreground, bitmap, stride));
     }
 
     // The definition.
@@ -52,23 +44,12 @@ internal static partial class RleKernels
         }
     }
 
-    internal static void FillRunsRowMajorVector512(
-        ReadOnlySpan<int> counts, int width, int height, byte foreground, Span<byte> bitmap, int stride) =>
-        FillRunsInBitRows<BitWords512>(counts, width, height, foreground, bitmap, stride);
-
-    internal static void FillRunsRowMajorVector256(
-        ReadOnlySpan<int> counts, int width, int height, byte foreground, Span<byte> bitmap, int stride) =>
-        FillRunsInBitRows<BitWords256>(counts, width, height, foreground, bitmap, stride);
-
-    internal static void FillRunsRowMajorVector128(
-        ReadOnlySpan<int> counts, int width, int height, byte foreground, Span<byte> bitmap, int stride) =>
-        FillRunsInBitRows<BitWords128>(counts, width, height, foreground, bitmap, stride);
-
     // The way of FindRunsInBitRows backwards: runs set bits in columns, blocks are transposed into bit rows, and rows are
     // written once, word by word.
-    private static void FillRunsInBitRows<TWords>(
+    internal static void FillRunsRowMajor<TSimd, TVector>(
         ReadOnlySpan<int> counts, int width, int height, byte foreground, Span<byte> bitmap, int stride)
-        where TWords : IBitWords
+        where TSimd : ISimd<TVector>
+        where TVector : struct
     {
         int blocks = (height + 63) / 64;
         int stripWords = (blocks * 64) + StripGap;
@@ -89,11 +70,11 @@ internal static partial class RleKernels
                 {
                     Span<ulong> block = strip.Slice(b * 64, 64);
                     if (block.ContainsAnyExcept(block[0]) || block[0] is not (0 or ulong.MaxValue))
-                        TWords.Transpose(ref MemoryMarshal.GetReference(block));
+                        BitWords<TSimd, TVector>.Transpose(ref MemoryMarshal.GetReference(block));
                 }
             }
 
-            WriteBitRows<TWords>(panel, stripWords, firstStrip, inPanel, width, height, foreground, bitmap, stride);
+            WriteBitRows<TSimd, TVector>(panel, stripWords, firstStrip, inPanel, width, height, foreground, bitmap, stride);
         }
 
         ArrayPool<ulong>.Shared.Return(panel);
@@ -153,10 +134,11 @@ internal static partial class RleKernels
         strip[(last * 64) + column] |= lastBits;
     }
 
-    private static void WriteBitRows<TWords>(
+    private static void WriteBitRows<TSimd, TVector>(
         ulong[] panel, int stripWords, int firstStrip, int strips, int width, int height, byte foreground,
         Span<byte> bitmap, int stride)
-        where TWords : IBitWords
+        where TSimd : ISimd<TVector>
+        where TVector : struct
     {
         int firstColumn = firstStrip * 64;
         int columns = Math.Min(strips * 64, width - firstColumn);
@@ -169,13 +151,13 @@ internal static partial class RleKernels
             ref ulong word = ref panel[y];
             for (int s = 0; s < whole; s++)
             {
-                TWords.Spread(word, foreground, ref row);
+                BitWords<TSimd, TVector>.Spread(word, foreground, ref row);
                 row = ref Unsafe.Add(ref row, 64);
                 word = ref Unsafe.Add(ref word, stripWords);
             }
 
             if (rest == 0) continue;
-            TWords.Spread(word, foreground, ref MemoryMarshal.GetReference(tail));
+            BitWords<TSimd, TVector>.Spread(word, foreground, ref MemoryMarshal.GetReference(tail));
             tail[..rest].CopyTo(bitmap.Slice(start + (whole * 64), rest));
         }
     }
@@ -195,6 +177,27 @@ internal static partial class RleKernels
             int taken = Math.Min(most, _left);
             _left -= taken;
             return taken;
+        }
+    }
+
+    private readonly ref struct FillRunsRowMajorKernel(
+        ReadOnlySpan<int> counts, int width, int height, byte foreground, Span<byte> bitmap, int stride) : ISimdKernel<int>
+    {
+        private readonly ReadOnlySpan<int> _counts = counts;
+        private readonly Span<byte> _bitmap = bitmap;
+
+        public int Run<TSimd, TVector>()
+            where TSimd : ISimd<TVector>
+            where TVector : struct
+        {
+            FillRunsRowMajor<TSimd, TVector>(_counts, width, height, foreground, _bitmap, stride);
+            return _counts.Length;
+        }
+
+        public int RunScalar()
+        {
+            FillRunsRowMajorScalar(_counts, width, height, foreground, _bitmap, stride);
+            return _counts.Length;
         }
     }
 }

@@ -13,13 +13,7 @@ internal static partial class RleKernels
     /// Runs alternate between zero and non-zero bytes; the first counts zeros and may be 0. Exactness: every path equals
     /// <see cref="FindRunsScalar"/>. Source: COCO API, maskApi.c (rleEncode). Measured by: EncodeBenchmarks.
     /// </remarks>
-    public static int[] FindRuns(ReadOnlySpan<byte> columnMajor)
-    {
-        if (Vector512.IsHardwareAccelerated) return FindRunsVector512(columnMajor);
-        if (Vector256.IsHardwareAccelerated) return FindRunsVector256(columnMajor);
-        if (Vector128.IsHardwareAccelerated) return FindRunsVector128(columnMajor);
-        return FindRunsScalar(columnMajor);
-    }
+    public static int[] FindRuns(ReadOnlySpan<byte> columnMajor) => SimdDispatch.Run<FindRunsKernel, int[]>(new(columnMajor));
 
     // The definition: a run ends where zero-ness changes.
     internal static int[] FindRunsScalar(ReadOnlySpan<byte> columnMajor)
@@ -39,16 +33,11 @@ internal static partial class RleKernels
         return counts.ToArrayAndFree();
     }
 
-    internal static int[] FindRunsVector512(ReadOnlySpan<byte> columnMajor) => FindRunsInWords<BitWords512>(columnMajor);
-
-    internal static int[] FindRunsVector256(ReadOnlySpan<byte> columnMajor) => FindRunsInWords<BitWords256>(columnMajor);
-
-    internal static int[] FindRunsVector128(ReadOnlySpan<byte> columnMajor) => FindRunsInWords<BitWords128>(columnMajor);
-
     // 64 bytes become a word; where a bit differs from the one before it a run ends. Four words at a time are passed over
     // when they are all of the colour of the pixel before them.
-    private static int[] FindRunsInWords<TWords>(ReadOnlySpan<byte> columnMajor)
-        where TWords : IBitWords
+    internal static int[] FindRuns<TSimd, TVector>(ReadOnlySpan<byte> columnMajor)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
     {
         var ends = new RunBuilder();
         ref byte source = ref MemoryMarshal.GetReference(columnMajor);
@@ -56,10 +45,10 @@ internal static partial class RleKernels
         ulong last = 0;
         for (; position <= length - 256; position += 256)
         {
-            ulong w0 = TWords.NonZero(ref Unsafe.Add(ref source, position));
-            ulong w1 = TWords.NonZero(ref Unsafe.Add(ref source, position + 64));
-            ulong w2 = TWords.NonZero(ref Unsafe.Add(ref source, position + 128));
-            ulong w3 = TWords.NonZero(ref Unsafe.Add(ref source, position + 192));
+            ulong w0 = BitWords<TSimd, TVector>.NonZero(ref Unsafe.Add(ref source, position));
+            ulong w1 = BitWords<TSimd, TVector>.NonZero(ref Unsafe.Add(ref source, position + 64));
+            ulong w2 = BitWords<TSimd, TVector>.NonZero(ref Unsafe.Add(ref source, position + 128));
+            ulong w3 = BitWords<TSimd, TVector>.NonZero(ref Unsafe.Add(ref source, position + 192));
             ulong uniform = 0 - last;
             if (((w0 ^ uniform) | (w1 ^ uniform) | (w2 ^ uniform) | (w3 ^ uniform)) == 0) continue;
             ref int found = ref ends.GetReference(256 + ChangeSlack);
@@ -79,7 +68,7 @@ internal static partial class RleKernels
             ulong word;
             if (rest >= 64)
             {
-                word = TWords.NonZero(ref Unsafe.Add(ref source, position));
+                word = BitWords<TSimd, TVector>.NonZero(ref Unsafe.Add(ref source, position));
             }
             else
             {
@@ -87,7 +76,7 @@ internal static partial class RleKernels
                 // run ends there.
                 tail.Clear();
                 columnMajor[position..].CopyTo(tail);
-                word = TWords.NonZero(ref MemoryMarshal.GetReference(tail));
+                word = BitWords<TSimd, TVector>.NonZero(ref MemoryMarshal.GetReference(tail));
                 if (((word >> (rest - 1)) & 1) != 0) word |= ulong.MaxValue << rest;
             }
 
@@ -159,5 +148,16 @@ internal static partial class RleKernels
         }
 
         for (; i < changes.Length; i++) Unsafe.Add(ref runs, i) = changes[i] - changes[i - 1];
+    }
+
+    private readonly ref struct FindRunsKernel(ReadOnlySpan<byte> columnMajor) : ISimdKernel<int[]>
+    {
+        private readonly ReadOnlySpan<byte> _columnMajor = columnMajor;
+
+        public int[] Run<TSimd, TVector>()
+            where TSimd : ISimd<TVector>
+            where TVector : struct => FindRuns<TSimd, TVector>(_columnMajor);
+
+        public int[] RunScalar() => FindRunsScalar(_columnMajor);
     }
 }

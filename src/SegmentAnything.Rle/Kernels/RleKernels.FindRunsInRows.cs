@@ -32,14 +32,9 @@ internal static partial class RleKernels
     /// Exactness: every path equals <see cref="FindRunsRowMajorScalar"/>. Source: COCO API, maskApi.c (rleEncode).
     /// Measured by: EncodeBenchmarks.
     /// </remarks>
-    public static int[] FindRunsRowMajor(ReadOnlySpan<byte> bitmap, int width, int height, int stride)
-    {
-        if (width < MinWordWidth) return FindRunsRowMajorScalar(bitmap, width, height, stride);
-        if (Vector512.IsHardwareAccelerated) return FindRunsRowMajorVector512(bitmap, width, height, stride);
-        if (Vector256.IsHardwareAccelerated) return FindRunsRowMajorVector256(bitmap, width, height, stride);
-        if (Vector128.IsHardwareAccelerated) return FindRunsRowMajorVector128(bitmap, width, height, stride);
-        return FindRunsRowMajorScalar(bitmap, width, height, stride);
-    }
+    public static int[] FindRunsRowMajor(ReadOnlySpan<byte> bitmap, int width, int height, int stride) => width < MinWordWidth
+        ? FindRunsRowMajorScalar(bitmap, width, height, stride)
+        : SimdDispatch.Run<FindRunsRowMajorKernel, int[]>(new(bitmap, width, height, stride));
 
     // The definition: as FindRunsScalar, reading down the columns.
     internal static int[] FindRunsRowMajorScalar(ReadOnlySpan<byte> bitmap, int width, int height, int stride)
@@ -62,28 +57,19 @@ internal static partial class RleKernels
         return counts.ToArrayAndFree();
     }
 
-    internal static int[] FindRunsRowMajorVector512(ReadOnlySpan<byte> bitmap, int width, int height, int stride) =>
-        FindRunsInBitRows<byte, BytePixels<BitWords512>, BitWords512>(bitmap, width, height, stride, default);
-
-    internal static int[] FindRunsRowMajorVector256(ReadOnlySpan<byte> bitmap, int width, int height, int stride) =>
-        FindRunsInBitRows<byte, BytePixels<BitWords256>, BitWords256>(bitmap, width, height, stride, default);
-
-    internal static int[] FindRunsRowMajorVector128(ReadOnlySpan<byte> bitmap, int width, int height, int stride) =>
-        FindRunsInBitRows<byte, BytePixels<BitWords128>, BitWords128>(bitmap, width, height, stride, default);
+    internal static int[] FindRunsRowMajor<TSimd, TVector>(ReadOnlySpan<byte> bitmap, int width, int height, int stride)
+        where TSimd : ISimd<TVector>
+        where TVector : struct =>
+        FindRunsInBitRows<byte, BytePixels<TSimd, TVector>, TSimd, TVector>(bitmap, width, height, stride, default);
 
     /// <summary>Run lengths of the pixels whose logit is above a cut-off; NaN is not above anything.</summary>
     /// <remarks>
     /// Exactness: every path equals <see cref="FindRunsOfLogitsScalar"/>. Source: Segment Anything, modeling/sam.py
     /// (mask_threshold). Measured by: EncodeBenchmarks.
     /// </remarks>
-    public static int[] FindRunsOfLogits(ReadOnlySpan<float> logits, int width, int height, int stride, float cutoff)
-    {
-        if (width < MinWordWidth) return FindRunsOfLogitsScalar(logits, width, height, stride, cutoff);
-        if (Vector512.IsHardwareAccelerated) return FindRunsOfLogitsVector512(logits, width, height, stride, cutoff);
-        if (Vector256.IsHardwareAccelerated) return FindRunsOfLogitsVector256(logits, width, height, stride, cutoff);
-        if (Vector128.IsHardwareAccelerated) return FindRunsOfLogitsVector128(logits, width, height, stride, cutoff);
-        return FindRunsOfLogitsScalar(logits, width, height, stride, cutoff);
-    }
+    public static int[] FindRunsOfLogits(ReadOnlySpan<float> logits, int width, int height, int stride, float cutoff) => width < MinWordWidth
+        ? FindRunsOfLogitsScalar(logits, width, height, stride, cutoff)
+        : SimdDispatch.Run<FindRunsOfLogitsKernel, int[]>(new(logits, width, height, stride, cutoff));
 
     // The definition.
     internal static int[] FindRunsOfLogitsScalar(
@@ -107,23 +93,20 @@ internal static partial class RleKernels
         return counts.ToArrayAndFree();
     }
 
-    internal static int[] FindRunsOfLogitsVector512(ReadOnlySpan<float> logits, int width, int height, int stride, float cutoff) =>
-        FindRunsInBitRows<float, LogitPixels<BitWords512>, BitWords512>(logits, width, height, stride, new(cutoff));
-
-    internal static int[] FindRunsOfLogitsVector256(ReadOnlySpan<float> logits, int width, int height, int stride, float cutoff) =>
-        FindRunsInBitRows<float, LogitPixels<BitWords256>, BitWords256>(logits, width, height, stride, new(cutoff));
-
-    internal static int[] FindRunsOfLogitsVector128(ReadOnlySpan<float> logits, int width, int height, int stride, float cutoff) =>
-        FindRunsInBitRows<float, LogitPixels<BitWords128>, BitWords128>(logits, width, height, stride, new(cutoff));
+    internal static int[] FindRunsOfLogits<TSimd, TVector>(ReadOnlySpan<float> logits, int width, int height, int stride, float cutoff)
+        where TSimd : ISimd<TVector>
+        where TVector : struct =>
+        FindRunsInBitRows<float, LogitPixels<TSimd, TVector>, TSimd, TVector>(logits, width, height, stride, new(cutoff));
 
     // Row-major pixels are read once and become bit rows: a word holds 64 neighbouring columns of a row, and a strip of 64
     // columns has its words one below the other. Blocks of 64 words are transposed, so that a word holds 64 pixels of a
     // column; then runs are found down the columns.
-    private static int[] FindRunsInBitRows<TPixel, TPixels, TWords>(
+    private static int[] FindRunsInBitRows<TPixel, TPixels, TSimd, TVector>(
         ReadOnlySpan<TPixel> pixels, int width, int height, int stride, TPixels reader)
         where TPixel : unmanaged
         where TPixels : struct, IPixelReader<TPixel>
-        where TWords : IBitWords
+        where TSimd : ISimd<TVector>
+        where TVector : struct
     {
         int blocks = (height + 63) / 64;
         int stripWords = (blocks * 64) + StripGap;
@@ -144,7 +127,7 @@ internal static partial class RleKernels
                 // Rows that are not there must not end runs; their bits are masked below. Zeros let blocks be uniform.
                 rows[height..].Clear();
                 if (last == 0 && !rows.ContainsAnyExcept(0UL)) continue;
-                for (int b = 0; b < blocks; b++) TransposeBlock<TWords>(rows.Slice(b * 64, 64), columns.AsSpan(b * 64, 64));
+                for (int b = 0; b < blocks; b++) TransposeBlock<TSimd, TVector>(rows.Slice(b * 64, 64), columns.AsSpan(b * 64, 64));
                 FindChangesInColumns(
                     columns, blocks, height, firstColumn, Math.Min(64, width - firstColumn), ref last, ref changes);
             }
@@ -197,8 +180,9 @@ internal static partial class RleKernels
         }
     }
 
-    private static void TransposeBlock<TWords>(ReadOnlySpan<ulong> rows, Span<ulong> columns)
-        where TWords : IBitWords
+    private static void TransposeBlock<TSimd, TVector>(ReadOnlySpan<ulong> rows, Span<ulong> columns)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
     {
         if (!rows.ContainsAnyExcept(rows[0]) && rows[0] is 0 or ulong.MaxValue)
         {
@@ -207,7 +191,7 @@ internal static partial class RleKernels
         }
 
         rows.CopyTo(columns);
-        TWords.Transpose(ref MemoryMarshal.GetReference(columns));
+        BitWords<TSimd, TVector>.Transpose(ref MemoryMarshal.GetReference(columns));
     }
 
     // Appends the positions where the colour changes, going down the columns of a strip; word b * 64 + c holds rows
@@ -247,17 +231,42 @@ internal static partial class RleKernels
         ulong Read(ref readonly TPixel source);
     }
 
-    private readonly struct BytePixels<TWords> : IPixelReader<byte>
-        where TWords : IBitWords
+    private readonly struct BytePixels<TSimd, TVector> : IPixelReader<byte>
+        where TSimd : ISimd<TVector>
+        where TVector : struct
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public ulong Read(ref readonly byte source) => TWords.NonZero(in source);
+        public ulong Read(ref readonly byte source) => BitWords<TSimd, TVector>.NonZero(in source);
     }
 
-    private readonly struct LogitPixels<TWords>(float cutoff) : IPixelReader<float>
-        where TWords : IBitWords
+    private readonly struct LogitPixels<TSimd, TVector>(float cutoff) : IPixelReader<float>
+        where TSimd : ISimd<TVector>
+        where TVector : struct
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public ulong Read(ref readonly float source) => TWords.Above(in source, cutoff);
+        public ulong Read(ref readonly float source) => BitWords<TSimd, TVector>.Above(in source, cutoff);
+    }
+
+    private readonly ref struct FindRunsRowMajorKernel(ReadOnlySpan<byte> bitmap, int width, int height, int stride) : ISimdKernel<int[]>
+    {
+        private readonly ReadOnlySpan<byte> _bitmap = bitmap;
+
+        public int[] Run<TSimd, TVector>()
+            where TSimd : ISimd<TVector>
+            where TVector : struct => FindRunsRowMajor<TSimd, TVector>(_bitmap, width, height, stride);
+
+        public int[] RunScalar() => FindRunsRowMajorScalar(_bitmap, width, height, stride);
+    }
+
+    private readonly ref struct FindRunsOfLogitsKernel(ReadOnlySpan<float> logits, int width, int height, int stride, float cutoff)
+        : ISimdKernel<int[]>
+    {
+        private readonly ReadOnlySpan<float> _logits = logits;
+
+        public int[] Run<TSimd, TVector>()
+            where TSimd : ISimd<TVector>
+            where TVector : struct => FindRunsOfLogits<TSimd, TVector>(_logits, width, height, stride, cutoff);
+
+        public int[] RunScalar() => FindRunsOfLogitsScalar(_logits, width, height, stride, cutoff);
     }
 }

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics;
 
 namespace SegmentAnything.Rle.Kernels;
 
@@ -12,13 +11,8 @@ internal static partial class RleKernels
     /// Exactness: every path equals <see cref="AreaScalar"/>. Source: COCO API, maskApi.c (rleArea). Measured by:
     /// MeasureBenchmarks.
     /// </remarks>
-    public static long Area(ReadOnlySpan<int> counts)
-    {
-        if (Vector512.IsHardwareAccelerated && counts.Length >= 16) return AreaVector512(counts);
-        if (Vector256.IsHardwareAccelerated && counts.Length >= 16) return AreaVector256(counts);
-        if (Vector128.IsHardwareAccelerated && counts.Length >= 16) return AreaVector128(counts);
-        return AreaScalar(counts);
-    }
+    public static long Area(ReadOnlySpan<int> counts) =>
+        counts.Length >= 16 ? SimdDispatch.Run<AreaKernel, long>(new(counts)) : AreaScalar(counts);
 
     // The definition.
     internal static long AreaScalar(ReadOnlySpan<int> counts)
@@ -30,65 +24,42 @@ internal static partial class RleKernels
 
     // A pair of runs is one number of 64 bits, background below and foreground above (runs are never negative). Four sums,
     // so that additions do not wait for each other.
-    internal static long AreaVector512(ReadOnlySpan<int> counts)
+    internal static long Area<TSimd, TVector>(ReadOnlySpan<int> counts)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
     {
+        int lanes = TSimd.Width / 2;
         ReadOnlySpan<ulong> pairs = AsPairs(counts);
-        if (pairs.Length < 8) return AreaScalar(counts);
+        if (pairs.Length < lanes) return AreaScalar(counts);
         ref ulong first = ref MemoryMarshal.GetReference(pairs);
-        Vector512<ulong> s0 = default, s1 = default, s2 = default, s3 = default;
+        TVector s0 = TSimd.Broadcast(0UL), s1 = s0, s2 = s0, s3 = s0;
         int i = 0;
-        for (; i <= pairs.Length - 32; i += 32)
+        for (; i <= pairs.Length - (4 * lanes); i += 4 * lanes)
         {
-            s0 += Vector512.LoadUnsafe(ref first, (nuint)i) >>> 32;
-            s1 += Vector512.LoadUnsafe(ref first, (nuint)i + 8) >>> 32;
-            s2 += Vector512.LoadUnsafe(ref first, (nuint)i + 16) >>> 32;
-            s3 += Vector512.LoadUnsafe(ref first, (nuint)i + 24) >>> 32;
+            s0 = TSimd.Add<ulong>(s0, TSimd.ShiftRight64(TSimd.Load(in first, (nuint)i), 32));
+            s1 = TSimd.Add<ulong>(s1, TSimd.ShiftRight64(TSimd.Load(in first, (nuint)(i + lanes)), 32));
+            s2 = TSimd.Add<ulong>(s2, TSimd.ShiftRight64(TSimd.Load(in first, (nuint)(i + (2 * lanes))), 32));
+            s3 = TSimd.Add<ulong>(s3, TSimd.ShiftRight64(TSimd.Load(in first, (nuint)(i + (3 * lanes))), 32));
         }
 
-        for (; i <= pairs.Length - 8; i += 8) s0 += Vector512.LoadUnsafe(ref first, (nuint)i) >>> 32;
-        // The rest as the end of the last eight; the others of them are in the sum already.
-        Vector512<ulong> last = Vector512.LoadUnsafe(ref first, (nuint)pairs.Length - 8) >>> 32;
-        last &= Vector512.GreaterThan(Vector512<long>.Indices + Vector512.Create((long)(pairs.Length - i)), Vector512.Create(7L)).AsUInt64();
-        return (long)Vector512.Sum(s0 + s1 + (s2 + s3) + last);
+        for (; i <= pairs.Length - lanes; i += lanes) s0 = TSimd.Add<ulong>(s0, TSimd.ShiftRight64(TSimd.Load(in first, (nuint)i), 32));
+        // The rest as the end of the last vector; the others of it are in the sum already.
+        TVector last = TSimd.ShiftRight64(TSimd.Load(in first, (nuint)(pairs.Length - lanes)), 32);
+        TVector isNew = TSimd.GreaterThan<long>(
+            TSimd.Add<long>(TSimd.Indices<long>(), TSimd.Broadcast((long)(pairs.Length - i))), TSimd.Broadcast((long)(lanes - 1)));
+        s0 = TSimd.Add<ulong>(TSimd.Add<ulong>(s0, s1), TSimd.Add<ulong>(s2, s3));
+        return (long)TSimd.Sum<ulong>(TSimd.Add<ulong>(s0, TSimd.And(last, isNew)));
     }
 
-    internal static long AreaVector256(ReadOnlySpan<int> counts)
+    private readonly ref struct AreaKernel(ReadOnlySpan<int> counts) : ISimdKernel<long>
     {
-        ReadOnlySpan<ulong> pairs = AsPairs(counts);
-        if (pairs.Length < 4) return AreaScalar(counts);
-        ref ulong first = ref MemoryMarshal.GetReference(pairs);
-        Vector256<ulong> s0 = default, s1 = default, s2 = default, s3 = default;
-        int i = 0;
-        for (; i <= pairs.Length - 16; i += 16)
-        {
-            s0 += Vector256.LoadUnsafe(ref first, (nuint)i) >>> 32;
-            s1 += Vector256.LoadUnsafe(ref first, (nuint)i + 4) >>> 32;
-            s2 += Vector256.LoadUnsafe(ref first, (nuint)i + 8) >>> 32;
-            s3 += Vector256.LoadUnsafe(ref first, (nuint)i + 12) >>> 32;
-        }
+        private readonly ReadOnlySpan<int> _counts = counts;
 
-        for (; i <= pairs.Length - 4; i += 4) s0 += Vector256.LoadUnsafe(ref first, (nuint)i) >>> 32;
-        Vector256<ulong> last = Vector256.LoadUnsafe(ref first, (nuint)pairs.Length - 4) >>> 32;
-        last &= Vector256.GreaterThan(Vector256<long>.Indices + Vector256.Create((long)(pairs.Length - i)), Vector256.Create(3L)).AsUInt64();
-        return (long)Vector256.Sum(s0 + s1 + (s2 + s3) + last);
-    }
+        public long Run<TSimd, TVector>()
+            where TSimd : ISimd<TVector>
+            where TVector : struct => Area<TSimd, TVector>(_counts);
 
-    internal static long AreaVector128(ReadOnlySpan<int> counts)
-    {
-        ReadOnlySpan<ulong> pairs = AsPairs(counts);
-        ref ulong first = ref MemoryMarshal.GetReference(pairs);
-        Vector128<ulong> s0 = default, s1 = default, s2 = default, s3 = default;
-        int i = 0;
-        for (; i <= pairs.Length - 8; i += 8)
-        {
-            s0 += Vector128.LoadUnsafe(ref first, (nuint)i) >>> 32;
-            s1 += Vector128.LoadUnsafe(ref first, (nuint)i + 2) >>> 32;
-            s2 += Vector128.LoadUnsafe(ref first, (nuint)i + 4) >>> 32;
-            s3 += Vector128.LoadUnsafe(ref first, (nuint)i + 6) >>> 32;
-        }
-
-        for (; i <= pairs.Length - 2; i += 2) s0 += Vector128.LoadUnsafe(ref first, (nuint)i) >>> 32;
-        return (long)Vector128.Sum(s0 + s1 + (s2 + s3)) + AreaScalar(counts[(2 * i)..]);
+        public long RunScalar() => AreaScalar(_counts);
     }
 
     // A last run without a partner is background and counts for nothing.

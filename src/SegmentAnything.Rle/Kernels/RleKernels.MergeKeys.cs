@@ -139,20 +139,12 @@ internal static partial class RleKernels
         }
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static void StorePositions(Vector512<uint> keys, int lanes, ref int destination)
-        {
-            Vector512<uint> bits = Vector512.Create(1u, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768);
-            Vector512<uint> chosen = Vector512.Equals(Vector512.Create((uint)lanes) & bits, bits);
-            Avx512F.Compress(Vector512<uint>.Zero, chosen, keys >>> 1).AsInt32().StoreUnsafe(ref destination);
-        }
+        public static void StorePositions(Vector512<uint> keys, int lanes, ref int destination) =>
+            Simd512.StoreSelected((keys >>> 1).AsSingle(), (uint)lanes, ref destination);
     }
 
     private readonly struct Keys256 : IKeys<Vector256<uint>>
     {
-        /// <summary>For each set of lanes, their numbers in order, a byte each.</summary>
-        private static readonly ulong[] LanesInOrder = [.. Enumerable.Range(0, 256).Select(lanes =>
-            Enumerable.Range(0, 8).Where(k => ((lanes >> k) & 1) != 0).Select((k, place) => (ulong)k << (8 * place)).Aggregate(0UL, (a, b) => a | b))];
-
         public static int Count => 8;
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -191,11 +183,7 @@ internal static partial class RleKernels
         }
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static void StorePositions(Vector256<uint> keys, int lanes, ref int destination)
-        {
-            ulong order = Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(LanesInOrder), lanes);
-            Vector256<int> from = Avx2.ConvertToVector256Int32(Vector128.CreateScalar(order).AsByte());
-            Avx2.PermuteVar8x32((keys >>> 1).AsInt32(), from).StoreUnsafe(ref destination);
-        }
+        public static void StorePositions(Vector256<uint> keys, int lanes, ref int destination) =>
+            Simd256.StoreSelected((keys >>> 1).AsSingle(), (uint)lanes, ref destination);
     }
 }

@@ -96,8 +96,11 @@ internal sealed class CropProcessor(AutomaticMaskOptions options, ImageSize imag
         if (_predictedIou.Length < masks) _predictedIou = new float[masks];
 
         long before = Stopwatch.GetTimestamp();
-        float least = options.PredIouThreshold > 0 ? options.PredIouThreshold : float.NegativeInfinity;
+        // Where masks are refined, what was predicted before says nothing.
+        float least = options.PredIouThreshold > 0 && !options.RefineMasks ? options.PredIouThreshold : float.NegativeInfinity;
         encoded.Decode(points, least, _logits.AsSpan(0, masks * maskValues), _predictedIou.AsSpan(0, masks), cancellationToken);
+        for (int i = 0; options.RefineMasks && i < masks; i++)
+            _predictedIou[i] = encoded.Refine(points[i / masksPerPoint], _logits.AsSpan(i * maskValues, maskValues), cancellationToken);
         long decoded = Stopwatch.GetTimestamp();
         statistics.DecodeTime += Stopwatch.GetElapsedTime(before, decoded);
         statistics.Candidates += masks;
@@ -106,7 +109,7 @@ internal sealed class CropProcessor(AutomaticMaskOptions options, ImageSize imag
         statistics.AfterPredictedIou += passing.Length;
 
         MaskMeasurement?[] measured = new MaskMeasurement?[passing.Length];
-        MaskUpscaler upscaler = encoded.Upscaler;
+        IMaskUpscaler upscaler = encoded.Upscaler;
         WorkSplitter.RunOnPool(
             threads,
             passing.Length,
@@ -138,7 +141,7 @@ internal sealed class CropProcessor(AutomaticMaskOptions options, ImageSize imag
         BatchDone?.Invoke(batch.Length);
     }
 
-    private bool TryMeasure(MaskUpscaler upscaler, ReadOnlySpan<float> logits, out MaskMeasurement measurement)
+    private bool TryMeasure(IMaskUpscaler upscaler, ReadOnlySpan<float> logits, out MaskMeasurement measurement)
     {
         const float Cutoff = MaskMeasurement.Threshold;
         if (options.StabilityScoreThreshold > 0)

@@ -1,3 +1,4 @@
+using CommunityToolkit.HighPerformance.Buffers;
 using SegmentAnything.Masks;
 
 namespace SegmentAnything.Automatic;
@@ -34,7 +35,7 @@ internal interface IEncodedCrop : IDisposable
     int EmbeddingChannels { get; }
 
     /// <summary>From low-resolution logits to masks of the crop's size.</summary>
-    MaskUpscaler Upscaler { get; }
+    IMaskUpscaler Upscaler { get; }
 
     /// <summary>Decodes a batch of single foreground points.</summary>
     /// <param name="points">In pixels of the crop.</param>
@@ -44,6 +45,13 @@ internal interface IEncodedCrop : IDisposable
     /// <param name="cancellationToken">Stops the work soon.</param>
     void Decode(
         ReadOnlySpan<(double X, double Y)> points, float leastPredictedIou, Span<float> logits, Span<float> predictedIou, CancellationToken cancellationToken);
+
+    /// <summary>Decodes a point together with a mask that it gave, into the single mask of both.</summary>
+    /// <param name="point">In pixels of the crop.</param>
+    /// <param name="logits">side x side values of the mask, which those of the single mask take the place of.</param>
+    /// <param name="cancellationToken">Stops the work soon.</param>
+    /// <returns>The predicted IoU.</returns>
+    float Refine((double X, double Y) point, Span<float> logits, CancellationToken cancellationToken);
 }
 
 /// <summary>The real model.</summary>
@@ -70,7 +78,7 @@ internal sealed class ModelCropEncoder(ImageEncoder imageEncoder, PromptEncoder 
 
         public int EmbeddingChannels => embedding.Channels;
 
-        public MaskUpscaler Upscaler { get; } = maskDecoder.UpscalerOf(embedding);
+        public IMaskUpscaler Upscaler { get; } = maskDecoder.UpscalerOf(embedding);
 
         public void Decode(
             ReadOnlySpan<(double X, double Y)> points, float leastPredictedIou, Span<float> logits, Span<float> predictedIou, CancellationToken cancellationToken)
@@ -83,6 +91,19 @@ internal sealed class ModelCropEncoder(ImageEncoder imageEncoder, PromptEncoder 
             using ImageEmbedding.Use use = embedding.Acquire();
             maskDecoder.DecodeLogits(
                 embedding, _tokens.AsSpan(0, points.Length * tokenValues), points.Length, MaskSelection.Multiple, leastPredictedIou, logits, predictedIou, cancellationToken);
+        }
+
+        public float Refine((double X, double Y) point, Span<float> logits, CancellationToken cancellationToken)
+        {
+            int tokenValues = promptEncoder.TokensOfPoint * embedding.Channels;
+            if (_tokens.Length < tokenValues) _tokens = new float[tokenValues];
+            promptEncoder.WritePoint(point.X, point.Y, embedding.Frame, _tokens.AsSpan(0, tokenValues));
+            using MemoryOwner<float> mask = MemoryOwner<float>.Allocate(logits.Length), dense = MemoryOwner<float>.Allocate(promptEncoder.DenseLength);
+            maskDecoder.LimitLogits(logits);
+            logits.CopyTo(mask.Span);
+            promptEncoder.EncodeMask(mask.Memory, dense.Memory, cancellationToken);
+            using ImageEmbedding.Use use = embedding.Acquire();
+            return maskDecoder.DecodeSingle(embedding, _tokens.AsSpan(0, tokenValues), dense.Span, logits, cancellationToken);
         }
 
         public void Dispose() => embedding.Dispose();

@@ -19,6 +19,7 @@ internal static class CheckpointReader
         {
             return Recognize(source) switch
             {
+                CheckpointFormat.PyTorchZip when PackedCheckpoint.Unpack(source) is { } unpacked => Open(unpacked),
                 CheckpointFormat.PyTorchZip => TorchZipReader.Read(source),
                 CheckpointFormat.PyTorchLegacy => TorchLegacyReader.Read(source),
                 CheckpointFormat.Safetensors => SafetensorsReader.Read(source),

@@ -32,24 +32,34 @@ internal sealed record DecoderGraphSet(byte[] Prepare, byte[] Transformer, byte[
 /// </remarks>
 internal static class DecoderGraphs
 {
-    public static DecoderGraphSet Build(StateDict weights, DecoderLayout layout, int grid)
+    /// <param name="weights">Under SAM 1's official names.</param>
+    /// <param name="layout">Their sizes.</param>
+    /// <param name="grid">G.</param>
+    /// <param name="addition">What a family adds; null for nothing.</param>
+    public static DecoderGraphSet Build(StateDict weights, DecoderLayout layout, int grid, DecoderAddition? addition = null)
     {
         if (layout.Layers != 2)
             throw new CheckpointException($"{weights.Source}: the mask decoder's transformer has {layout.Layers} layers; it is built here with 2.");
-        Network network = new(weights, layout, grid);
+        Network network = new(weights, layout, grid, addition);
         return new DecoderGraphSet(network.Prepare(), network.Transformer(), network.Upscale());
     }
 
     /// <summary>The prompt encoder's network for a rough mask: <c>mask</c> (B, 1, 4G, 4G) to <c>dense</c> (B, C, G, G).</summary>
-    public static byte[] BuildMaskPrompt(StateDict weights, DecoderLayout layout, int grid) => new Network(weights, layout, grid).MaskPrompt();
+    public static byte[] BuildMaskPrompt(StateDict weights, DecoderLayout layout, int grid) => new Network(weights, layout, grid, null).MaskPrompt();
 
-    private sealed class Network(StateDict weights, DecoderLayout layout, int grid)
+    private sealed class Network(StateDict weights, DecoderLayout layout, int grid, DecoderAddition? addition)
     {
+        // What the upscaling adds of the image.
+        private const string AfterFirst = "after_first_step", AfterSecond = "after_second_step";
+
         private readonly int _channels = layout.Channels;
         private readonly int _headChannels = layout.AttentionChannels / layout.Heads;
         private readonly int _positions = grid * grid;
 
         private int Heads => layout.Heads;
+
+        // The layout's, and a family's own.
+        private int OutputTokens => layout.OutputTokens + (addition is null ? 0 : 1);
 
         public byte[] Prepare()
         {
@@ -64,6 +74,22 @@ internal static class DecoderGraphs
             g.Output("k0", g.Transpose(SplitHeads(g, Linear(g, positioned, toImage + "k_proj")), 1, 2, 0), Heads, _headChannels, _positions);
             g.Output("v0", g.Transpose(SplitHeads(g, Linear(g, keys, toImage + "v_proj")), 1, 0, 2), Heads, _positions, _headChannels);
             g.Output("q0", g.Transpose(SplitHeads(g, Linear(g, positioned, toToken + "q_proj")), 1, 0, 2), Heads, _positions, _headChannels);
+            if (layout.AfterFirstStep is { } first)
+            {
+                // Rows (y, x, sy, sx), as the first upscaling gives them.
+                Value rows = g.Reshape(g.Input(first.Name, 1, first.Channels, first.Side, first.Side), first.Channels, grid, 2, grid, 2);
+                g.Output(AfterFirst, g.Reshape(g.Transpose(rows, 1, 3, 2, 4, 0), 4L * _positions, first.Channels), 4 * _positions, first.Channels);
+            }
+
+            if (layout.AfterSecondStep is { } second)
+            {
+                // Rows the same, columns (sy, sx, channel) of the second.
+                Value rows = g.Reshape(g.Input(second.Name, 1, second.Channels, second.Side, second.Side), second.Channels, grid, 2, 2, grid, 2, 2);
+                rows = g.Reshape(g.Transpose(rows, 1, 4, 2, 5, 3, 6, 0), 4L * _positions, 4L * second.Channels);
+                g.Output(AfterSecond, rows, 4 * _positions, 4 * second.Channels);
+            }
+
+            addition?.Prepare(g, embedding);
             return g.ToBytes();
 
             Value SplitHeads(GraphBuilder g, Value rows) => g.Reshape(rows, _positions, Heads, _headChannels);
@@ -79,12 +105,17 @@ internal static class DecoderGraphs
             Value sparse = g.Input("sparse", "prompts", "tokens", _channels);
             Value positions = Positions(g);
 
-            // The output tokens come first: the IoU token, then the mask tokens.
+            // The output tokens come first: the IoU token, then the mask tokens, then that of the object score. Their order is
+            // without effect on the others.
+            float[] score = layout.ScoreLayers > 0 ? weights.ReadAny("mask_decoder.obj_score_token.weight") : [];
             Value outputTokens = g.Constant("output_tokens",
-                [.. weights.ReadAny("mask_decoder.iou_token.weight"), .. weights.ReadAny("mask_decoder.mask_tokens.weight")],
-                1, 1 + layout.MaskTokens, _channels);
+                [
+                    .. weights.ReadAny("mask_decoder.iou_token.weight"), .. weights.ReadAny("mask_decoder.mask_tokens.weight"), .. score,
+                    .. addition is null ? [] : weights.Read(addition.Token, 1, _channels),
+                ],
+                1, OutputTokens, _channels);
             Value promptCount = g.Slice(g.Node("Shape", [sparse]), 0, 0, 1);
-            Value outputShape = g.Concat(0, promptCount, g.Integers(1 + layout.MaskTokens, _channels));
+            Value outputShape = g.Concat(0, promptCount, g.Integers(OutputTokens, _channels));
             Value tokens = g.Concat(1, g.Node("Expand", [outputTokens, outputShape]), sparse);
 
             // Layer 0. Its self attention has neither residual nor positional term.
@@ -104,22 +135,19 @@ internal static class DecoderGraphs
 
             // The final attention is needed for the output tokens only: nobody reads the others.
             positioned = g.Add(keys, positions);
-            Value outputs = g.Slice(queries, 1, 0, 1 + layout.MaskTokens);
-            Value outputsPositioned = g.Add(outputs, g.Slice(tokens, 1, 0, 1 + layout.MaskTokens));
+            Value outputs = g.Slice(queries, 1, 0, OutputTokens);
+            Value outputsPositioned = g.Add(outputs, g.Slice(tokens, 1, 0, OutputTokens));
             Value final = TokenToImage(g, outputsPositioned, positioned, keys, DecoderLayout.Transformer + "final_attn_token_to_image.");
             outputs = LayerNorm(g, g.Add(outputs, final), DecoderLayout.Transformer + "norm_final_attn", layout.NormEpsilon);
 
             g.Output("image_tokens", keys, "prompts", _positions, _channels);
             g.Output("hyper", Hypernetworks(g, g.Slice(outputs, 1, 1, 1 + layout.MaskTokens)),
                 "prompts", layout.MaskTokens, layout.UpscaleChannels2);
-            Value iouToken = g.Reshape(g.Slice(outputs, 1, 0, 1), 0, _channels);
-            for (int i = 0; i < layout.IouLayers; i++)
-            {
-                iouToken = Linear(g, iouToken, $"mask_decoder.iou_prediction_head.layers.{i}");
-                if (i < layout.IouLayers - 1) iouToken = g.Relu(iouToken);
-            }
-
-            g.Output("iou", iouToken, "prompts", layout.MaskTokens);
+            Value iou = Head(g, outputs, 0, "iou_prediction_head", layout.IouLayers);
+            g.Output("iou", layout.HasSigmoidIou ? g.Node("Sigmoid", [iou]) : iou, "prompts", layout.MaskTokens);
+            if (layout.ScoreLayers > 0)
+                g.Output(DecoderGraphSet.ObjectScore, Head(g, outputs, 1 + layout.MaskTokens, "pred_obj_score_head", layout.ScoreLayers), "prompts", 1);
+            addition?.Transform(g, g.Slice(outputs, 1, OutputTokens - 1, OutputTokens));
             return g.ToBytes();
         }
 
@@ -133,15 +161,25 @@ internal static class DecoderGraphs
 
             // Both transposed convolutions have kernel and stride 2: no output sees two inputs, so they are products on rows.
             x = g.Reshape(UpscaleStep(g, x, "mask_decoder.output_upscaling.0", _channels, first), 0, 4L * _positions, first);
+            if (layout.AfterFirstStep is not null) x = g.Add(x, g.Input(AfterFirst, 4 * _positions, first));
             x = g.Gelu(LayerNorm(g, x, "mask_decoder.output_upscaling.1", DecoderLayout.ChannelNormEpsilon));
-            x = g.Gelu(UpscaleStep(g, x, "mask_decoder.output_upscaling.3", first, second));
+            x = UpscaleStep(g, x, "mask_decoder.output_upscaling.3", first, second);
+            if (layout.AfterSecondStep is not null) x = g.Add(x, g.Input(AfterSecond, 4 * _positions, 4 * second));
+            x = g.Gelu(x);
             x = g.Reshape(x, 0, 16L * _positions, second);
 
             Value masks = g.MatMul(hyper, g.Transpose(x, 0, 2, 1));
             // (B, m, y, x, sy1, sx1, sy2, sx2) to (B, m, y, sy1, sy2, x, sx1, sx2); B·m is one dimension, so that 0 and -1 suffice.
             masks = g.Transpose(g.Reshape(masks, -1, grid, grid, 2, 2, 2, 2), 0, 1, 3, 5, 2, 4, 6);
             Value shape = g.Concat(0, g.Slice(g.Node("Shape", [hyper]), 0, 0, 2), g.Integers(4L * grid, 4L * grid));
-            g.Output("logits", g.Node("Reshape", [masks, shape]), "prompts", "masks", 4 * grid, 4 * grid);
+            Value logits = g.Node("Reshape", [masks, shape]);
+            if (addition is not null)
+            {
+                Value planes = g.Transpose(g.Reshape(x, 0, grid, grid, 2, 2, 2, 2, second), 0, 7, 1, 3, 5, 2, 4, 6);
+                logits = addition.Upscale(g, g.Reshape(planes, 0, second, 4L * grid, 4L * grid), logits);
+            }
+
+            g.Output("logits", logits, "prompts", "masks", 4 * grid, 4 * grid);
             return g.ToBytes();
         }
 
@@ -158,6 +196,19 @@ internal static class DecoderGraphs
 
         private static Value ScaledSoftmax(GraphBuilder g, Value scores, int headChannels) =>
             g.Softmax(g.Multiply(scores, g.Scalar(1 / MathF.Sqrt(headChannels))));
+
+        /// <summary>What a chain of layers makes of one of the output tokens: (B, outputs).</summary>
+        private Value Head(GraphBuilder g, Value outputs, int token, string name, int layers)
+        {
+            Value x = g.Reshape(g.Slice(outputs, 1, token, token + 1), 0, _channels);
+            for (int i = 0; i < layers; i++)
+            {
+                x = Linear(g, x, $"mask_decoder.{name}.layers.{i}");
+                if (i < layers - 1) x = g.Relu(x);
+            }
+
+            return x;
+        }
 
         private Value Positions(GraphBuilder g) =>
             g.Constant("positions", PositionalEncoding.OfGrid(weights, grid), _positions, _channels);

@@ -39,6 +39,21 @@ internal sealed record DecoderLayout(
     /// <summary>Layers of the two-way transformer; 2.</summary>
     public required int Layers { get; init; }
 
+    /// <summary>Layers of the head that tells whether there is an object at all; 0 where there is none. The family tells.</summary>
+    public int ScoreLayers { get; init; }
+
+    /// <summary>A sigmoid follows the IoU head. The family tells.</summary>
+    public bool HasSigmoidIou { get; init; }
+
+    /// <summary>The map of the image that is added after the first upscaling, before its norm; null where there is none.</summary>
+    public FeatureMapShape? AfterFirstStep { get; init; }
+
+    /// <summary>The map of the image that is added after the second upscaling, before its activation; null where there is none.</summary>
+    public FeatureMapShape? AfterSecondStep { get; init; }
+
+    /// <summary>Tokens whose outputs are read: of the IoU, of the masks, and of the object score where there is one.</summary>
+    public int OutputTokens => 1 + MaskTokens + (ScoreLayers > 0 ? 1 : 0);
+
     /// <summary>What is added to the variance of the norms over channels, in upscaling and mask downscaling, in every family.</summary>
     public const float ChannelNormEpsilon = 1e-6f;
 

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using SegmentAnything.Checkpoints;
 
 namespace SegmentAnything.Decoding;
@@ -11,18 +12,18 @@ internal static class MaskDecoderEngines
     /// </summary>
     /// <param name="weights">The decoder's, under SAM 1's official names.</param>
     /// <param name="layout">Their sizes.</param>
-    /// <param name="embedding">The map that the decoder reads.</param>
+    /// <param name="features">The maps of an image, in their order; the first is the embedding.</param>
     /// <param name="options">Providers, and the engine that is asked for.</param>
     /// <param name="splitter">The threads of our own kernels; it must outlive the engine.</param>
     /// <exception cref="ExecutionProviderException">No provider of the list works.</exception>
     public static (IMaskDecoderEngine Engine, ExecutionProvider Provider) Create(
-        StateDict weights, DecoderLayout layout, FeatureMapShape embedding, SamOptions options, WorkSplitter splitter)
+        StateDict weights, DecoderLayout layout, ImmutableArray<FeatureMapShape> features, SamOptions options, WorkSplitter splitter)
     {
         bool kernelsServe = options.Decoder == DecoderBackend.Auto && TiledMaskDecoder.Supports(layout);
         if (kernelsServe && options.Execution.Providers[0] is CpuProvider first) return (new TiledMaskDecoder(weights, layout, splitter), first);
 
         GraphMaskDecoder graphs = new(
-            DecoderGraphs.Build(weights, layout, embedding.Side), [embedding], DecoderLayout.Upscaling * embedding.Side, options.Execution);
+            DecoderGraphs.Build(weights, layout, features[0].Side), features, DecoderLayout.Upscaling * features[0].Side, options.Execution);
         if (!kernelsServe || graphs.Provider is not CpuProvider taken) return (graphs, graphs.Provider);
         graphs.Dispose();
         return (new TiledMaskDecoder(weights, layout, splitter), taken);

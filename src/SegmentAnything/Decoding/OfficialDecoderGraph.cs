@@ -25,10 +25,11 @@ internal static class OfficialDecoderGraph
     /// <param name="layout">Their sizes.</param>
     /// <param name="grid">G.</param>
     /// <param name="imageSize">The side of the square that the image encoder takes, in pixels.</param>
+    /// <param name="name">The graph's name, by which a family whose decoder has SAM's names knows its own.</param>
     /// <exception cref="CheckpointException">A weight is missing or has an unexpected shape.</exception>
-    public static GraphBuilder Build(StateDict weights, DecoderLayout layout, int grid, int imageSize)
+    public static GraphBuilder Build(StateDict weights, DecoderLayout layout, int grid, int imageSize, string name = "sam_decoder")
     {
-        var g = new GraphBuilder("sam_decoder");
+        var g = new GraphBuilder(name);
         var network = new PlainDecoder(g, weights, layout, grid);
         int channels = network.Layout.Channels, side = 4 * grid;
         Value embedding = g.Input("image_embeddings", 1, channels, grid, grid);

@@ -14,6 +14,12 @@ internal sealed class PlainDecoder(GraphBuilder g, StateDict weights, DecoderLay
     private const string Prompts = "prompt_encoder.";
     private const string Decoder = "mask_decoder.";
 
+    /// <summary>The weights of the token that the predicted IoU comes from.</summary>
+    public const string IouToken = Decoder + "iou_token.weight";
+
+    /// <summary>The weights of the tokens that masks come from.</summary>
+    public const string MaskTokens = Decoder + "mask_tokens.weight";
+
     public DecoderLayout Layout => layout;
 
     private int Positioned => grid * grid;
@@ -62,12 +68,24 @@ internal sealed class PlainDecoder(GraphBuilder g, StateDict weights, DecoderLay
     /// </summary>
     public (Value LowRes, Value Iou) Decode(Value embedding, Value positions, Value dense, Value sparse)
     {
-        int channels = Layout.Channels, masks = Layout.MaskTokens;
+        (Value queries, Value keys) = Transform(embedding, positions, dense, sparse, IouToken, MaskTokens);
+        return (Masks(queries, 1, Upscale(keys)), Head(queries, 0, "iou_prediction_head", Layout.IouLayers, Layout.MaskTokens));
+    }
+
+    /// <summary>
+    /// The two-way transformer: output tokens, by the names of their weights, and prompt tokens (B, T, C) beside the image's
+    /// (B, P, C).
+    /// </summary>
+    public (Value Queries, Value Keys) Transform(Value embedding, Value positions, Value dense, Value sparse, params ReadOnlySpan<string> outputTokens)
+    {
+        int channels = Layout.Channels;
         Value keys = g.Transpose(g.Reshape(g.Add(embedding, dense), 0, channels, Positioned), 0, 2, 1);
-        Value output = g.Constant("output_tokens",
-            [.. weights.ReadAny(Decoder + "iou_token.weight"), .. weights.ReadAny(Decoder + "mask_tokens.weight")], 1, 1 + masks, channels);
-        Value count = g.Slice(g.Node("Shape", [sparse]), 0, 0, 1);
-        Value tokens = g.Concat(1, g.Node("Expand", [output, g.Concat(0, count, g.Integers(1 + masks, channels))]), sparse);
+        List<float> rows = [];
+        foreach (string name in outputTokens) rows.AddRange(weights.ReadAny(name));
+        int count = rows.Count / channels;
+        Value output = g.Constant("output_tokens", [.. rows], 1, count, channels);
+        Value prompts = g.Slice(g.Node("Shape", [sparse]), 0, 0, 1);
+        Value tokens = g.Concat(1, g.Node("Expand", [output, g.Concat(0, prompts, g.Integers(count, channels))]), sparse);
 
         Value queries = tokens;
         for (int i = 0; i < Layout.Layers; i++)
@@ -86,17 +104,38 @@ internal sealed class PlainDecoder(GraphBuilder g, StateDict weights, DecoderLay
 
         const string final = DecoderLayout.Transformer + "final_attn_token_to_image";
         queries = Norm(g.Add(queries, Attention(g.Add(queries, tokens), g.Add(keys, positions), keys, final)), DecoderLayout.Transformer + "norm_final_attn");
-
-        const string upscaling = Decoder + "output_upscaling.";
-        Value x = g.Reshape(g.Transpose(keys, 0, 2, 1), 0, channels, grid, grid);
-        x = g.Gelu(ChannelNorm(Convolve("ConvTranspose", x, upscaling + "0", 2), upscaling + "1"));
-        x = g.Gelu(Convolve("ConvTranspose", x, upscaling + "3", 2));
-        Value[] hyper = [.. Enumerable.Range(0, masks).Select(i =>
-            Mlp(g.Slice(queries, 1, 1 + i, 2 + i), $"{Decoder}output_hypernetworks_mlps.{i}.layers.", Layout.HyperLayers))];
-        Value logits = g.MatMul(g.Concat(1, hyper), g.Reshape(x, 0, Layout.UpscaleChannels2, 16L * Positioned));
-        Value iou = Mlp(g.Slice(queries, 1, 0, 1), Decoder + "iou_prediction_head.layers.", Layout.IouLayers);
-        return (g.Reshape(logits, 0, masks, 4L * grid, 4L * grid), g.Reshape(iou, 0, masks));
+        return (queries, keys);
     }
+
+    /// <summary>
+    /// The image's tokens (B, P, C), enlarged four times: (B, U, 4G, 4G).
+    /// </summary>
+    /// <param name="keys">The tokens.</param>
+    /// <param name="afterFirst">What SAM 2 adds after the first step, before its norm: (1, U1, 2G, 2G).</param>
+    /// <param name="afterSecond">What SAM 2 adds after the second, before its activation: (1, U, 4G, 4G).</param>
+    public Value Upscale(Value keys, Value? afterFirst = null, Value? afterSecond = null)
+    {
+        const string upscaling = Decoder + "output_upscaling.";
+        Value x = g.Reshape(g.Transpose(keys, 0, 2, 1), 0, Layout.Channels, grid, grid);
+        x = Convolve("ConvTranspose", x, upscaling + "0", 2);
+        x = g.Gelu(ChannelNorm(afterFirst is { } first ? g.Add(x, first) : x, upscaling + "1"));
+        x = Convolve("ConvTranspose", x, upscaling + "3", 2);
+        return g.Gelu(afterSecond is { } second ? g.Add(x, second) : x);
+    }
+
+    /// <summary>The logits of all masks, whose tokens follow each other from one on: (B, 4, 4G, 4G).</summary>
+    public Value Masks(Value queries, int first, Value upscaled)
+    {
+        int masks = Layout.MaskTokens;
+        Value[] hyper = [.. Enumerable.Range(0, masks).Select(i =>
+            Mlp(g.Slice(queries, 1, first + i, first + i + 1), $"{Decoder}output_hypernetworks_mlps.{i}.layers.", Layout.HyperLayers))];
+        Value logits = g.MatMul(g.Concat(1, hyper), g.Reshape(upscaled, 0, Layout.UpscaleChannels2, 16L * Positioned));
+        return g.Reshape(logits, 0, masks, 4L * grid, 4L * grid);
+    }
+
+    /// <summary>What a chain of layers of the decoder makes of one token: (B, outputs).</summary>
+    public Value Head(Value queries, int token, string name, int layers, int outputs) =>
+        g.Reshape(Mlp(g.Slice(queries, 1, token, token + 1), $"{Decoder}{name}.layers.", layers), 0, outputs);
 
     private Value Attention(Value asking, Value asked, Value values, string name)
     {
@@ -109,7 +148,8 @@ internal sealed class PlainDecoder(GraphBuilder g, StateDict weights, DecoderLay
             g.Transpose(g.Reshape(Linear(x, $"{name}.{projection}"), 0, -1, Layout.Heads, perHead), axes);
     }
 
-    private Value Mlp(Value x, string name, int layers)
+    /// <summary>Layers with ReLU between them.</summary>
+    public Value Mlp(Value x, string name, int layers)
     {
         for (int i = 0; i < layers; i++)
         {
@@ -129,13 +169,14 @@ internal sealed class PlainDecoder(GraphBuilder g, StateDict weights, DecoderLay
         return g.Add(g.MatMul(x, matrix), g.Constant(name + ".bias", bias, outputs));
     }
 
-    private Value Convolve(string op, Value x, string name, long kernel) =>
+    /// <summary>A convolution, or a transposed one, whose stride is its kernel.</summary>
+    public Value Convolve(string op, Value x, string name, long kernel) =>
         g.Node(op, [x, Named(name + ".weight"), Named(name + ".bias")], ("kernel_shape", new[] { kernel, kernel }), ("strides", new[] { kernel, kernel }));
 
     private Value Norm(Value x, string name) => g.LayerNorm(x, Named(name + ".weight"), Named(name + ".bias"), Layout.NormEpsilon);
 
     /// <summary>LayerNorm over the channels of (B, C, H, W).</summary>
-    private Value ChannelNorm(Value x, string name)
+    public Value ChannelNorm(Value x, string name)
     {
         int channels = weights.ShapeOf(name + ".weight")[0];
         Value axis = g.Integers(1);
@@ -146,5 +187,5 @@ internal sealed class PlainDecoder(GraphBuilder g, StateDict weights, DecoderLay
         return g.Add(scaled, g.Constant($"shift/{name}", weights.ReadAny(name + ".bias"), channels, 1, 1));
     }
 
-    private Value Named(string name) => g.Constant(name, weights.ReadAny(name), weights.ShapeOf(name).AsSpan());
+    public Value Named(string name) => g.Constant(name, weights.ReadAny(name), weights.ShapeOf(name).AsSpan());
 }

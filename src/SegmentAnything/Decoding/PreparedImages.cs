@@ -13,7 +13,7 @@ namespace SegmentAnything.Decoding;
 /// <param name="budget">Bytes. Images in use are kept beyond it.</param>
 /// <remarks>Safe to use from several threads. A hit allocates nothing.</remarks>
 internal sealed class PreparedImages(
-    IMaskDecoderEngine engine, float[] withoutMask, Func<ImageFrame, MaskUpscaler> createUpscaler, long budget) : IDisposable
+    IMaskDecoderEngine engine, float[] withoutMask, Func<ImageFrame, IMaskUpscaler> createUpscaler, long budget) : IDisposable
 {
     private readonly Lock _lock = new();
 
@@ -61,7 +61,7 @@ internal sealed class PreparedImages(
     }
 
     /// <summary>The way from low-resolution logits to masks of the image's size.</summary>
-    public MaskUpscaler UpscalerOf(ImageEmbedding embedding)
+    public IMaskUpscaler UpscalerOf(ImageEmbedding embedding)
     {
         Entry entry = Enter(embedding);
         Leave(entry);
@@ -138,7 +138,7 @@ internal sealed class PreparedImages(
     {
         public IPreparedImage Image => entry.Image!;
 
-        public MaskUpscaler Upscaler => entry.Upscaler;
+        public IMaskUpscaler Upscaler => entry.Upscaler;
 
         public void Dispose() => owner.Leave(entry);
     }
@@ -146,7 +146,7 @@ internal sealed class PreparedImages(
     /// <summary>One image.</summary>
     internal sealed class Entry
     {
-        public Entry(PreparedImages owner, ImageEmbedding embedding, MaskUpscaler upscaler)
+        public Entry(PreparedImages owner, ImageEmbedding embedding, IMaskUpscaler upscaler)
         {
             Embedding = new WeakReference<ImageEmbedding>(embedding);
             Upscaler = upscaler;
@@ -159,7 +159,7 @@ internal sealed class PreparedImages(
 
         public WeakReference<ImageEmbedding> Embedding { get; }
 
-        public MaskUpscaler Upscaler { get; }
+        public IMaskUpscaler Upscaler { get; }
 
         public LinkedListNode<Entry> Node { get; }
 

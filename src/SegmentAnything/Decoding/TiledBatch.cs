@@ -11,6 +11,7 @@ internal sealed unsafe class TiledBatch(TiledMaskDecoder decoder, WorkSplitter s
     private float* _tokens;
     private float* _logits;
     private float* _predictedIou;
+    private float* _objectScores;
     private int _prompts;
     private int _groups;
     private int _tokensPerPrompt;
@@ -19,12 +20,13 @@ internal sealed unsafe class TiledBatch(TiledMaskDecoder decoder, WorkSplitter s
     /// <summary>Decodes any number of prompts; see <see cref="IMaskDecoderEngine.Decode"/>.</summary>
     public void Decode(
         TiledPreparedImage image, float* tokens, int prompts, int tokensPerPrompt, in WantedMasks wanted,
-        float* logits, float* predictedIou, CancellationToken cancellationToken)
+        float* logits, float* predictedIou, float* objectScores, CancellationToken cancellationToken)
     {
         (_image, _cancellation) = (image, cancellationToken);
         _tokens = tokens;
         _logits = logits;
         _predictedIou = predictedIou;
+        _objectScores = objectScores;
         (_prompts, _tokensPerPrompt, _wanted) = (prompts, tokensPerPrompt, wanted);
         _groups = (prompts + TiledDecoding.MostPrompts - 1) / TiledDecoding.MostPrompts;
         int threads = splitter.Threads;
@@ -52,7 +54,8 @@ internal sealed unsafe class TiledBatch(TiledMaskDecoder decoder, WorkSplitter s
         {
             decoding.Decode(
                 _image, _tokens + (first * (long)_tokensPerPrompt * channels), count, _tokensPerPrompt, _wanted,
-                _logits + (first * (long)_wanted.Count * 16 * _image.Grid.Tokens), _predictedIou + (first * (long)_wanted.Count), _cancellation);
+                _logits + (first * (long)_wanted.Count * 16 * _image.Grid.Tokens), _predictedIou + (first * (long)_wanted.Count),
+                _objectScores == null ? null : _objectScores + first, _cancellation);
         }
         finally
         {

@@ -73,9 +73,6 @@ internal sealed unsafe class TiledDecoderWeights : PackedWeights
     public const int Heads = 8;
     public const int MaskTokens = 4;
 
-    /// <summary>Output tokens: one for the predicted IoU and one a mask.</summary>
-    public const int OutputTokens = 1 + MaskTokens;
-
     private const string Decoder = "mask_decoder.";
     private const string Transformer = Decoder + "transformer.";
     private const string Final = Transformer + "final_attn_token_to_image.";
@@ -100,7 +97,11 @@ internal sealed unsafe class TiledDecoderWeights : PackedWeights
         FinalNorm = ReadNorm(Transformer + "norm_final_attn.", Channels);
         OutputTokenRows = Pack([
             .. source.Read(Decoder + "iou_token.weight", 1, Channels),
-            .. source.Read(Decoder + "mask_tokens.weight", MaskTokens, Channels)]);
+            .. source.Read(Decoder + "mask_tokens.weight", MaskTokens, Channels),
+            .. layout.ScoreLayers > 0 ? source.Read(Decoder + "obj_score_token.weight", 1, Channels) : []]);
+        OutputTokens = layout.OutputTokens;
+        HasSigmoidIou = layout.HasSigmoidIou;
+        HasHighRes = layout.AfterFirstStep is not null;
 
         float[] upscale = TransposedConvolution(source.Read(Upscaling + "0.weight", Channels, Channels / 4, 2, 2), Channels, Channels / 4);
         Maps = new ImageMaps(source, Channels, Inner, ValueHeadStride, upscale, RepeatFourTimes(source.Read(Upscaling + "0.bias", Channels / 4)));
@@ -120,15 +121,8 @@ internal sealed unsafe class TiledDecoderWeights : PackedWeights
                 ReadLinear(name + "2.", Channels / 8, Channels)];
         }
 
-        int depth = layout.IouLayers;
-        IouHead = new PackedLinear[depth];
-        for (int layer = 0, inputs = Channels; layer < depth; layer++)
-        {
-            string name = $"{Decoder}iou_prediction_head.layers.{layer}.";
-            int outputs = layer == depth - 1 ? MaskTokens : source.ShapeOf(name + "weight")[0];
-            IouHead[layer] = ReadLinear(name, outputs, inputs);
-            inputs = outputs;
-        }
+        IouHead = ReadHead("iou_prediction_head", layout.IouLayers, MaskTokens);
+        ScoreHead = ReadHead("pred_obj_score_head", layout.ScoreLayers, 1);
     }
 
     /// <summary>Channels of image and tokens: 256 in every published model.</summary>
@@ -156,8 +150,23 @@ internal sealed unsafe class TiledDecoderWeights : PackedWeights
 
     public PackedNorm FinalNorm { get; }
 
-    /// <summary>[5][channel]: the IoU token, then the mask tokens.</summary>
+    /// <summary>[output token][channel]: the IoU token, then the mask tokens, then that of the object score if there is one.</summary>
     public float* OutputTokenRows { get; }
+
+    /// <summary>Output tokens: one for the predicted IoU, one a mask, and one for the object score if there is one.</summary>
+    public int OutputTokens { get; }
+
+    /// <summary>A sigmoid follows the IoU head.</summary>
+    public bool HasSigmoidIou { get; }
+
+    /// <summary>Two more maps of the image are added while it is upscaled.</summary>
+    public bool HasHighRes { get; }
+
+    /// <summary>
+    /// Values of all maps of an image for each position of the grid: those of the embedding, and then those of a map that is
+    /// four times and of one that is twice as fine.
+    /// </summary>
+    public int ValuesPerPosition => Channels + (HasHighRes ? (16 * (Channels / 8)) + (4 * (Channels / 4)) : 0);
 
     /// <summary>The linear maps of image tokens, from the first layer's keys to the first transposed convolution.</summary>
     public ImageMaps Maps { get; }
@@ -177,6 +186,9 @@ internal sealed unsafe class TiledDecoderWeights : PackedWeights
 
     public PackedLinear[] IouHead { get; }
 
+    /// <summary>Of the object score; empty where there is none.</summary>
+    public PackedLinear[] ScoreHead { get; }
+
     /// <summary>What is added at every position of an image where there is no mask prompt: channels.</summary>
     public float* WithoutMask { get; }
 
@@ -187,12 +199,27 @@ internal sealed unsafe class TiledDecoderWeights : PackedWeights
     public static bool Supports(DecoderLayout layout) =>
         layout is { Heads: Heads, MaskTokens: MaskTokens, Layers: 2, HyperLayers: 3 }
         && layout.Channels % 32 == 0 && layout.AttentionChannels % Heads == 0 && layout.AttentionChannels % DecoderKernels.BlockRows == 0
-        && layout.UpscaleChannels1 == layout.Channels / 4 && layout.UpscaleChannels2 == layout.Channels / 8;
+        && layout.UpscaleChannels1 == layout.Channels / 4 && layout.UpscaleChannels2 == layout.Channels / 8
+        && (layout.AfterFirstStep is null) == (layout.AfterSecondStep is null);
 
     public override void Dispose()
     {
         Maps.Dispose();
         base.Dispose();
+    }
+
+    private PackedLinear[] ReadHead(string name, int layers, int outputs)
+    {
+        PackedLinear[] head = new PackedLinear[layers];
+        for (int layer = 0, inputs = Channels; layer < layers; layer++)
+        {
+            string prefix = $"{Decoder}{name}.layers.{layer}.";
+            int width = layer == layers - 1 ? outputs : _source.ShapeOf(prefix + "weight")[0];
+            head[layer] = ReadLinear(prefix, width, inputs);
+            inputs = width;
+        }
+
+        return head;
     }
 
     private PackedLayer ReadLayer(int index)

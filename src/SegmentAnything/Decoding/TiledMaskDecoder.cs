@@ -62,17 +62,17 @@ internal sealed class TiledMaskDecoder : IMaskDecoderEngine
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         int channels = _weights.Channels;
-        int side = (int)Math.Sqrt(features.Length / channels);
-        if (side == 0 || side * side * channels != features.Length)
+        int perPosition = _weights.ValuesPerPosition, side = (int)Math.Sqrt(features.Length / perPosition), values = side * side * channels;
+        if (side == 0 || side * side * perPosition != features.Length)
         {
             throw new ArgumentException(
-                $"The image embedding has {features.Length} values, expected {channels} x G x G for some grid size G.", nameof(features));
+                $"The maps of the image have {features.Length} values, expected {perPosition} x G x G for some grid size G.", nameof(features));
         }
 
-        if (dense.Length != channels && dense.Length != features.Length)
+        if (dense.Length != channels && dense.Length != values)
         {
             throw new ArgumentException(
-                $"The dense prompt has {dense.Length} values, expected {channels} (one a channel) or {features.Length} (one for every value of the embedding).",
+                $"The dense prompt has {dense.Length} values, expected {channels} (one a channel) or {values} (one for every value of the embedding).",
                 nameof(dense));
         }
 
@@ -121,8 +121,8 @@ internal sealed class TiledMaskDecoder : IMaskDecoderEngine
         if (request.Image is not TiledPreparedImage prepared || prepared.Owner != _weights)
             throw new ArgumentException("The image was not prepared by this decoder.", nameof(request));
         ObjectDisposedException.ThrowIf(prepared.IsDisposed, request.Image);
-        if (!result.ObjectScores.IsEmpty || !result.MaskTokens.IsEmpty)
-            throw new NotSupportedException("The tiled decoder gives neither object scores nor mask tokens.");
+        if (!result.MaskTokens.IsEmpty || (!result.ObjectScores.IsEmpty && _weights.ScoreHead.Length == 0))
+            throw new NotSupportedException("The tiled decoder gives no mask tokens, and object scores only where the network has them.");
         (int prompts, int tokensPerPrompt) = (request.Prompts, request.TokensPerPrompt);
         ArgumentOutOfRangeException.ThrowIfNegative(prompts, nameof(request));
         ArgumentOutOfRangeException.ThrowIfNegative(tokensPerPrompt, nameof(request));
@@ -136,14 +136,15 @@ internal sealed class TiledMaskDecoder : IMaskDecoderEngine
         Require(request.Tokens.Length, (long)prompts * tokensPerPrompt * _weights.Channels, nameof(request.Tokens));
         Require(result.Logits.Length, (long)prompts * wanted.Count * DecoderLayout.Upscaling * DecoderLayout.Upscaling * prepared.Grid.Tokens, nameof(result.Logits));
         Require(result.PredictedIou.Length, (long)prompts * wanted.Count, nameof(result.PredictedIou));
+        if (!result.ObjectScores.IsEmpty) Require(result.ObjectScores.Length, prompts, nameof(result.ObjectScores));
         if (prompts == 0) return;
 
         TiledBatch batch = RentBatch();
         try
         {
-            fixed (float* tokenValues = request.Tokens, logitValues = result.Logits, iouValues = result.PredictedIou)
+            fixed (float* tokenValues = request.Tokens, logitValues = result.Logits, iouValues = result.PredictedIou, scoreValues = result.ObjectScores)
             {
-                batch.Decode(prepared, tokenValues, prompts, tokensPerPrompt, wanted, logitValues, iouValues, cancellationToken);
+                batch.Decode(prepared, tokenValues, prompts, tokensPerPrompt, wanted, logitValues, iouValues, scoreValues, cancellationToken);
             }
         }
         finally

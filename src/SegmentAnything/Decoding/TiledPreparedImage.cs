@@ -20,6 +20,8 @@ internal sealed unsafe class TiledPreparedImage : IPreparedImage
             Keys0 = withoutMask.Keys0;
             Queries0 = withoutMask.Queries0;
             Maps = withoutMask.Maps;
+            AfterFirst = withoutMask.AfterFirst;
+            AfterSecond = withoutMask.AfterSecond;
             withoutMask.Values.CopyTo(Values, 0);
             MaskRows = owner.Maps.MaskRows;
         }
@@ -56,6 +58,17 @@ internal sealed unsafe class TiledPreparedImage : IPreparedImage
     /// <summary>The mask prompt's coordinates, see <see cref="ImageMaps.MaskRows"/>: [tile][row][TileTokens].</summary>
     public float* Mask { get; private set; }
 
+    /// <summary>
+    /// What the first upscaling adds, before its norm: [tile][(sy, sx)][channel][TileTokens]; null where it adds nothing.
+    /// </summary>
+    public float* AfterFirst { get; private set; }
+
+    /// <summary>
+    /// What the second adds, its bias included: [tile][(sy, sx) of the first][(sy, sx)][channel][TileTokens]; null where it
+    /// adds nothing but its bias.
+    /// </summary>
+    public float* AfterSecond { get; private set; }
+
     /// <summary>Was it prepared with the values that stand for no mask?</summary>
     public bool IsWithoutMask { get; set; }
 
@@ -80,6 +93,12 @@ internal sealed unsafe class TiledPreparedImage : IPreparedImage
         Keys0 = arena.Take(lanes * Owner.Inner);
         Queries0 = arena.Take(lanes * Owner.Inner);
         Maps = arena.Take(lanes * Owner.Maps.ImageRows);
+        if (Owner.HasHighRes)
+        {
+            AfterFirst = arena.Take(lanes * Owner.Channels);
+            AfterSecond = arena.Take(lanes * 2 * Owner.Channels);
+        }
+
         for (int i = 0; i < Values.Length; i++) Values[i] = arena.Take(lanes * TiledDecoderWeights.Heads * Owner.ValueHeadStride);
     }
 }

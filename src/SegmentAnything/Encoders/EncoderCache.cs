@@ -57,7 +57,7 @@ internal static class EncoderCache
     {
         options ??= new EncoderBuildOptions();
         string hash = HashOf(model.Weights, cache, cancellationToken);
-        string folder = Path.Combine(cache, $"{hash[..32]}-{options.Form}-{(options.Half ? "float16" : "float32")}-v{Version}");
+        string folder = Path.Combine(cache, $"{hash[..32]}{model.EncoderKey}-{options.Form}-{(options.Half ? "float16" : "float32")}-v{Version}");
         string path = Path.Combine(folder, EncoderFileName);
         if (File.Exists(path)) return path;
 

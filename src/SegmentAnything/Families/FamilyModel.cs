@@ -23,6 +23,12 @@ internal abstract class FamilyModel
     /// <summary>What it is, for people, where it is no published variant: "SAM, ViT of 12 blocks with 768 channels".</summary>
     public abstract string Description { get; }
 
+    /// <summary>
+    /// Tells apart the encoders that are built from the same weights, where something decides that weights do not tell; a part
+    /// of a file name.
+    /// </summary>
+    public virtual string EncoderKey => "";
+
     /// <summary>How pictures go in and masks come out.</summary>
     public abstract ModelFrame Frame { get; }
 
@@ -34,6 +40,9 @@ internal abstract class FamilyModel
 
     /// <summary>Which masks answer a prompt.</summary>
     public abstract MaskRules Masks { get; }
+
+    /// <summary>Which masks answer a prompt, where an option decides it.</summary>
+    public virtual MaskRules MasksFor(SamOptions options) => Masks;
 
     /// <summary>The side of the low-resolution logits.</summary>
     public abstract int LowResSize { get; }

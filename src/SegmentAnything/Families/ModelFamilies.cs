@@ -1,6 +1,11 @@
 using System.Collections.Immutable;
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Families.EdgeSam;
+using SegmentAnything.Families.EfficientSam;
+using SegmentAnything.Families.EfficientVitSam;
+using SegmentAnything.Families.HqSam;
 using SegmentAnything.Families.Sam1;
+using SegmentAnything.Families.Sam2;
 using SegmentAnything.Onnx;
 
 namespace SegmentAnything.Families;
@@ -11,6 +16,11 @@ internal static class ModelFamilies
     /// <summary>In the order in which they are asked: a family whose names are a subset of another's comes after it.</summary>
     public static ImmutableArray<ModelFamily> All { get; } =
     [
+        new Sam2Family(),
+        new HqSamFamily(),
+        new EfficientVitSamFamily(),
+        new EfficientSamFamily(),
+        new EdgeSamFamily(),
         new Sam1Family(),
     ];
 
@@ -19,35 +29,28 @@ internal static class ModelFamilies
     [
         new("SAM 3", PictureFit.Squash, ["detector.backbone.vision_backbone.", "detector_model.", "tracker_model."]),
         new("EdgeTAM", PictureFit.Squash, ["image_encoder.trunk.body."]),
-        new("SAM 2", PictureFit.Squash, ["image_encoder.trunk.", "vision_encoder.backbone.", "memory_attention.", "sam_mask_decoder."])
-        {
-            OnnxTensors = ["high_res_feats"],
-        },
-        new("HQ-SAM", PictureFit.Pad, ["mask_decoder.hf_token", "mask_decoder.hf_mlp", "mask_decoder.hq_token"]),
-        new("EfficientSAM", PictureFit.Squash, ["mask_decoder.final_output_upscaling_layers."])
-        {
-            OnnxTensors = ["batched_images", "batched_point_coords"],
-        },
-        new("EfficientViT-SAM", PictureFit.Pad, ["image_encoder.backbone.stages."]),
-        new("EdgeSAM", PictureFit.Pad, ["image_encoder.fuse_stage2."]),
-        new("RepViT-SAM", PictureFit.Pad, ["image_encoder.features.0.0.c."]),
+        // Checkpoints of these are built; ONNX exports of them are not run.
+        new("SAM 2", PictureFit.Squash, []) { OnnxTensors = ["high_res_feats"] },
+        new("EfficientSAM", PictureFit.Squash, []) { OnnxTensors = ["batched_images", "batched_point_coords"] },
+        new("RepViT-SAM", PictureFit.Pad, ["image_encoder.features.0.0.c."]) { Unless = "image_encoder.fuse_stage2.weight" },
         new("SlimSAM with global pruning", PictureFit.Pad, ["image_encoder.blocks.0.attn.q.weight"]),
     ];
 
-    /// <summary>Every published model of every family.</summary>
-    public static ImmutableArray<SamVariant> Published { get; } = [.. All.SelectMany(family => family.Published)];
+    /// <summary>Every published model of every family: the plainest family first, which is asked last.</summary>
+    public static ImmutableArray<SamVariant> Published { get; } = [.. All.Reverse().SelectMany(family => family.Published)];
 
     /// <summary>Recognises the weights of a whole model.</summary>
     /// <param name="weights">As they were opened.</param>
+    /// <param name="specification">What shapes do not tell; null for what the published models have.</param>
     /// <exception cref="CheckpointException">They are of no family that is built here, or of one and damaged.</exception>
-    public static FamilyModel Recognise(StateDict weights)
+    public static FamilyModel Recognise(StateDict weights, ModelSpecification? specification = null)
     {
         // Asked first: relatives share names with the families.
         if (RelativeOf(weights) is { } relative)
             throw new CheckpointException($"{weights.Source}: {relative.Name} has another architecture, which is not built here.");
         foreach (ModelFamily family in All)
         {
-            if (family.Recognise(weights) is { } model) return model;
+            if (family.Recognise(weights, specification) is { } model) return model;
         }
 
         throw new CheckpointException(
@@ -67,13 +70,13 @@ internal static class ModelFamilies
             $"{weights.Source}: no mask decoder of a known SAM was found among its {weights.Tensors.Count} tensors ({string.Join(", ", weights.Tensors.Keys.Take(4))}, ...).");
     }
 
-    /// <summary>Gets the decoder's weights back from an ONNX export.</summary>
+    /// <summary>Recognises prompt encoder and mask decoder in an ONNX export of them.</summary>
     /// <exception cref="CheckpointException">It is of no family that is built here, or lacks a weight.</exception>
-    public static StateDict ReadOnnxDecoder(ModelProto model, string source)
+    public static FamilyModel RecogniseOnnxDecoder(ModelProto model, SamVariant variant, string source)
     {
         foreach (ModelFamily family in All)
         {
-            if (family.ReadOnnxDecoder(model, source) is { } weights) return weights;
+            if (family.RecogniseOnnxDecoder(model, variant, source) is { } found) return found;
         }
 
         throw new CheckpointException(
@@ -91,7 +94,7 @@ internal static class ModelFamilies
 
     /// <summary>The relative that weights are of; null if they are of none.</summary>
     public static KnownRelative? RelativeOf(StateDict weights) =>
-        Relatives.FirstOrDefault(relative => relative.Prefixes.Any(prefix => weights.Tensors.Keys.Any(name => name.StartsWith(prefix, StringComparison.Ordinal))));
+        Relatives.FirstOrDefault(relative => (relative.Unless is null || !weights.Contains(relative.Unless)) && relative.Prefixes.Any(prefix => weights.Tensors.Keys.Any(name => name.StartsWith(prefix, StringComparison.Ordinal))));
 }
 
 /// <summary>A relative of these families that is refused by its name.</summary>
@@ -100,6 +103,9 @@ internal static class ModelFamilies
 /// <param name="Prefixes">A tensor whose name begins so is of it.</param>
 internal sealed record KnownRelative(string Name, PictureFit Fit, ImmutableArray<string> Prefixes)
 {
+    /// <summary>A tensor that it does not have, where a family that is built here has names in common with it.</summary>
+    public string? Unless { get; init; }
+
     /// <summary>An ONNX export with an input or output whose name begins so is of it.</summary>
     public ImmutableArray<string> OnnxTensors { get; init; } = [];
 }

@@ -8,6 +8,18 @@ internal enum PictureResize
     /// Source: Segment Anything, utils/transforms.py (apply_image).
     /// </summary>
     Bytes,
+
+    /// <summary>
+    /// PyTorch's bilinear on values of 0 to 1, which is antialiased and rounds nothing. Source: SAM 2, utils/transforms.py
+    /// (SAM2Transforms).
+    /// </summary>
+    Floats,
+
+    /// <summary>
+    /// The same without antialiasing: between the four nearest pixels. Source: EfficientSAM, efficient_sam/efficient_sam.py
+    /// (preprocess).
+    /// </summary>
+    FloatsWithoutAntialias,
 }
 
 /// <summary>How low-resolution logits become a mask of the source's size.</summary>
@@ -18,6 +30,9 @@ internal enum MaskResize
 
     /// <summary>At once from the low resolution to the source. Source: SAM 2, utils/transforms.py (postprocess_masks).</summary>
     Direct,
+
+    /// <summary>The same with a bicubic filter. Source: EfficientSAM, efficient_sam/efficient_sam.py (predict_masks).</summary>
+    DirectBicubic,
 }
 
 /// <summary>The way into a model and out of it.</summary>

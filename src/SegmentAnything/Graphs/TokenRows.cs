@@ -106,16 +106,28 @@ internal sealed class TokenRows(StateDict weights, string prefix, EncoderForm fo
     public Value Mlp(
         GraphBuilder g, Value x, string norm, string first, string second, int rows, int channels, int hidden, float epsilon)
     {
-        (float[] weight, float[] bias) = FoldNorm(norm, first, channels, hidden);
-        float[] secondWeight = Read(second + ".weight", channels, hidden);
-        float[] secondBias = Read(second + ".bias", channels);
-        return OnParts(g, x, rows, channels, hidden, (part, rowsOfPart, count) =>
-        {
-            Operand normal = ForProducts(part, Normalize(part, rowsOfPart, count, channels, epsilon));
-            Operand inner = ForProducts(part, part.Gelu(Product(part, normal, first, weight, hidden, bias)));
-            return part.Add(rowsOfPart, Product(part, inner, second, secondWeight, channels, secondBias));
-        });
+        (float[] Weight, float[] Bias) widen = FoldNorm(norm, first, channels, hidden);
+        (float[] Weight, float[] Bias) narrow = (Read(second + ".weight", channels, hidden), Read(second + ".bias", channels));
+        return Mlp(g, x, (first, widen), (second, narrow), rows, channels, hidden, epsilon);
     }
+
+    /// <summary>x + narrow(gelu(widen(x))) on rows, for weights that are at hand.</summary>
+    /// <param name="g">The graph.</param>
+    /// <param name="x">(rows, channels).</param>
+    /// <param name="widen">The name, and weight and bias, hidden x channels.</param>
+    /// <param name="narrow">The name, and weight and bias, channels x hidden.</param>
+    /// <param name="rows">How many.</param>
+    /// <param name="channels">Values of a row.</param>
+    /// <param name="hidden">Values of a row between the two.</param>
+    /// <param name="epsilon">With a value, x is normalised before it is widened, without scale and shift.</param>
+    public Value Mlp(
+        GraphBuilder g, Value x, (string Name, (float[] Weight, float[] Bias) Values) widen, (string Name, (float[] Weight, float[] Bias) Values) narrow,
+        int rows, int channels, int hidden, float? epsilon = null) => OnParts(g, x, rows, channels, hidden, (part, rowsOfPart, count) =>
+    {
+        Operand normal = ForProducts(part, epsilon is { } value ? Normalize(part, rowsOfPart, count, channels, value) : rowsOfPart);
+        Operand inner = ForProducts(part, part.Gelu(Product(part, normal, widen.Name, widen.Values.Weight, hidden, widen.Values.Bias)));
+        return part.Add(rowsOfPart, Product(part, inner, narrow.Name, narrow.Values.Weight, channels, narrow.Values.Bias));
+    });
 
     /// <summary>Does something to rows: a part of them at a time, or all at once.</summary>
     /// <param name="g">The graph.</param>

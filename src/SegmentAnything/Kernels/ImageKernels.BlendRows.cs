@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics;
 
 namespace SegmentAnything.Kernels;
 
@@ -7,13 +6,8 @@ namespace SegmentAnything.Kernels;
 internal static partial class ImageKernels
 {
     /// <summary>One output row as the weighted sum of rows in a ring; row r lies at (r % taps) * rowStride.</summary>
-    internal static void BlendRows(ReadOnlySpan<byte> ring, int rowStride, ResampleTable table, int y, Span<byte> destination)
-    {
-        if (Vector512.IsHardwareAccelerated) BlendRowsVector512(ring, rowStride, table, y, destination);
-        else if (Vector256.IsHardwareAccelerated) BlendRowsVector256(ring, rowStride, table, y, destination);
-        else if (Vector128.IsHardwareAccelerated) BlendRowsVector128(ring, rowStride, table, y, destination);
-        else BlendRowsScalar(ring, rowStride, table, y, destination);
-    }
+    internal static void BlendRows(ReadOnlySpan<byte> ring, int rowStride, ResampleTable table, int y, Span<byte> destination) =>
+        SimdDispatch.Run<BlendRowsKernel, int>(new(ring, rowStride, table, y, destination));
 
     internal static void BlendRowsScalar(ReadOnlySpan<byte> ring, int rowStride, ResampleTable table, int y, Span<byte> destination)
     {
@@ -27,90 +21,54 @@ internal static partial class ImageKernels
         }
     }
 
-    // 16 bytes a step, widened to four vectors of four sums; rows are padded to whole vectors, so there is no tail.
-    internal static void BlendRowsVector128(ReadOnlySpan<byte> ring, int rowStride, ResampleTable table, int y, Span<byte> destination)
+    // A vector of bytes a step, widened to four of sums; rows are padded to whole vectors, so there is no tail.
+    internal static void BlendRows<TSimd, TVector>(ReadOnlySpan<byte> ring, int rowStride, ResampleTable table, int y, Span<byte> destination)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
     {
         ReadOnlySpan<int> weights = table.WeightsOf(y);
         int first = table.First[y];
         ref byte rows = ref MemoryMarshal.GetReference(ring);
         ref byte output = ref MemoryMarshal.GetReference(destination[..rowStride]);
-        for (int i = 0; i < rowStride; i += Vector128<byte>.Count)
+        for (int i = 0; i < rowStride; i += 4 * TSimd.Width)
         {
-            Vector128<int> half = Vector128.Create(Half);
-            (Vector128<int> s0, Vector128<int> s1, Vector128<int> s2, Vector128<int> s3) = (half, half, half, half);
+            TVector s0 = TSimd.Broadcast(Half), s1 = s0, s2 = s0, s3 = s0;
             for (int k = 0; k < weights.Length; k++)
             {
-                Vector128<byte> bytes = Vector128.LoadUnsafe(ref rows, (nuint)(((first + k) % table.Taps * rowStride) + i));
-                (Vector128<ushort> lower, Vector128<ushort> upper) = Vector128.Widen(bytes);
-                int weight = weights[k];
-                s0 += Vector128.WidenLower(lower).AsInt32() * weight;
-                s1 += Vector128.WidenUpper(lower).AsInt32() * weight;
-                s2 += Vector128.WidenLower(upper).AsInt32() * weight;
-                s3 += Vector128.WidenUpper(upper).AsInt32() * weight;
+                (TVector lower, TVector upper) = TSimd.WidenBytes(TSimd.Load(ref rows, (nuint)(((first + k) % table.Taps * rowStride) + i)));
+                (TVector v0, TVector v1) = TSimd.WidenWords(lower);
+                (TVector v2, TVector v3) = TSimd.WidenWords(upper);
+                TVector weight = TSimd.Broadcast(weights[k]);
+                s0 = TSimd.Add<int>(s0, TSimd.Multiply<int>(v0, weight));
+                s1 = TSimd.Add<int>(s1, TSimd.Multiply<int>(v1, weight));
+                s2 = TSimd.Add<int>(s2, TSimd.Multiply<int>(v2, weight));
+                s3 = TSimd.Add<int>(s3, TSimd.Multiply<int>(v3, weight));
             }
 
-            Vector128.Narrow(
-                Vector128.Narrow((s0 >>> ResampleTable.Precision).AsUInt32(), (s1 >>> ResampleTable.Precision).AsUInt32()),
-                Vector128.Narrow((s2 >>> ResampleTable.Precision).AsUInt32(), (s3 >>> ResampleTable.Precision).AsUInt32()))
-                .StoreUnsafe(ref output, (nuint)i);
+            TVector words0 = TSimd.NarrowToWords(TSimd.ShiftRight(s0, ResampleTable.Precision), TSimd.ShiftRight(s1, ResampleTable.Precision));
+            TVector words1 = TSimd.NarrowToWords(TSimd.ShiftRight(s2, ResampleTable.Precision), TSimd.ShiftRight(s3, ResampleTable.Precision));
+            TSimd.Store(TSimd.NarrowToBytes(words0, words1), ref output, (nuint)i);
         }
     }
 
-    // As above with 32 bytes a step.
-    internal static void BlendRowsVector256(ReadOnlySpan<byte> ring, int rowStride, ResampleTable table, int y, Span<byte> destination)
+    private readonly ref struct BlendRowsKernel(ReadOnlySpan<byte> ring, int rowStride, ResampleTable table, int y, Span<byte> destination)
+        : ISimdKernel<int>
     {
-        ReadOnlySpan<int> weights = table.WeightsOf(y);
-        int first = table.First[y];
-        ref byte rows = ref MemoryMarshal.GetReference(ring);
-        ref byte output = ref MemoryMarshal.GetReference(destination[..rowStride]);
-        for (int i = 0; i < rowStride; i += Vector256<byte>.Count)
-        {
-            Vector256<int> half = Vector256.Create(Half);
-            (Vector256<int> s0, Vector256<int> s1, Vector256<int> s2, Vector256<int> s3) = (half, half, half, half);
-            for (int k = 0; k < weights.Length; k++)
-            {
-                Vector256<byte> bytes = Vector256.LoadUnsafe(ref rows, (nuint)(((first + k) % table.Taps * rowStride) + i));
-                (Vector256<ushort> lower, Vector256<ushort> upper) = Vector256.Widen(bytes);
-                int weight = weights[k];
-                s0 += Vector256.WidenLower(lower).AsInt32() * weight;
-                s1 += Vector256.WidenUpper(lower).AsInt32() * weight;
-                s2 += Vector256.WidenLower(upper).AsInt32() * weight;
-                s3 += Vector256.WidenUpper(upper).AsInt32() * weight;
-            }
+        private readonly ReadOnlySpan<byte> _ring = ring;
+        private readonly Span<byte> _destination = destination;
 
-            Vector256.Narrow(
-                Vector256.Narrow((s0 >>> ResampleTable.Precision).AsUInt32(), (s1 >>> ResampleTable.Precision).AsUInt32()),
-                Vector256.Narrow((s2 >>> ResampleTable.Precision).AsUInt32(), (s3 >>> ResampleTable.Precision).AsUInt32()))
-                .StoreUnsafe(ref output, (nuint)i);
+        public int Run<TSimd, TVector>()
+            where TSimd : ISimd<TVector>
+            where TVector : struct
+        {
+            BlendRows<TSimd, TVector>(_ring, rowStride, table, y, _destination);
+            return rowStride;
         }
-    }
 
-    // As above with 64 bytes a step.
-    internal static void BlendRowsVector512(ReadOnlySpan<byte> ring, int rowStride, ResampleTable table, int y, Span<byte> destination)
-    {
-        ReadOnlySpan<int> weights = table.WeightsOf(y);
-        int first = table.First[y];
-        ref byte rows = ref MemoryMarshal.GetReference(ring);
-        ref byte output = ref MemoryMarshal.GetReference(destination[..rowStride]);
-        for (int i = 0; i < rowStride; i += Vector512<byte>.Count)
+        public int RunScalar()
         {
-            Vector512<int> half = Vector512.Create(Half);
-            (Vector512<int> s0, Vector512<int> s1, Vector512<int> s2, Vector512<int> s3) = (half, half, half, half);
-            for (int k = 0; k < weights.Length; k++)
-            {
-                Vector512<byte> bytes = Vector512.LoadUnsafe(ref rows, (nuint)(((first + k) % table.Taps * rowStride) + i));
-                (Vector512<ushort> lower, Vector512<ushort> upper) = Vector512.Widen(bytes);
-                int weight = weights[k];
-                s0 += Vector512.WidenLower(lower).AsInt32() * weight;
-                s1 += Vector512.WidenUpper(lower).AsInt32() * weight;
-                s2 += Vector512.WidenLower(upper).AsInt32() * weight;
-                s3 += Vector512.WidenUpper(upper).AsInt32() * weight;
-            }
-
-            Vector512.Narrow(
-                Vector512.Narrow((s0 >>> ResampleTable.Precision).AsUInt32(), (s1 >>> ResampleTable.Precision).AsUInt32()),
-                Vector512.Narrow((s2 >>> ResampleTable.Precision).AsUInt32(), (s3 >>> ResampleTable.Precision).AsUInt32()))
-                .StoreUnsafe(ref output, (nuint)i);
+            BlendRowsScalar(_ring, rowStride, table, y, _destination);
+            return rowStride;
         }
     }
 }

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics;
 
 namespace SegmentAnything.Kernels;
 
@@ -12,14 +11,8 @@ internal static partial class ImageKernels
     /// <param name="mean">Subtracted first.</param>
     /// <param name="std">Divided by then.</param>
     /// <param name="destination">One value a pixel.</param>
-    internal static void NormalizeChannel(ReadOnlySpan<byte> rgbx, int channel, float mean, float std, Span<float> destination)
-    {
-        int done = 0;
-        if (Vector512.IsHardwareAccelerated) done = NormalizeChannelVector512(rgbx, channel, mean, std, destination);
-        else if (Vector256.IsHardwareAccelerated) done = NormalizeChannelVector256(rgbx, channel, mean, std, destination);
-        else if (Vector128.IsHardwareAccelerated) done = NormalizeChannelVector128(rgbx, channel, mean, std, destination);
-        NormalizeChannelScalar(rgbx[(done * 4)..], channel, mean, std, destination[done..]);
-    }
+    internal static void NormalizeChannel(ReadOnlySpan<byte> rgbx, int channel, float mean, float std, Span<float> destination) =>
+        SimdDispatch.Run<NormalizeChannelKernel, int>(new(rgbx, channel, mean, std, destination));
 
     internal static void NormalizeChannelScalar(ReadOnlySpan<byte> rgbx, int channel, float mean, float std, Span<float> destination)
     {
@@ -28,48 +21,43 @@ internal static partial class ImageKernels
 
     // A pixel is one 32-bit lane; its channel is shifted down and the others are masked out. Division, not
     // multiplication with the reciprocal: the bits of the definition. Returns the number of pixels done.
-    internal static int NormalizeChannelVector128(ReadOnlySpan<byte> rgbx, int channel, float mean, float std, Span<float> destination)
+    internal static int NormalizeChannel<TSimd, TVector>(ReadOnlySpan<byte> rgbx, int channel, float mean, float std, Span<float> destination)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
     {
         ReadOnlySpan<int> pixels = MemoryMarshal.Cast<byte, int>(rgbx);
         ref int input = ref MemoryMarshal.GetReference(pixels);
         ref float output = ref MemoryMarshal.GetReference(destination[..pixels.Length]);
+        TVector byteMask = TSimd.Broadcast(0xFF), means = TSimd.Create(mean), deviations = TSimd.Create(std);
         int x = 0;
-        for (; x + Vector128<int>.Count <= pixels.Length; x += Vector128<int>.Count)
+        for (; x + TSimd.Width <= pixels.Length; x += TSimd.Width)
         {
-            Vector128<int> value = (Vector128.LoadUnsafe(ref input, (nuint)x) >>> (8 * channel)) & Vector128.Create(0xFF);
-            ((Vector128.ConvertToSingle(value) - Vector128.Create(mean)) / Vector128.Create(std)).StoreUnsafe(ref output, (nuint)x);
+            TVector value = TSimd.And(TSimd.ShiftRight(TSimd.Load(ref input, (nuint)x), 8 * channel), byteMask);
+            TSimd.Store(TSimd.Divide(TSimd.Subtract(TSimd.ToSingle(value), means), deviations), ref output, (nuint)x);
         }
 
         return x;
     }
 
-    internal static int NormalizeChannelVector256(ReadOnlySpan<byte> rgbx, int channel, float mean, float std, Span<float> destination)
+    private readonly ref struct NormalizeChannelKernel(ReadOnlySpan<byte> rgbx, int channel, float mean, float std, Span<float> destination)
+        : ISimdKernel<int>
     {
-        ReadOnlySpan<int> pixels = MemoryMarshal.Cast<byte, int>(rgbx);
-        ref int input = ref MemoryMarshal.GetReference(pixels);
-        ref float output = ref MemoryMarshal.GetReference(destination[..pixels.Length]);
-        int x = 0;
-        for (; x + Vector256<int>.Count <= pixels.Length; x += Vector256<int>.Count)
+        private readonly ReadOnlySpan<byte> _rgbx = rgbx;
+        private readonly Span<float> _destination = destination;
+
+        public int Run<TSimd, TVector>()
+            where TSimd : ISimd<TVector>
+            where TVector : struct
         {
-            Vector256<int> value = (Vector256.LoadUnsafe(ref input, (nuint)x) >>> (8 * channel)) & Vector256.Create(0xFF);
-            ((Vector256.ConvertToSingle(value) - Vector256.Create(mean)) / Vector256.Create(std)).StoreUnsafe(ref output, (nuint)x);
+            int done = NormalizeChannel<TSimd, TVector>(_rgbx, channel, mean, std, _destination);
+            NormalizeChannelScalar(_rgbx[(done * 4)..], channel, mean, std, _destination[done..]);
+            return done;
         }
 
-        return x;
-    }
-
-    internal static int NormalizeChannelVector512(ReadOnlySpan<byte> rgbx, int channel, float mean, float std, Span<float> destination)
-    {
-        ReadOnlySpan<int> pixels = MemoryMarshal.Cast<byte, int>(rgbx);
-        ref int input = ref MemoryMarshal.GetReference(pixels);
-        ref float output = ref MemoryMarshal.GetReference(destination[..pixels.Length]);
-        int x = 0;
-        for (; x + Vector512<int>.Count <= pixels.Length; x += Vector512<int>.Count)
+        public int RunScalar()
         {
-            Vector512<int> value = (Vector512.LoadUnsafe(ref input, (nuint)x) >>> (8 * channel)) & Vector512.Create(0xFF);
-            ((Vector512.ConvertToSingle(value) - Vector512.Create(mean)) / Vector512.Create(std)).StoreUnsafe(ref output, (nuint)x);
+            NormalizeChannelScalar(_rgbx, channel, mean, std, _destination);
+            return 0;
         }
-
-        return x;
     }
 }

@@ -1,5 +1,5 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics;
 
 namespace SegmentAnything.Kernels;
 
@@ -18,14 +18,8 @@ internal static partial class MaskKernels
     /// Exactness: every path gives the same bits.
     /// </remarks>
     internal static void Blend(
-        ReadOnlySpan<float> first, float firstWeight, ReadOnlySpan<float> second, float secondWeight, Span<float> destination)
-    {
-        int done = 0;
-        if (Vector512.IsHardwareAccelerated) done = BlendVector512(first, firstWeight, second, secondWeight, destination);
-        else if (Vector256.IsHardwareAccelerated) done = BlendVector256(first, firstWeight, second, secondWeight, destination);
-        else if (Vector128.IsHardwareAccelerated) done = BlendVector128(first, firstWeight, second, secondWeight, destination);
-        BlendScalar(first[done..], firstWeight, second[done..], secondWeight, destination[done..]);
-    }
+        ReadOnlySpan<float> first, float firstWeight, ReadOnlySpan<float> second, float secondWeight, Span<float> destination) =>
+        SimdDispatch.Run<BlendKernel, int>(new(first, firstWeight, second, secondWeight, destination));
 
     internal static void BlendScalar(
         ReadOnlySpan<float> first, float firstWeight, ReadOnlySpan<float> second, float secondWeight, Span<float> destination)
@@ -34,58 +28,47 @@ internal static partial class MaskKernels
             destination[i] = MathF.FusedMultiplyAdd(first[i], firstWeight, second[i] * secondWeight);
     }
 
-    // Each returns how many values it wrote; the rest, less than a vector, is the caller's.
-    internal static int BlendVector128(
+    // Returns how many values it wrote; the rest, less than a vector, is the caller's.
+    internal static int Blend<TSimd, TVector>(
         ReadOnlySpan<float> first, float firstWeight, ReadOnlySpan<float> second, float secondWeight, Span<float> destination)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
     {
         ref float a = ref MemoryMarshal.GetReference(first);
         ref float b = ref MemoryMarshal.GetReference(second[..first.Length]);
         ref float output = ref MemoryMarshal.GetReference(destination[..first.Length]);
-        Vector128<float> weightA = Vector128.Create(firstWeight);
-        Vector128<float> weightB = Vector128.Create(secondWeight);
+        TVector weightA = TSimd.Create(firstWeight), weightB = TSimd.Create(secondWeight);
         int i = 0;
-        for (; i + Vector128<float>.Count <= first.Length; i += Vector128<float>.Count)
+        for (; i + TSimd.Width <= first.Length; i += TSimd.Width)
         {
-            Vector128.FusedMultiplyAdd(Vector128.LoadUnsafe(ref a, (nuint)i), weightA, Vector128.LoadUnsafe(ref b, (nuint)i) * weightB)
-                .StoreUnsafe(ref output, (nuint)i);
+            TVector product = TSimd.Multiply(TSimd.Load(ref b, (nuint)i), weightB);
+            TSimd.Store(TSimd.FusedMultiplyAdd(TSimd.Load(ref a, (nuint)i), weightA, product), ref output, (nuint)i);
         }
 
         return i;
     }
 
-    internal static int BlendVector256(
+    private readonly ref struct BlendKernel(
         ReadOnlySpan<float> first, float firstWeight, ReadOnlySpan<float> second, float secondWeight, Span<float> destination)
+        : ISimdKernel<int>
     {
-        ref float a = ref MemoryMarshal.GetReference(first);
-        ref float b = ref MemoryMarshal.GetReference(second[..first.Length]);
-        ref float output = ref MemoryMarshal.GetReference(destination[..first.Length]);
-        Vector256<float> weightA = Vector256.Create(firstWeight);
-        Vector256<float> weightB = Vector256.Create(secondWeight);
-        int i = 0;
-        for (; i + Vector256<float>.Count <= first.Length; i += Vector256<float>.Count)
+        private readonly ReadOnlySpan<float> _first = first, _second = second;
+        private readonly Span<float> _destination = destination;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public int Run<TSimd, TVector>()
+            where TSimd : ISimd<TVector>
+            where TVector : struct
         {
-            Vector256.FusedMultiplyAdd(Vector256.LoadUnsafe(ref a, (nuint)i), weightA, Vector256.LoadUnsafe(ref b, (nuint)i) * weightB)
-                .StoreUnsafe(ref output, (nuint)i);
+            int done = Blend<TSimd, TVector>(_first, firstWeight, _second, secondWeight, _destination);
+            if (done < _first.Length) BlendScalar(_first[done..], firstWeight, _second[done..], secondWeight, _destination[done..]);
+            return _first.Length;
         }
 
-        return i;
-    }
-
-    internal static int BlendVector512(
-        ReadOnlySpan<float> first, float firstWeight, ReadOnlySpan<float> second, float secondWeight, Span<float> destination)
-    {
-        ref float a = ref MemoryMarshal.GetReference(first);
-        ref float b = ref MemoryMarshal.GetReference(second[..first.Length]);
-        ref float output = ref MemoryMarshal.GetReference(destination[..first.Length]);
-        Vector512<float> weightA = Vector512.Create(firstWeight);
-        Vector512<float> weightB = Vector512.Create(secondWeight);
-        int i = 0;
-        for (; i + Vector512<float>.Count <= first.Length; i += Vector512<float>.Count)
+        public int RunScalar()
         {
-            Vector512.FusedMultiplyAdd(Vector512.LoadUnsafe(ref a, (nuint)i), weightA, Vector512.LoadUnsafe(ref b, (nuint)i) * weightB)
-                .StoreUnsafe(ref output, (nuint)i);
+            BlendScalar(_first, firstWeight, _second, secondWeight, _destination);
+            return _first.Length;
         }
-
-        return i;
     }
 }

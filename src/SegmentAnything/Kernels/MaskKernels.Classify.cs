@@ -1,5 +1,5 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics;
 
 namespace SegmentAnything.Kernels;
 
@@ -20,37 +20,7 @@ internal static partial class MaskKernels
         above = above[..below.Length];
         below.Clear();
         above.Clear();
-        int done = 0;
-        ref float input = ref MemoryMarshal.GetReference(values);
-        if (Vector512.IsHardwareAccelerated)
-        {
-            for (; done + Vector512<float>.Count <= values.Length; done += Vector512<float>.Count)
-            {
-                Vector512<float> value = Vector512.LoadUnsafe(ref input, (nuint)done);
-                below[done / 64] |= Vector512.LessThan(value, Vector512.Create(belowLimit)).ExtractMostSignificantBits() << (done % 64);
-                above[done / 64] |= Vector512.GreaterThan(value, Vector512.Create(aboveLimit)).ExtractMostSignificantBits() << (done % 64);
-            }
-        }
-        else if (Vector256.IsHardwareAccelerated)
-        {
-            for (; done + Vector256<float>.Count <= values.Length; done += Vector256<float>.Count)
-            {
-                Vector256<float> value = Vector256.LoadUnsafe(ref input, (nuint)done);
-                below[done / 64] |= (ulong)Vector256.LessThan(value, Vector256.Create(belowLimit)).ExtractMostSignificantBits() << (done % 64);
-                above[done / 64] |= (ulong)Vector256.GreaterThan(value, Vector256.Create(aboveLimit)).ExtractMostSignificantBits() << (done % 64);
-            }
-        }
-        else if (Vector128.IsHardwareAccelerated)
-        {
-            for (; done + Vector128<float>.Count <= values.Length; done += Vector128<float>.Count)
-            {
-                Vector128<float> value = Vector128.LoadUnsafe(ref input, (nuint)done);
-                below[done / 64] |= (ulong)Vector128.LessThan(value, Vector128.Create(belowLimit)).ExtractMostSignificantBits() << (done % 64);
-                above[done / 64] |= (ulong)Vector128.GreaterThan(value, Vector128.Create(aboveLimit)).ExtractMostSignificantBits() << (done % 64);
-            }
-        }
-
-        ClassifyScalar(values, done, belowLimit, aboveLimit, below, above);
+        SimdDispatch.Run<ClassifyKernel, int>(new(values, belowLimit, aboveLimit, below, above));
     }
 
     internal static void ClassifyScalar(
@@ -60,6 +30,48 @@ internal static partial class MaskKernels
         {
             if (values[i] < belowLimit) below[i / 64] |= 1UL << (i % 64);
             if (values[i] > aboveLimit) above[i / 64] |= 1UL << (i % 64);
+        }
+    }
+
+    // Returns how many values it took; the rest, less than a vector, is the caller's. All bits are 0 before.
+    internal static int Classify<TSimd, TVector>(
+        ReadOnlySpan<float> values, float belowLimit, float aboveLimit, Span<ulong> below, Span<ulong> above)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
+    {
+        ref float input = ref MemoryMarshal.GetReference(values);
+        TVector least = TSimd.Create(belowLimit), most = TSimd.Create(aboveLimit);
+        int done = 0;
+        for (; done + TSimd.Width <= values.Length; done += TSimd.Width)
+        {
+            TVector value = TSimd.Load(ref input, (nuint)done);
+            below[done / 64] |= TSimd.HighestBits<float>(TSimd.LessThan<float>(value, least)) << (done % 64);
+            above[done / 64] |= TSimd.HighestBits<float>(TSimd.GreaterThan<float>(value, most)) << (done % 64);
+        }
+
+        return done;
+    }
+
+    private readonly ref struct ClassifyKernel(
+        ReadOnlySpan<float> values, float belowLimit, float aboveLimit, Span<ulong> below, Span<ulong> above) : ISimdKernel<int>
+    {
+        private readonly ReadOnlySpan<float> _values = values;
+        private readonly Span<ulong> _below = below, _above = above;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public int Run<TSimd, TVector>()
+            where TSimd : ISimd<TVector>
+            where TVector : struct
+        {
+            int done = Classify<TSimd, TVector>(_values, belowLimit, aboveLimit, _below, _above);
+            ClassifyScalar(_values, done, belowLimit, aboveLimit, _below, _above);
+            return _values.Length;
+        }
+
+        public int RunScalar()
+        {
+            ClassifyScalar(_values, 0, belowLimit, aboveLimit, _below, _above);
+            return _values.Length;
         }
     }
 

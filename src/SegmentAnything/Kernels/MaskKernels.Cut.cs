@@ -1,7 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 
 namespace SegmentAnything.Kernels;
 
@@ -25,14 +24,7 @@ internal static partial class MaskKernels
         ArgumentOutOfRangeException.ThrowIfGreaterThan(64 * (firstWord + lower.Length), axis.First.Length, nameof(lower));
         ArgumentOutOfRangeException.ThrowIfNotEqual(middle.Length, lower.Length, nameof(middle));
         ArgumentOutOfRangeException.ThrowIfNotEqual(upper.Length, lower.Length, nameof(upper));
-        if (Vector512.IsHardwareAccelerated && Avx512F.IsSupported && axis.Reach16 <= ReadAhead)
-            CutVector512(source, axis, firstWord, cutoffs, lower, middle, upper);
-        else if (Vector256.IsHardwareAccelerated && Avx2.IsSupported)
-            CutVector256(source, axis, firstWord, cutoffs, lower, middle, upper);
-        else if (Vector128.IsHardwareAccelerated)
-            CutVector128(source, axis, firstWord, cutoffs, lower, middle, upper);
-        else
-            CutScalar(source, axis, firstWord, cutoffs, lower, middle, upper);
+        SimdDispatch.Run<CutKernel, int>(new(source, axis, firstWord, cutoffs, lower, middle, upper));
     }
 
     internal static void CutScalar(
@@ -53,52 +45,41 @@ internal static partial class MaskKernels
         }
     }
 
-    internal static void CutVector128(
+    // Four vectors at a time: the bits of all of them are put together before the next are computed.
+    internal static void Cut<TSimd, TVector>(
         ReadOnlySpan<float> source, InterpolationAxis axis, int firstWord, in Cutoffs cutoffs,
         Span<ulong> lower, Span<ulong> middle, Span<ulong> upper)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
     {
         ref float input = ref MemoryMarshal.GetReference(source);
-        InterpolationTables tables = new(axis, Vector128<float>.Count);
-        Vector128<float> lowerCutoff = Vector128.Create(cutoffs.Lower);
-        Vector128<float> middleCutoff = Vector128.Create(cutoffs.Middle);
-        Vector128<float> upperCutoff = Vector128.Create(cutoffs.Upper);
+        InterpolationTables tables = new(axis, TSimd.Width);
+        TVector lowerCutoff = TSimd.Create(cutoffs.Lower), middleCutoff = TSimd.Create(cutoffs.Middle), upperCutoff = TSimd.Create(cutoffs.Upper);
         for (int word = 0; word < lower.Length; word++)
         {
             ulong l = 0, m = 0, u = 0;
-            for (int i = 0; i < 64; i += Vector128<float>.Count)
+            int part = 0;
+            // Picked one by one, values of four vectors would not fit into the registers.
+            for (; TSimd.Width == 4 && part < 64; part += TSimd.Width)
             {
-                Vector128<float> value = InterpolateVector128(ref input, tables, (64 * (firstWord + word)) + i);
-                l |= (ulong)Vector128.GreaterThan(value, lowerCutoff).ExtractMostSignificantBits() << i;
-                m |= (ulong)Vector128.GreaterThan(value, middleCutoff).ExtractMostSignificantBits() << i;
-                u |= (ulong)Vector128.GreaterThan(value, upperCutoff).ExtractMostSignificantBits() << i;
+                TVector value = Interpolate<TSimd, TVector>(ref input, tables, (64 * (firstWord + word)) + part);
+                l |= TSimd.HighestBits<float>(TSimd.GreaterThan<float>(value, lowerCutoff)) << part;
+                m |= TSimd.HighestBits<float>(TSimd.GreaterThan<float>(value, middleCutoff)) << part;
+                u |= TSimd.HighestBits<float>(TSimd.GreaterThan<float>(value, upperCutoff)) << part;
             }
 
-            (lower[word], middle[word], upper[word]) = (l, m, u);
-        }
-    }
-
-    internal static void CutVector256(
-        ReadOnlySpan<float> source, InterpolationAxis axis, int firstWord, in Cutoffs cutoffs,
-        Span<ulong> lower, Span<ulong> middle, Span<ulong> upper)
-    {
-        ref float input = ref MemoryMarshal.GetReference(source);
-        InterpolationTables tables = new(axis, Vector256<float>.Count);
-        Vector256<float> lowerCutoff = Vector256.Create(cutoffs.Lower);
-        Vector256<float> middleCutoff = Vector256.Create(cutoffs.Middle);
-        Vector256<float> upperCutoff = Vector256.Create(cutoffs.Upper);
-        for (int word = 0; word < lower.Length; word++)
-        {
-            ulong l = 0, m = 0, u = 0;
-            for (int half = 0; half < 64; half += 32)
+            while (part < 64)
             {
-                int output = (64 * (firstWord + word)) + half;
-                Vector256<float> a = InterpolateVector256(ref input, tables, output);
-                Vector256<float> b = InterpolateVector256(ref input, tables, output + 8);
-                Vector256<float> c = InterpolateVector256(ref input, tables, output + 16);
-                Vector256<float> d = InterpolateVector256(ref input, tables, output + 24);
-                l |= (ulong)Above(a, b, c, d, lowerCutoff) << half;
-                m |= (ulong)Above(a, b, c, d, middleCutoff) << half;
-                u |= (ulong)Above(a, b, c, d, upperCutoff) << half;
+                int output = (64 * (firstWord + word)) + part;
+                TVector a = Interpolate<TSimd, TVector>(ref input, tables, output);
+                TVector b = Interpolate<TSimd, TVector>(ref input, tables, output + TSimd.Width);
+                TVector c = Interpolate<TSimd, TVector>(ref input, tables, output + (2 * TSimd.Width));
+                TVector d = Interpolate<TSimd, TVector>(ref input, tables, output + (3 * TSimd.Width));
+                l |= Above<TSimd, TVector>(a, b, c, d, lowerCutoff) << part;
+                m |= Above<TSimd, TVector>(a, b, c, d, middleCutoff) << part;
+                u |= Above<TSimd, TVector>(a, b, c, d, upperCutoff) << part;
+                part += 4 * TSimd.Width;
+                if (TSimd.Width == 16) break;
             }
 
             (lower[word], middle[word], upper[word]) = (l, m, u);
@@ -106,40 +87,37 @@ internal static partial class MaskKernels
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static uint Above(Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d, Vector256<float> cutoff) =>
-        Vector256.GreaterThan(a, cutoff).ExtractMostSignificantBits()
-        | (Vector256.GreaterThan(b, cutoff).ExtractMostSignificantBits() << 8)
-        | (Vector256.GreaterThan(c, cutoff).ExtractMostSignificantBits() << 16)
-        | (Vector256.GreaterThan(d, cutoff).ExtractMostSignificantBits() << 24);
+    private static ulong Above<TSimd, TVector>(TVector a, TVector b, TVector c, TVector d, TVector cutoff)
+        where TSimd : ISimd<TVector>
+        where TVector : struct =>
+        TSimd.HighestBits<float>(TSimd.GreaterThan<float>(a, cutoff))
+        | (TSimd.HighestBits<float>(TSimd.GreaterThan<float>(b, cutoff)) << TSimd.Width)
+        | (TSimd.HighestBits<float>(TSimd.GreaterThan<float>(c, cutoff)) << (2 * TSimd.Width))
+        | (TSimd.HighestBits<float>(TSimd.GreaterThan<float>(d, cutoff)) << (3 * TSimd.Width));
 
-    internal static void CutVector512(
-        ReadOnlySpan<float> source, InterpolationAxis axis, int firstWord, in Cutoffs cutoffs,
-        Span<ulong> lower, Span<ulong> middle, Span<ulong> upper)
+    private readonly ref struct CutKernel(
+        ReadOnlySpan<float> source, InterpolationAxis axis, int firstWord, Cutoffs cutoffs,
+        Span<ulong> lower, Span<ulong> middle, Span<ulong> upper) : ISimdKernel<int>
     {
-        ref float input = ref MemoryMarshal.GetReference(source);
-        InterpolationTables tables = new(axis, Vector512<float>.Count);
-        Vector512<float> lowerCutoff = Vector512.Create(cutoffs.Lower);
-        Vector512<float> middleCutoff = Vector512.Create(cutoffs.Middle);
-        Vector512<float> upperCutoff = Vector512.Create(cutoffs.Upper);
-        for (int word = 0; word < lower.Length; word++)
+        private readonly ReadOnlySpan<float> _source = source;
+        private readonly Span<ulong> _lower = lower, _middle = middle, _upper = upper;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public int Run<TSimd, TVector>()
+            where TSimd : ISimd<TVector>
+            where TVector : struct
         {
-            int output = 64 * (firstWord + word);
-            Vector512<float> a = InterpolateVector512(ref input, tables, output);
-            Vector512<float> b = InterpolateVector512(ref input, tables, output + 16);
-            Vector512<float> c = InterpolateVector512(ref input, tables, output + 32);
-            Vector512<float> d = InterpolateVector512(ref input, tables, output + 48);
-            lower[word] = Above(a, b, c, d, lowerCutoff);
-            middle[word] = Above(a, b, c, d, middleCutoff);
-            upper[word] = Above(a, b, c, d, upperCutoff);
+            if (IsTooFar<TSimd, TVector>(axis)) Cut<Simd256, Vector256<float>>(_source, axis, firstWord, cutoffs, _lower, _middle, _upper);
+            else Cut<TSimd, TVector>(_source, axis, firstWord, cutoffs, _lower, _middle, _upper);
+            return _lower.Length;
+        }
+
+        public int RunScalar()
+        {
+            CutScalar(_source, axis, firstWord, cutoffs, _lower, _middle, _upper);
+            return _lower.Length;
         }
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static ulong Above(Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d, Vector512<float> cutoff) =>
-        Vector512.GreaterThan(a, cutoff).ExtractMostSignificantBits()
-        | (Vector512.GreaterThan(b, cutoff).ExtractMostSignificantBits() << 16)
-        | (Vector512.GreaterThan(c, cutoff).ExtractMostSignificantBits() << 32)
-        | (Vector512.GreaterThan(d, cutoff).ExtractMostSignificantBits() << 48);
 }
 
 /// <summary>The cut-off of a mask, and those that its stability is measured at.</summary>

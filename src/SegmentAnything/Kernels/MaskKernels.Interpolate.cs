@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 
 namespace SegmentAnything.Kernels;
 
@@ -27,31 +26,7 @@ internal static partial class MaskKernels
         Debug.Assert(start % 16 == 0 && count % 16 == 0 && start + count <= axis.First.Length, "Whole vectors only.");
         ArgumentOutOfRangeException.ThrowIfLessThan(source.Length, axis.SourceLength + ReadAhead, nameof(source));
         ArgumentOutOfRangeException.ThrowIfLessThan(destination.Length, start + count, nameof(destination));
-        ref float input = ref MemoryMarshal.GetReference(source);
-        ref float output = ref MemoryMarshal.GetReference(destination);
-        int end = start + count;
-        if (Vector512.IsHardwareAccelerated && Avx512F.IsSupported && axis.Reach16 <= ReadAhead)
-        {
-            InterpolationTables tables = new(axis, Vector512<float>.Count);
-            for (int i = start; i < end; i += Vector512<float>.Count)
-                InterpolateVector512(ref input, tables, i).StoreUnsafe(ref output, (nuint)i);
-        }
-        else if (Vector256.IsHardwareAccelerated && Avx2.IsSupported)
-        {
-            InterpolationTables tables = new(axis, Vector256<float>.Count);
-            for (int i = start; i < end; i += Vector256<float>.Count)
-                InterpolateVector256(ref input, tables, i).StoreUnsafe(ref output, (nuint)i);
-        }
-        else if (Vector128.IsHardwareAccelerated)
-        {
-            InterpolationTables tables = new(axis, Vector128<float>.Count);
-            for (int i = start; i < end; i += Vector128<float>.Count)
-                InterpolateVector128(ref input, tables, i).StoreUnsafe(ref output, (nuint)i);
-        }
-        else
-        {
-            InterpolateScalar(source, axis, start, count, destination);
-        }
+        SimdDispatch.Run<InterpolateKernel, int>(new(source, axis, start, count, destination));
     }
 
     internal static void InterpolateScalar(ReadOnlySpan<float> source, InterpolationAxis axis, int start, int count, Span<float> destination)
@@ -63,79 +38,76 @@ internal static partial class MaskKernels
         }
     }
 
-    // Four neighbours picked one by one: there is no cheap lookup at this width.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static Vector128<float> InterpolateVector128(ref float source, in InterpolationTables axis, int i)
+    internal static void Interpolate<TSimd, TVector>(ReadOnlySpan<float> source, InterpolationAxis axis, int start, int count, Span<float> destination)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
     {
-        ref int first = ref Unsafe.Add(ref axis.First, i);
-        ref int second = ref Unsafe.Add(ref axis.Second, i);
-        Vector128<float> a = Vector128.Create(
-            Unsafe.Add(ref source, first), Unsafe.Add(ref source, Unsafe.Add(ref first, 1)),
-            Unsafe.Add(ref source, Unsafe.Add(ref first, 2)), Unsafe.Add(ref source, Unsafe.Add(ref first, 3)));
-        Vector128<float> b = Vector128.Create(
-            Unsafe.Add(ref source, second), Unsafe.Add(ref source, Unsafe.Add(ref second, 1)),
-            Unsafe.Add(ref source, Unsafe.Add(ref second, 2)), Unsafe.Add(ref source, Unsafe.Add(ref second, 3)));
-        Vector128<float> weightB = Vector128.LoadUnsafe(ref axis.SecondWeight, (nuint)i);
-        return Vector128.FusedMultiplyAdd(a, Vector128<float>.One - weightB, b * weightB);
+        ref float input = ref MemoryMarshal.GetReference(source);
+        ref float output = ref MemoryMarshal.GetReference(destination);
+        InterpolationTables tables = new(axis, TSimd.Width);
+        for (int i = start; i < start + count; i += TSimd.Width)
+            TSimd.Store(Interpolate<TSimd, TVector>(ref input, tables, i), ref output, (nuint)i);
     }
 
-    // Where 8 outputs read at most 8 neighbouring positions (enlarging), these are loaded at once and permuted;
-    // otherwise (shrinking) they are gathered.
+    // One vector of outputs. Where they read few enough neighbouring positions (enlarging), these are loaded at once and permuted.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static unsafe Vector256<float> InterpolateVector256(ref float source, in InterpolationTables axis, int i)
+    private static TVector Interpolate<TSimd, TVector>(ref float source, in InterpolationTables axis, int i)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
     {
-        Vector256<float> weightB = Vector256.LoadUnsafe(ref axis.SecondWeight, (nuint)i);
-        Vector256<float> a, b;
-        if (axis.IsNear)
+        TVector weightB = TSimd.Load(ref axis.SecondWeight, (nuint)i);
+        TVector a, b;
+        if (TSimd.Width > 4 && axis.IsNear)
         {
-            Vector256<float> window = Vector256.LoadUnsafe(ref source, (nuint)Unsafe.Add(ref axis.First, i));
-            a = Avx2.PermuteVar8x32(window, Vector256.LoadUnsafe(ref axis.FirstInGroup, (nuint)i));
-            b = Avx2.PermuteVar8x32(window, Vector256.LoadUnsafe(ref axis.SecondInGroup, (nuint)i));
+            TVector window = TSimd.Load(ref source, (nuint)Unsafe.Add(ref axis.First, i));
+            a = TSimd.Permute(window, TSimd.Load(ref axis.FirstFromOrigin, (nuint)i));
+            b = TSimd.Permute(window, TSimd.Load(ref axis.SecondFromOrigin, (nuint)i));
         }
         else
         {
-            fixed (float* pinned = &source)
-            {
-                a = Avx2.GatherVector256(pinned, Vector256.LoadUnsafe(ref axis.First, (nuint)i), sizeof(float));
-                b = Avx2.GatherVector256(pinned, Vector256.LoadUnsafe(ref axis.Second, (nuint)i), sizeof(float));
-            }
+            ref float origin = ref Unsafe.Add(ref source, TSimd.Width == 4 ? 0 : Unsafe.Add(ref axis.First, i));
+            a = TSimd.Gather(ref origin, ref Unsafe.Add(ref axis.FirstFromOrigin, i));
+            b = TSimd.Gather(ref origin, ref Unsafe.Add(ref axis.SecondFromOrigin, i));
         }
 
-        return Vector256.FusedMultiplyAdd(a, Vector256<float>.One - weightB, b * weightB);
+        return TSimd.FusedMultiplyAdd(a, TSimd.Subtract(TSimd.Create(1f), weightB), TSimd.Multiply(b, weightB));
     }
 
-    // 16 outputs read at most 16 neighbouring positions (enlarging: one load), or at most 32 (shrinking to a half: two).
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static Vector512<float> InterpolateVector512(ref float source, in InterpolationTables axis, int i)
+    // Whether the outputs of a vector read more positions than two vectors have: shrinking to less than a half.
+    private static bool IsTooFar<TSimd, TVector>(InterpolationAxis axis)
+        where TSimd : ISimd<TVector>
+        where TVector : struct => TSimd.Width == 16 && axis.Reach16 > ReadAhead;
+
+    private readonly ref struct InterpolateKernel(
+        ReadOnlySpan<float> source, InterpolationAxis axis, int start, int count, Span<float> destination) : ISimdKernel<int>
     {
-        Vector512<int> first = Vector512.LoadUnsafe(ref axis.FirstInGroup, (nuint)i);
-        Vector512<int> second = Vector512.LoadUnsafe(ref axis.SecondInGroup, (nuint)i);
-        Vector512<float> weightB = Vector512.LoadUnsafe(ref axis.SecondWeight, (nuint)i);
-        nuint start = (nuint)Unsafe.Add(ref axis.First, i);
-        Vector512<float> window = Vector512.LoadUnsafe(ref source, start);
-        Vector512<float> a, b;
-        if (axis.IsNear)
+        private readonly ReadOnlySpan<float> _source = source;
+        private readonly Span<float> _destination = destination;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public int Run<TSimd, TVector>()
+            where TSimd : ISimd<TVector>
+            where TVector : struct
         {
-            a = Avx512F.PermuteVar16x32(window, first);
-            b = Avx512F.PermuteVar16x32(window, second);
-        }
-        else
-        {
-            Vector512<float> next = Vector512.LoadUnsafe(ref source, start + (nuint)Vector512<float>.Count);
-            a = Avx512F.PermuteVar16x32x2(window, first, next);
-            b = Avx512F.PermuteVar16x32x2(window, second, next);
+            if (IsTooFar<TSimd, TVector>(axis)) Interpolate<Simd256, Vector256<float>>(_source, axis, start, count, _destination);
+            else Interpolate<TSimd, TVector>(_source, axis, start, count, _destination);
+            return count;
         }
 
-        return Vector512.FusedMultiplyAdd(a, Vector512<float>.One - weightB, b * weightB);
+        public int RunScalar()
+        {
+            InterpolateScalar(_source, axis, start, count, _destination);
+            return count;
+        }
     }
 
     /// <summary>
     /// An axis' tables, taken out of it before a loop: inside, the compiler would fetch each of them anew for every vector.
     /// </summary>
     /// <remarks>The first weight is not among them: it is what the second leaves of 1, as the axis computes it, too.</remarks>
-    internal readonly ref struct InterpolationTables
+    private readonly ref struct InterpolationTables
     {
-        public readonly ref int First, Second, FirstInGroup, SecondInGroup;
+        public readonly ref int First, FirstFromOrigin, SecondFromOrigin;
         public readonly ref float SecondWeight;
 
         /// <summary>Whether the outputs of a vector read no more positions than a vector has.</summary>
@@ -147,9 +119,8 @@ internal static partial class MaskKernels
         public InterpolationTables(InterpolationAxis axis, int lanes)
         {
             First = ref MemoryMarshal.GetArrayDataReference(axis.First);
-            Second = ref MemoryMarshal.GetArrayDataReference(axis.Second);
-            FirstInGroup = ref MemoryMarshal.GetArrayDataReference(lanes == 16 ? axis.FirstOf16 : axis.FirstOf8);
-            SecondInGroup = ref MemoryMarshal.GetArrayDataReference(lanes == 16 ? axis.SecondOf16 : axis.SecondOf8);
+            FirstFromOrigin = ref MemoryMarshal.GetArrayDataReference(lanes == 16 ? axis.FirstOf16 : lanes == 8 ? axis.FirstOf8 : axis.First);
+            SecondFromOrigin = ref MemoryMarshal.GetArrayDataReference(lanes == 16 ? axis.SecondOf16 : lanes == 8 ? axis.SecondOf8 : axis.Second);
             SecondWeight = ref MemoryMarshal.GetArrayDataReference(axis.SecondWeight);
             IsNear = (lanes == 16 ? axis.Reach16 : axis.Reach8) <= lanes;
         }

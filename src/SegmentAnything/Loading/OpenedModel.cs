@@ -33,7 +33,7 @@ internal sealed class OpenedModel : IDisposable
     }
 
     /// <summary>What the model is.</summary>
-    public SamVariant Variant { get; }
+    public SamVariant Variant { get; private set; }
 
     /// <summary>Where its files are.</summary>
     public ModelFiles Files { get; }
@@ -44,32 +44,45 @@ internal sealed class OpenedModel : IDisposable
     /// <summary>What its weights were recognised as; of prompt encoder and mask decoder alone where the image encoder is an ONNX file.</summary>
     /// <exception cref="ModelNotFoundException">The decoder's file is missing.</exception>
     /// <exception cref="CheckpointException">The decoder's file is damaged or not of a known layout.</exception>
-    public FamilyModel Model => _model ??= RecogniseDecoder();
+    public FamilyModel Model
+    {
+        get
+        {
+            if (_model is not null) return _model;
+            _model = RecogniseDecoder();
+            // The image encoder's file does not tell how pictures are fitted, and its square need not be the prompts' frame.
+            Variant = Variant with { Fit = _model.Frame.Fit, ImageSize = _model.Frame.Side };
+            return _model;
+        }
+    }
 
-    /// <summary>How pictures go in and masks come out: known of the variant alone where the image encoder is an ONNX file.</summary>
-    public ModelFrame Frame => HasEncoderWeights ? Model.Frame : ModelFrame.Of(Variant);
+    /// <summary>The weights of prompt encoder and mask decoder, at least, are here.</summary>
+    public bool HasModel => HasEncoderWeights || Files.Roles.Contains(ModelFileRole.Decoder);
+
+    /// <summary>How pictures go in and masks come out: known of the variant alone where there is but an image encoder's ONNX file.</summary>
+    public ModelFrame Frame => HasModel ? Model.Frame : ModelFrame.Of(Variant);
 
     /// <summary>Opens the files of a model.</summary>
     /// <exception cref="CheckpointException">A checkpoint is damaged or of no known model.</exception>
-    public static OpenedModel Open(SamVariant variant, ModelFiles files)
+    public static OpenedModel Open(SamVariant variant, ModelFiles files, ModelSpecification? specification = null)
     {
         ArgumentNullException.ThrowIfNull(variant);
         ArgumentNullException.ThrowIfNull(files);
         if (!files.Roles.Contains(ModelFileRole.Checkpoint)) return new OpenedModel(variant, files, null, null);
         StateDict checkpoint = CheckpointReader.Open(files.Open(ModelFileRole.Checkpoint));
         return Owning(checkpoint, () => new OpenedModel(
-            variant, files, checkpoint, files.Roles.Contains(ModelFileRole.Decoder) ? null : ModelFamilies.Recognise(checkpoint)));
+            variant, files, checkpoint, files.Roles.Contains(ModelFileRole.Decoder) ? null : ModelFamilies.Recognise(checkpoint, specification)));
     }
 
     /// <summary>Opens a checkpoint, and says what model it is of by the names and shapes of its weights.</summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="CheckpointException">The file is no checkpoint, damaged, or of no model that is known here.</exception>
-    public static OpenedModel OfCheckpoint(string path)
+    public static OpenedModel OfCheckpoint(string path, ModelSpecification? specification = null)
     {
         StateDict checkpoint = CheckpointReader.Open(path);
         return Owning(checkpoint, () =>
         {
-            FamilyModel model = ModelFamilies.Recognise(checkpoint);
+            FamilyModel model = ModelFamilies.Recognise(checkpoint, specification);
             return new OpenedModel(VariantOf(model), ModelFiles.FromCheckpoint(path), checkpoint, model);
         });
     }
@@ -160,8 +173,9 @@ internal sealed class OpenedModel : IDisposable
         {
             if (CheckpointReader.Recognize(bytes) == CheckpointFormat.Unknown)
             {
-                _decoder = ModelFamilies.ReadOnnxDecoder(OnnxFile.Parse(Files.Read(ModelFileRole.Decoder).Span, source), source);
-                return ModelFamilies.RecogniseDecoder(_decoder, Variant);
+                FamilyModel model = ModelFamilies.RecogniseOnnxDecoder(OnnxFile.Parse(Files.Read(ModelFileRole.Decoder).Span, source), Variant, source);
+                _decoder = model.Weights;
+                return model;
             }
         }
 

@@ -21,7 +21,7 @@ namespace SegmentAnything.Masks;
 /// Source: Segment Anything, modeling/sam.py (postprocess_masks), utils/amg.py (calculate_stability_score,
 /// mask_to_rle_pytorch). Measured by: MaskUpscalerBenchmarks.
 /// </remarks>
-internal sealed class MaskUpscaler
+internal sealed class MaskUpscaler : IMaskUpscaler
 {
     // A score is the quotient of two areas as floats: three roundings of half a unit in 2^-24, and as much to spare.
     private const double ScoreMargin = 4e-7;

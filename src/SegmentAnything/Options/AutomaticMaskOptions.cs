@@ -71,6 +71,14 @@ public sealed record AutomaticMaskOptions
     /// <summary>Holes and islands of fewer pixels are filled and removed; 0 leaves masks as they are. Default 0.</summary>
     public int MinMaskRegionArea { get; init; }
 
+    /// <summary>
+    /// Each mask is refined once before it is judged: the model is prompted with its point and the mask itself, and the single
+    /// mask that comes back takes its place. Every mask of every point is decoded again, which takes many times as long.
+    /// Default false.
+    /// </summary>
+    /// <remarks>Source: SAM 2, automatic_mask_generator.py (use_m2m).</remarks>
+    public bool RefineMasks { get; init; }
+
     /// <summary>Masks over more than this part of the image are dropped. Default 1: none is.</summary>
     public double MaxMaskAreaFraction { get; init; } = 1;
 

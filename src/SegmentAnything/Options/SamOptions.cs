@@ -6,6 +6,7 @@ namespace SegmentAnything;
 public sealed record SamOptions
 {
     private readonly long _preparedImageBudget = 256L << 20;
+    private readonly int _largestFilledHole, _largestRemovedSprinkle;
 
     /// <summary>The CPU, all cores, our own decoder kernels.</summary>
     public static SamOptions Default { get; } = new();
@@ -31,6 +32,44 @@ public sealed record SamOptions
             _preparedImageBudget = value;
         }
     }
+
+    /// <summary>
+    /// What the shapes of a checkpoint's weights do not tell. Null, the default, for what the published models have; a model
+    /// of other sizes needs it.
+    /// </summary>
+    public ModelSpecification? Specification { get; init; }
+
+    /// <summary>
+    /// Regions of background of at most so many values of the low-resolution logits are filled before a predicted mask is made
+    /// of them: of 256 x 256. Default: 0, none.
+    /// </summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is negative.</exception>
+    /// <remarks>Source: SAM 2, sam2_image_predictor.py (max_hole_area).</remarks>
+    public int LargestFilledHole
+    {
+        get => _largestFilledHole;
+        init
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(value);
+            _largestFilledHole = value;
+        }
+    }
+
+    /// <summary>The same for regions of mask, which are removed. Default: 0, none.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is negative.</exception>
+    /// <remarks>Source: SAM 2, sam2_image_predictor.py (max_sprinkle_area).</remarks>
+    public int LargestRemovedSprinkle
+    {
+        get => _largestRemovedSprinkle;
+        init
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(value);
+            _largestRemovedSprinkle = value;
+        }
+    }
+
+    /// <summary>What HQ-SAM's masks are made of. Default: <see cref="HqMask.Sum"/>. Other models have no such choice.</summary>
+    public HqMask HqMask { get; init; } = HqMask.Sum;
 
     /// <summary>What the image encoder computes in. Default: <see cref="EncoderPrecision.Float32"/>.</summary>
     public EncoderPrecision EncoderPrecision { get; init; } = EncoderPrecision.Float32;

@@ -38,7 +38,7 @@ public sealed class ImageEncoder : IDisposable
     /// </exception>
     /// <exception cref="OperationCanceledException">The token was cancelled; nothing is left behind.</exception>
     public ImageEncoder(SamVariant variant, ModelFiles files, SamOptions? options = null, CancellationToken cancellationToken = default)
-        : this(OpenedModel.Open(variant, files), options ?? SamOptions.Default, disposeOpened: true, cancellationToken)
+        : this(OpenedModel.Open(variant, files, options?.Specification), options ?? SamOptions.Default, disposeOpened: true, cancellationToken)
     {
     }
 
@@ -48,7 +48,7 @@ public sealed class ImageEncoder : IDisposable
         using IDisposable? disposedAfterwards = disposeOpened ? opened : null;
         SamVariant variant = _variant = opened.Variant;
         _frame = opened.Frame;
-        _maps = opened.HasEncoderWeights
+        _maps = opened.HasModel
             ? opened.Model.Features
             : [new FeatureMapShape(FeatureMapShape.Embedding, variant.EmbeddingChannels, variant.EmbeddingGrid)];
         ExecutionOptions execution = options.Execution;
@@ -147,9 +147,22 @@ public sealed class ImageEncoder : IDisposable
 
         int size = _frame.EncoderSide;
         using MemoryOwner<float> input = MemoryOwner<float>.Allocate(3 * size * size);
-        EncoderInput.Write(
-            image, new ImageFrame(image.Size, size, _frame.Fit).ResizedSize, size, _preprocessing.Mean, _preprocessing.Std, input.Span, _threads,
-            _preprocessing.Padding, cancellationToken);
+        if (_frame.Resize == PictureResize.Floats)
+        {
+            FloatEncoderInput.Write(
+                image, size, size, Array.ConvertAll(_preprocessing.Mean, ToUnit), Array.ConvertAll(_preprocessing.Std, ToUnit), input.Span, _threads, cancellationToken);
+        }
+        else if (_frame.Resize == PictureResize.FloatsWithoutAntialias)
+        {
+            PlainEncoderInput.Write(image, size, _preprocessing.Mean, _preprocessing.Std, input.Span);
+        }
+        else
+        {
+            EncoderInput.Write(
+                image, new ImageFrame(image.Size, size, _frame.Fit).ResizedSize, size, _preprocessing.Mean, _preprocessing.Std, input.Span, _threads,
+                _preprocessing.Padding, cancellationToken);
+        }
+
         cancellationToken.ThrowIfCancellationRequested();
 
         MemoryOwner<float> values = MemoryOwner<float>.Allocate(_maps.Sum(map => map.Length));
@@ -203,6 +216,9 @@ public sealed class ImageEncoder : IDisposable
             return Encode(new PixelBuffer(memory.Memory, width, height, format, stride), cancellationToken);
         }
     }
+
+    // From 0 to 255 to 0 to 1. Rounded, so that the published numbers, which have three digits, are the nearest floats.
+    private static float ToUnit(float value) => (float)Math.Round(value / 255.0, 6);
 
     // Planes of floats are what nearly every encoder takes. The others are a copy away, which is nothing beside the network.
     private void AddPicture(TensorList inputs, Memory<float> planar)

@@ -25,6 +25,7 @@ public sealed class MaskDecoder : IDisposable
     private readonly ModelFrame _frame;
     private readonly MaskRules _rules;
     private readonly bool _givesObjectScores;
+    private readonly int _largestHole, _largestSprinkle;
     private readonly UseGate _gate = new();
 
     /// <summary>Loads the mask decoder of a model.</summary>
@@ -35,7 +36,7 @@ public sealed class MaskDecoder : IDisposable
     /// <exception cref="CheckpointException">The decoder's file is damaged or not of a known layout.</exception>
     /// <exception cref="ExecutionProviderException">No execution provider of the list works.</exception>
     public MaskDecoder(SamVariant variant, ModelFiles files, SamOptions? options = null)
-        : this(variant, OpenedModel.Open(variant, files), options)
+        : this(variant, OpenedModel.Open(variant, files, options?.Specification), options)
     {
     }
 
@@ -51,8 +52,9 @@ public sealed class MaskDecoder : IDisposable
         {
             _variant = variant;
             _frame = model.Frame;
-            _rules = model.Masks;
+            _rules = model.MasksFor(options);
             _givesObjectScores = model.Capabilities.ObjectScores;
+            (_largestHole, _largestSprinkle) = (options.LargestFilledHole, options.LargestRemovedSprinkle);
             LowResSize = model.LowResSize;
             _splitter = new WorkSplitter(options.Execution.Threads);
             (_engine, Provider) = model.CreateDecoder(options, _splitter);
@@ -234,8 +236,45 @@ public sealed class MaskDecoder : IDisposable
         _engine.Decode(request, new DecodeResult { Logits = logits, PredictedIou = predictedIou }, cancellationToken);
     }
 
+    /// <summary>Decodes one prompt with a mask to its single mask, without one at source size: the automatic generator's refinement.</summary>
+    /// <param name="embedding">The image. The caller holds a use of it.</param>
+    /// <param name="tokens">N x channels.</param>
+    /// <param name="dense">Channels x grid x grid: the encoded mask.</param>
+    /// <param name="logits">LowResSize x LowResSize values are written.</param>
+    /// <param name="cancellationToken">Stops the work soon.</param>
+    /// <returns>The predicted IoU.</returns>
+    internal float DecodeSingle(
+        ImageEmbedding embedding, ReadOnlySpan<float> tokens, ReadOnlySpan<float> dense, Span<float> logits, CancellationToken cancellationToken)
+    {
+        using UseGate.Use own = _gate.Enter(this);
+        Check(embedding);
+        (int first, int count) = _rules.Computed(MaskSelection.Single);
+        int maskSize = LowResSize * LowResSize;
+        using SpanOwner<float> computed = SpanOwner<float>.Allocate(count * maskSize), iou = SpanOwner<float>.Allocate(count);
+        using PreparedImages.Use withoutMask = _images.Get(embedding, cancellationToken);
+        using IPreparedImage image = _engine.Prepare(embedding.AllValues, dense, withoutMask.Image, cancellationToken);
+        DecodeRequest request = new()
+        {
+            Image = image,
+            Tokens = tokens,
+            Prompts = 1,
+            TokensPerPrompt = tokens.Length / embedding.Channels,
+            Wanted = new WantedMasks(first, count),
+        };
+        _engine.Decode(request, new DecodeResult { Logits = computed.Span, PredictedIou = iou.Span }, cancellationToken);
+        int chosen = _rules.Choose(MaskSelection.Single, computed.Span, iou.Span) ?? 0;
+        computed.Span.Slice(chosen * maskSize, maskSize).CopyTo(logits);
+        return iou.Span[chosen];
+    }
+
+    /// <summary>Brings logits to what is handed out: <see cref="MaskRules.LogitLimit"/>.</summary>
+    internal void LimitLogits(Span<float> logits)
+    {
+        if (float.IsFinite(_rules.LogitLimit)) TensorPrimitives.Clamp(logits, -_rules.LogitLimit, _rules.LogitLimit, logits);
+    }
+
     /// <summary>From low-resolution logits to masks of an image's size.</summary>
-    internal MaskUpscaler UpscalerOf(ImageEmbedding embedding) => _images.UpscalerOf(embedding);
+    internal IMaskUpscaler UpscalerOf(ImageEmbedding embedding) => _images.UpscalerOf(embedding);
 
     /// <summary>The masks that <see cref="DecodeLogits"/> gives for each prompt.</summary>
     internal int MasksOf(MaskSelection selection) => _rules.Computed(selection).Count;
@@ -257,9 +296,12 @@ public sealed class MaskDecoder : IDisposable
     private static MaskSelection Resolve(MaskSelection selection, bool isAmbiguous) =>
         selection != MaskSelection.Auto ? selection : isAmbiguous ? MaskSelection.Multiple : MaskSelection.Single;
 
-    private MaskUpscaler CreateUpscaler(ImageFrame frame) => _frame.Masks == MaskResize.Direct
-        ? new MaskUpscaler(new ImageSize(LowResSize, LowResSize), frame.SourceSize, LowResSize, LowResSize)
-        : new MaskUpscaler(frame.ResizedSize, frame.SourceSize, LowResSize, frame.ModelSize);
+    private IMaskUpscaler CreateUpscaler(ImageFrame frame) => _frame.Masks switch
+    {
+        MaskResize.Direct => new MaskUpscaler(new ImageSize(LowResSize, LowResSize), frame.SourceSize, LowResSize, LowResSize),
+        MaskResize.DirectBicubic => new BicubicMaskUpscaler(LowResSize, frame.SourceSize),
+        _ => new MaskUpscaler(frame.ResizedSize, frame.SourceSize, LowResSize, frame.ModelSize),
+    };
 
     private void Check(ImageEmbedding embedding)
     {
@@ -344,8 +386,10 @@ public sealed class MaskDecoder : IDisposable
         int masks = Choose(selection, logits, iou.Span, chosen.Span, computed, maskSize);
         using SpanOwner<MaskMeasurement> measured = SpanOwner<MaskMeasurement>.Allocate(prompts * masks);
         logits = logits[..(prompts * masks * maskSize)];
-        withoutMask.Upscaler.Measure(logits, MaskMeasurement.Threshold, MaskMeasurement.StabilityOffset, _splitter, measured.Span, cancellationToken);
-        if (float.IsFinite(_rules.LogitLimit)) TensorPrimitives.Clamp(logits, -_rules.LogitLimit, _rules.LogitLimit, logits);
+        using SpanOwner<float> cleaned = Clean(logits, maskSize);
+        withoutMask.Upscaler.Measure(
+            cleaned.Length > 0 ? cleaned.Span : logits, MaskMeasurement.Threshold, MaskMeasurement.StabilityOffset, _splitter, measured.Span, cancellationToken);
+        LimitLogits(logits);
         for (int i = 0; i < prompts; i++)
         {
             PredictedMask[] predicted = new PredictedMask[masks];
@@ -362,6 +406,17 @@ public sealed class MaskDecoder : IDisposable
 
         // A pooled array must not keep masks alive.
         measured.Span.Clear();
+    }
+
+    // Masks without their small holes and sprinkles; the logits that are handed out keep them. Empty where nothing is asked for.
+    private SpanOwner<float> Clean(ReadOnlySpan<float> logits, int maskSize)
+    {
+        if (_largestHole == 0 && _largestSprinkle == 0) return SpanOwner<float>.Empty;
+        SpanOwner<float> cleaned = SpanOwner<float>.Allocate(logits.Length);
+        logits.CopyTo(cleaned.Span);
+        for (int start = 0; start < logits.Length; start += maskSize)
+            SmallRegions.Clean(cleaned.Span.Slice(start, maskSize), LowResSize, LowResSize, MaskMeasurement.Threshold, _largestHole, _largestSprinkle);
+        return cleaned;
     }
 
     // Where the family gives one of the masks that were computed, brings it to the place of each prompt. Gives the masks of a prompt.

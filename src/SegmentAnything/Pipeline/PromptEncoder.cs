@@ -26,7 +26,7 @@ public sealed class PromptEncoder : IDisposable
     /// <exception cref="ModelNotFoundException">A file is missing.</exception>
     /// <exception cref="CheckpointException">The decoder's file is damaged or not of a known layout.</exception>
     public PromptEncoder(SamVariant variant, ModelFiles files, SamOptions? options = null)
-        : this(OpenedModel.Open(variant, files), options)
+        : this(OpenedModel.Open(variant, files, options?.Specification), options)
     {
     }
 
@@ -196,7 +196,8 @@ public sealed class PromptEncoder : IDisposable
         for (int i = 0; i < token.Length; i++) token[i] += embedding[i];
     }
 
-    private void EncodeMask(ReadOnlyMemory<float> logits, Memory<float> dense, CancellationToken cancellationToken)
+    /// <summary>Encodes a rough mask: <see cref="DenseLength"/> values are written.</summary>
+    internal void EncodeMask(ReadOnlyMemory<float> logits, Memory<float> dense, CancellationToken cancellationToken)
     {
         if (logits.Length != MaskSize * MaskSize)
         {

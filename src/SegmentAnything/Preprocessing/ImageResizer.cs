@@ -142,10 +142,12 @@ internal static class ImageResizer
         }
     }
 
-    private static ReadOnlySpan<byte> RowOf(PixelBuffer source, int y) => source.Memory.Span.Slice(
+    /// <summary>A row of a picture, as it is.</summary>
+    internal static ReadOnlySpan<byte> RowOf(PixelBuffer source, int y) => source.Memory.Span.Slice(
         checked((int)((long)y * source.Stride)), source.Width * source.Format.BytesPerPixel());
 
-    private static ChannelOrder OrderOf(PixelFormat format) => format switch
+    /// <summary>Where the channels of a pixel are.</summary>
+    internal static ChannelOrder OrderOf(PixelFormat format) => format switch
     {
         PixelFormat.Rgb24 => new(3, 0, 1, 2),
         PixelFormat.Bgr24 => new(3, 2, 1, 0),

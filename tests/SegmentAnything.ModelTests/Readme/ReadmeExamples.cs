@@ -86,7 +86,7 @@ public sealed class ReadmeExamples(MobileSam fixture)
             foreach (GeneratedMask mask in sam.GenerateMasks(image, new AutomaticMaskOptions { PromptFraction = 1 / 3.0 }))
                 Console.WriteLine(mask.Box);
 
-            // Or as they come, cancellable, with the paper's own settings: crops of two layers, small regions removed.
+            // Or each as soon as it is certain, cancellable, with the paper's own settings: crops of two layers, small regions removed.
             await foreach (GeneratedMask mask in sam.GenerateMasksAsync(image, AutomaticMaskOptions.Paper, cancellationToken: cancellation))
                 Console.WriteLine(mask.Mask.ToCocoString());
             // end

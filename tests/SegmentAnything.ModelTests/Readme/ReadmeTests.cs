@@ -80,8 +80,8 @@ public sealed partial class ReadmeTests
         {
             table.Append($"| [{variant.DisplayName}]({variant.Source}) | `{variant.Name}` "
                 + $"| {string.Join("<br>", variant.Files.Select(f => $"`{f.FileName}`"))} "
-                + $"| {string.Join("<br>", variant.Files.Select(f => f.Bytes is { } bytes ? $"{bytes / 1e6:F0} MB" : "not known"))} | {variant.License} "
-                + $"| {string.Join("<br>", variant.Files.Select(f => f.Sha256 is { } hash ? $"`{hash[..16]}…`" : "never downloaded"))} |\n");
+                + $"| {string.Join("<br>", variant.Files.Select(f => f.Bytes is { } bytes ? $"{bytes / 1e6:F0} MB" : "–"))} | {variant.License} "
+                + $"| {string.Join("<br>", variant.Files.Select(f => f.Sha256 is { } hash ? $"`{hash[..16]}…`" : "–"))} |\n");
         }
 
         table.Append("<!-- /models -->");

@@ -37,14 +37,4 @@ public class BoxRowsTests
         static bool Meet(MaskBox a, MaskBox b) =>
             a.X < b.Right && b.X < a.Right && a.Y < b.Bottom && b.Y < a.Bottom;
     }
-
-    [Fact]
-    public void IndexedRuns_OfAnyMask_HaveItsBoxAndArea()
-    {
-        foreach ((string name, _, RleMask mask) in MaskData.All())
-        {
-            var indexed = new IndexedRuns(mask);
-            Assert.True(mask.BoundingBox == indexed.Box && mask.Area == indexed.Area, name);
-        }
-    }
 }

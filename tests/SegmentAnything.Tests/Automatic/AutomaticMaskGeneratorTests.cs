@@ -31,6 +31,22 @@ public class AutomaticMaskGeneratorTests
     }
 
     [Fact]
+    public void Generate_RefineMasks_JudgesWhatRefinementGives()
+    {
+        var model = new DiscModel(radius: 20);
+        var options = new AutomaticMaskOptions { PointsPerSide = 2, RefineMasks = true };
+        GeneratedMasks masks = new AutomaticMaskGenerator(model, options).Generate(Image(400, 300), cancellationToken: TestContext.Current.CancellationToken);
+
+        // All three masks of every point are refined, before their scores are looked at, and then all pass.
+        Assert.Equal(12, model.Refined);
+        CropStatistics crop = Assert.Single(masks.Crops);
+        Assert.Equal((12, 12, 4), (crop.Candidates, crop.AfterPredictedIou, crop.AfterSuppression));
+        Assert.All(masks, mask => Assert.Equal(0.96f, mask.PredictedIou));
+        // 500 more in every logit is 5 low-resolution pixels of the disc's slope.
+        Assert.All(masks, mask => Assert.InRange(mask.Area, Math.PI * 26 * 26, Math.PI * 29 * 29));
+    }
+
+    [Fact]
     public void Generate_Crops_DropsWhatTheyCutAndPrefersTheSmaller()
     {
         var model = new DiscModel(radius: 12);
@@ -230,6 +246,8 @@ public class AutomaticMaskGeneratorTests
 
         public List<int> Batches { get; } = [];
 
+        public int Refined { get; set; }
+
         public TimeSpan DecodeDelay { get; init; }
 
         /// <summary>The first image is prompted when the second was encoded; without that, the test ends as a failure.</summary>
@@ -269,7 +287,7 @@ public class AutomaticMaskGeneratorTests
 
             public int EmbeddingChannels => 1;
 
-            public MaskUpscaler Upscaler { get; } = new(new ImageFrame(size, 1024).ResizedSize, size);
+            public IMaskUpscaler Upscaler { get; } = new MaskUpscaler(new ImageFrame(size, 1024).ResizedSize, size);
 
             public void Decode(
                 ReadOnlySpan<(double X, double Y)> points, float leastPredictedIou, Span<float> logits, Span<float> predictedIou, CancellationToken cancellationToken)
@@ -298,6 +316,15 @@ public class AutomaticMaskGeneratorTests
                         }
                     }
                 }
+            }
+
+            // A little larger than it was.
+            public float Refine((double X, double Y) point, Span<float> logits, CancellationToken cancellationToken)
+            {
+                Assert.False(_disposed);
+                foreach (ref float logit in logits) logit += 500;
+                lock (model._gate) model.Refined++;
+                return 0.96f;
             }
 
             public void Dispose()

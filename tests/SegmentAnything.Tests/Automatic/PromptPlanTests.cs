@@ -193,7 +193,7 @@ public class PromptPlanTests
 
             public int EmbeddingChannels => _model._colours;
 
-            public MaskUpscaler Upscaler { get; }
+            public IMaskUpscaler Upscaler { get; }
 
             public void Decode(
                 ReadOnlySpan<(double X, double Y)> points, float leastPredictedIou, Span<float> logits, Span<float> predictedIou, CancellationToken cancellationToken)
@@ -212,6 +212,9 @@ public class PromptPlanTests
                     }
                 }
             }
+
+            public float Refine((double X, double Y) point, Span<float> logits, CancellationToken cancellationToken) =>
+                throw new NotSupportedException("Nothing is refined here.");
 
             public void Dispose()
             {

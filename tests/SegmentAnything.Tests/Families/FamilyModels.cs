@@ -31,6 +31,10 @@ internal sealed class FamilyModels
         .Where(p => p.Name.StartsWith("checkpoint", StringComparison.Ordinal) && p.Value.ValueKind == JsonValueKind.Object)
         .Select(p => p.Value.GetProperty("file").GetString()!);
 
+    /// <summary>What the model's masks can be made of.</summary>
+    public static IEnumerable<HqMask> HqMasks(JsonElement manifest) =>
+        manifest.TryGetProperty("hq_features", out _) ? [HqMask.Sum, HqMask.HighQualityOnly] : [HqMask.Sum];
+
     /// <summary>Gives a model, or skips the running test: the data is not here, or the family is not built here.</summary>
     public static FamilyModels Require(string folder)
     {
@@ -40,8 +44,27 @@ internal sealed class FamilyModels
         return model;
     }
 
+    /// <summary>What its weights do not tell: tiny models have sizes that no published one has.</summary>
+    public ModelSpecification Specification
+    {
+        get
+        {
+            JsonElement config = _manifest.GetProperty("config");
+            if (config.TryGetProperty("global_att_blocks", out _)) return Sam2.Sam2Golden.SpecOf(config);
+            return new ModelSpecification
+            {
+                ImageSize = config.TryGetProperty("frame_size", out JsonElement frame) ? frame.GetInt32()
+                    : config.TryGetProperty("img_size", out JsonElement side) ? side.GetInt32() : null,
+                Heads = config.TryGetProperty("num_heads", out JsonElement heads) && heads.ValueKind == JsonValueKind.Number ? heads.GetInt32() : null,
+            };
+        }
+    }
+
+    /// <summary>Where one of its checkpoints is.</summary>
+    public string PathOf(string file) => Path.Combine(_folder, file);
+
     /// <summary>Loads one of its checkpoints.</summary>
-    public SamModel Load(string file, SamOptions options) => SamModel.Load(Path.Combine(_folder, file), options);
+    public SamModel Load(string file, SamOptions options) => SamModel.Load(Path.Combine(_folder, file), options with { Specification = Specification });
 
     /// <summary>Its pictures.</summary>
     public IEnumerable<ReferencePicture> Pictures() => _manifest.TryGetProperty("pictures", out JsonElement several)
@@ -98,6 +121,9 @@ internal sealed record ReferencePrompt
     /// <summary>The magnitude that logits are limited to when they are handed out.</summary>
     public float LogitLimit { get; init; } = float.PositiveInfinity;
 
+    /// <summary>Logits of HQ-SAM's own mask, which has a token behind the others.</summary>
+    public float[]? HighQuality { get; init; }
+
     /// <summary>Predicted IoU of all mask tokens.</summary>
     public float[]? Iou { get; init; }
 
@@ -128,6 +154,7 @@ internal sealed record ReferencePrompt
                 given.AddRange(own.EnumerateArray().Zip(kinds.EnumerateArray(), (p, k) => (p[0].GetSingle(), p[1].GetSingle(), k.GetInt32())));
             }
 
+            float[]? withHighQuality = json.TryGetProperty("low_res_all5", out JsonElement five) ? ReferenceFile.ReadFloats(folder, five) : null;
             float[]? lowRes = json.TryGetProperty("low_res_all4", out JsonElement low) ? ReferenceFile.ReadFloats(folder, low) : null;
             yield return new ReferencePrompt
             {
@@ -136,13 +163,15 @@ internal sealed record ReferencePrompt
                 Mask = json.TryGetProperty("mask_input", out JsonElement mask) ? ReferenceFile.ReadFloats(folder, mask) : [],
                 LowRes = lowRes?.AsSpan(lowRes.Length / count * query, lowRes.Length / count).ToArray(),
                 LogitLimit = json.TryGetProperty(Unlimited, out _) ? HandedOutLimit : float.PositiveInfinity,
+                HighQuality = withHighQuality?.AsSpan(4 * withHighQuality.Length / 5).ToArray(),
                 Iou = json.TryGetProperty("iou_all4", out JsonElement iou) ? ReferenceFile.Floats(Query(iou)) : null,
                 ObjectScore = json.TryGetProperty("object_score_logits", out JsonElement score) ? score[query][0].GetSingle() : null,
                 Answers =
                 [
                     .. from answer in ((string Key, MaskSelection Selection)[])[("multimask_true", MaskSelection.Multiple), ("multimask_false", MaskSelection.Single)]
-                       where json.TryGetProperty(answer.Key, out _)
-                       select Answer(answer.Key, answer.Selection),
+                       from kind in ((string Suffix, HqMask Mask)[])[("", HqMask.Sum), ("_hq_token_only", HqMask.HighQualityOnly)]
+                       where json.TryGetProperty(answer.Key + kind.Suffix, out _)
+                       select Answer(answer.Key + kind.Suffix, answer.Selection) with { HqMask = kind.Mask },
                 ],
             };
 
@@ -161,7 +190,7 @@ internal sealed record ReferencePrompt
                         RleMask.FromCocoString(m.GetProperty("rle").GetProperty("counts").GetString()!, size.Width, size.Height),
                         m.GetProperty("px_abs_lt_1e-2").GetInt32()))],
                     SelectedToken = json.TryGetProperty(key + "_selected_index", out JsonElement selected) ? selected[query].GetInt32() : null,
-                    LowRes = json.TryGetProperty("returned_low_res", out JsonElement returned) ? ReferenceFile.ReadFloats(folder, returned.GetProperty(key)) : null,
+                    LowRes = json.TryGetProperty("returned_low_res", out JsonElement returned) && returned.TryGetProperty(key, out _) ? ReferenceFile.ReadFloats(folder, returned.GetProperty(key)) : null,
                 };
             }
         }
@@ -184,6 +213,9 @@ internal sealed record ReferencePrompt
 internal sealed record ReferenceAnswer
 {
     public required MaskSelection Selection { get; init; }
+
+    /// <summary>What the masks are made of, in a family that has the choice.</summary>
+    public HqMask HqMask { get; init; }
 
     public required float[] Iou { get; init; }
 

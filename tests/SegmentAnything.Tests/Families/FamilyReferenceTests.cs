@@ -19,31 +19,34 @@ public sealed class FamilyReferenceTests
     private const double RelativeLogitTolerance = 5e-5;
     private const double ScoreTolerance = 5e-5;
 
-    public static TheoryData<string, string, DecoderBackend> Models()
+    public static TheoryData<string, string, DecoderBackend, HqMask> Models()
     {
-        TheoryData<string, string, DecoderBackend> models = [];
+        TheoryData<string, string, DecoderBackend, HqMask> models = [];
         foreach (string manifest in FamilyModels.Manifests())
         {
             using JsonDocument json = JsonDocument.Parse(File.ReadAllBytes(manifest));
             string folder = Path.GetFileName(Path.GetDirectoryName(manifest)!);
             foreach (string file in FamilyModels.Checkpoints(json.RootElement))
             {
-                models.Add(folder, file, DecoderBackend.Auto);
-                models.Add(folder, file, DecoderBackend.Graph);
+                foreach (HqMask mask in FamilyModels.HqMasks(json.RootElement))
+                {
+                    models.Add(folder, file, DecoderBackend.Auto, mask);
+                    models.Add(folder, file, DecoderBackend.Graph, mask);
+                }
             }
         }
 
         // A theory without cases fails: one that skips says why.
-        if (models.Count == 0) models.Add("", "", DecoderBackend.Auto);
+        if (models.Count == 0) models.Add("", "", DecoderBackend.Auto, HqMask.Sum);
         return models;
     }
 
     [Theory]
     [MemberData(nameof(Models))]
-    public void EncodeAndPredict_EveryPrompt_GivesWhatTheOfficialCodeGives(string folder, string file, DecoderBackend backend)
+    public void EncodeAndPredict_EveryPrompt_GivesWhatTheOfficialCodeGives(string folder, string file, DecoderBackend backend, HqMask hqMask)
     {
         FamilyModels reference = FamilyModels.Require(folder);
-        using SamModel sam = reference.Load(file, new SamOptions { Decoder = backend });
+        using SamModel sam = reference.Load(file, new SamOptions { Decoder = backend, HqMask = hqMask });
         foreach (ReferencePicture picture in reference.Pictures())
         {
             using ImageEmbedding embedding = sam.Encode(picture.Pixels);
@@ -54,12 +57,12 @@ public sealed class FamilyReferenceTests
                 Assert.True(difference <= EmbeddingTolerance, $"{picture.Name}: map '{map}' differs by {difference}");
             }
 
-            foreach (ReferencePrompt prompt in picture.Prompts) Check(sam, embedding, picture, prompt);
+            foreach (ReferencePrompt prompt in picture.Prompts) Check(sam, embedding, picture, prompt, hqMask);
         }
     }
 
     // Everything that the data has of a prompt: all tokens, and what each choice of masks gives.
-    private static void Check(SamModel sam, ImageEmbedding embedding, ReferencePicture picture, ReferencePrompt prompt)
+    private static void Check(SamModel sam, ImageEmbedding embedding, ReferencePicture picture, ReferencePrompt prompt, HqMask hqMask)
     {
         string name = $"{picture.Name} {prompt.Name}";
         Prompt given = prompt.For(sam.Capabilities);
@@ -80,6 +83,7 @@ public sealed class FamilyReferenceTests
                 CheckLogits($"{name}, token {mask.MaskToken}", mask.LowResLogits.Span, expected, prompt.LogitLimit);
             }
 
+            if (hqMask == HqMask.HighQualityOnly) CheckLogits($"{name}, high-quality mask", mask.LowResLogits.Span, prompt.HighQuality!, prompt.LogitLimit);
             if (prompt.Iou is { } iou)
             {
                 Assert.True(
@@ -94,7 +98,7 @@ public sealed class FamilyReferenceTests
             Assert.Equal(score, all.ObjectScore.Value, ScoreTolerance);
         }
 
-        foreach (ReferenceAnswer answer in prompt.Answers)
+        foreach (ReferenceAnswer answer in prompt.Answers.Where(a => a.HqMask == hqMask))
         {
             MaskPrediction prediction = sam.Predict(embedding, given, answer.Selection);
             if (answer.SelectedToken is { } selected) Assert.Equal(selected, prediction.Best.MaskToken);

@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using SegmentAnything.Kernels;
 
 namespace SegmentAnything.Tests.Kernels;
@@ -16,9 +17,9 @@ public class ImageKernelsBlendRowsTests
         {
             byte[] expected = new byte[Stride], found128 = new byte[Stride], found256 = new byte[Stride], found512 = new byte[Stride];
             ImageKernels.BlendRowsScalar(ring, Stride, table, y, expected);
-            ImageKernels.BlendRowsVector128(ring, Stride, table, y, found128);
-            ImageKernels.BlendRowsVector256(ring, Stride, table, y, found256);
-            ImageKernels.BlendRowsVector512(ring, Stride, table, y, found512);
+            ImageKernels.BlendRows<Simd128, Vector128<float>>(ring, Stride, table, y, found128);
+            ImageKernels.BlendRows<Simd256, Vector256<float>>(ring, Stride, table, y, found256);
+            ImageKernels.BlendRows<Simd512, Vector512<float>>(ring, Stride, table, y, found512);
             Assert.Equal(expected, found128);
             Assert.Equal(expected, found256);
             Assert.Equal(expected, found512);

@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using SegmentAnything.Kernels;
 
 namespace SegmentAnything.Tests.Kernels;
@@ -14,9 +15,9 @@ public class ImageKernelsNormalizeChannelTests
         new Random(3).NextBytes(bytes);
         Func<int, float[], int>[] paths =
         [
-            (length, output) => ImageKernels.NormalizeChannelVector128(bytes.AsSpan(0, length * 4), 1, Mean[1], Std[1], output),
-            (length, output) => ImageKernels.NormalizeChannelVector256(bytes.AsSpan(0, length * 4), 1, Mean[1], Std[1], output),
-            (length, output) => ImageKernels.NormalizeChannelVector512(bytes.AsSpan(0, length * 4), 1, Mean[1], Std[1], output),
+            (length, output) => ImageKernels.NormalizeChannel<Simd128, Vector128<float>>(bytes.AsSpan(0, length * 4), 1, Mean[1], Std[1], output),
+            (length, output) => ImageKernels.NormalizeChannel<Simd256, Vector256<float>>(bytes.AsSpan(0, length * 4), 1, Mean[1], Std[1], output),
+            (length, output) => ImageKernels.NormalizeChannel<Simd512, Vector512<float>>(bytes.AsSpan(0, length * 4), 1, Mean[1], Std[1], output),
             (length, output) =>
             {
                 ImageKernels.NormalizeChannel(bytes.AsSpan(0, length * 4), 1, Mean[1], Std[1], output);

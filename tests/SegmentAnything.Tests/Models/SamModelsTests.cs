@@ -12,7 +12,7 @@ public class SamModelsTests
     {
         SamVariant variant = SamModels.Find(name)!;
         Assert.Equal(name, variant.Name);
-        Assert.Matches("^[a-z0-9-]+$", variant.Name);
+        Assert.Matches("^[a-z0-9.-]+$", variant.Name);
         Assert.Equal(variant.ImageSize, variant.EmbeddingGrid * 16);
         Assert.Equal((3, 3), (variant.PixelMean.Length, variant.PixelStd.Length));
         Assert.NotEmpty(variant.License);

@@ -30,6 +30,25 @@ internal static class HuggingFaceNames
         ("mask_decoder.upscale_layer_norm.", "mask_decoder.output_upscaling.1."),
         ("mask_decoder.upscale_conv2.", "mask_decoder.output_upscaling.3."),
         ("mask_decoder.transformer.layer_norm_final_attn.", "mask_decoder.transformer.norm_final_attn."),
+        // HQ-SAM's.
+        ("mask_decoder.hq_token.", "mask_decoder.hf_token."),
+        ("mask_decoder.compress_vit_conv1.", "mask_decoder.compress_vit_feat.0."),
+        ("mask_decoder.compress_vit_norm.", "mask_decoder.compress_vit_feat.1."),
+        ("mask_decoder.compress_vit_conv2.", "mask_decoder.compress_vit_feat.3."),
+        ("mask_decoder.encoder_conv1.", "mask_decoder.embedding_encoder.0."),
+        ("mask_decoder.encoder_norm.", "mask_decoder.embedding_encoder.1."),
+        ("mask_decoder.encoder_conv2.", "mask_decoder.embedding_encoder.3."),
+        ("mask_decoder.mask_conv1.", "mask_decoder.embedding_maskfeature.0."),
+        ("mask_decoder.mask_norm.", "mask_decoder.embedding_maskfeature.1."),
+        ("mask_decoder.mask_conv2.", "mask_decoder.embedding_maskfeature.3."),
+    ];
+
+    // MLPs, whose layers are counted in another way.
+    private static readonly (string HuggingFace, string Official)[] Mlps =
+    [
+        ("mask_decoder.iou_prediction_head.", "mask_decoder.iou_prediction_head."),
+        ("mask_decoder.output_hypernetworks_mlps.", "mask_decoder.output_hypernetworks_mlps."),
+        ("mask_decoder.hq_mask_mlp.", "mask_decoder.hf_mlp."),
     ];
 
     // A copy of the prompt encoder's matrix beside it.
@@ -95,12 +114,9 @@ internal static class HuggingFaceNames
     // "mask_decoder.iou_prediction_head.layers.0.weight" -> (up to the part, "layers", "0.weight").
     private static (string? Mlp, string? Part, string? Tail) SplitMlp(string name)
     {
-        if (!name.StartsWith("mask_decoder.iou_prediction_head.", StringComparison.Ordinal)
-            && !name.StartsWith("mask_decoder.output_hypernetworks_mlps.", StringComparison.Ordinal))
-        {
-            return default;
-        }
-
+        (string huggingFace, string official) = Mlps.FirstOrDefault(mlp => name.StartsWith(mlp.HuggingFace, StringComparison.Ordinal));
+        if (huggingFace is null) return default;
+        name = official + name[huggingFace.Length..];
         foreach (string part in new[] { "proj_in", "proj_out", "layers" })
         {
             int at = name.IndexOf($".{part}.", StringComparison.Ordinal);

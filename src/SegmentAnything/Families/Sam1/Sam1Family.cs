@@ -15,11 +15,11 @@ internal sealed class Sam1Family : ModelFamily
 
     public override ImmutableArray<SamVariant> Published => Sam1Variants.All;
 
-    public override FamilyModel? Recognise(StateDict weights)
+    public override FamilyModel? Recognise(StateDict weights, ModelSpecification? specification = null)
     {
         weights = HuggingFaceNames.ToOfficial(weights);
         VitLayout? vit = VitLayout.Fits(weights) ? VitLayout.Of(weights) : null;
-        TinyVitLayout? tinyVit = vit is null && TinyVitLayout.Fits(weights) ? TinyVitLayout.Of(weights) : null;
+        TinyVitLayout? tinyVit = vit is null && TinyVitLayout.Fits(weights) ? TinyVitLayout.Of(weights, specification?.ImageSize ?? TinyVitLayout.DefaultImageSize) : null;
         if (vit is null && tinyVit is null) return null;
         DecoderLayout decoder = Sam1Model.LayoutOf(weights);
         int channels = vit?.OutputChannels ?? tinyVit!.OutputChannels;

@@ -23,6 +23,8 @@ internal sealed class Sam1Model(int imageSize, int grid, DecoderLayout? decoder)
 
     public override SamVariant? Published => Sam1Variants.Of(Vit, TinyVit);
 
+    public override string EncoderKey => TinyVit is null or { ImageSize: TinyVitLayout.DefaultImageSize } ? "" : $"-{TinyVit.ImageSize}";
+
     public override string Description => Vit is { } vit
         ? $"SAM, ViT of {vit.Depth} blocks with {vit.Channels} channels"
         : TinyVit is { } tiny ? $"SAM, TinyViT of {tiny.Stages.Length} stages with up to {tiny.Stages[^1].Channels} channels" : "SAM";
@@ -60,12 +62,12 @@ internal sealed class Sam1Model(int imageSize, int grid, DecoderLayout? decoder)
     public override byte[]? BuildMaskPrompt() => Decoder.TakesMasks ? DecoderGraphs.BuildMaskPrompt(Weights, Decoder, grid) : null;
 
     public override (IMaskDecoderEngine Engine, ExecutionProvider Provider) CreateDecoder(SamOptions options, WorkSplitter splitter) =>
-        MaskDecoderEngines.Create(Weights, Decoder, Features[0], options, splitter);
+        MaskDecoderEngines.Create(Weights, Decoder, Features, options, splitter);
 
     public override GraphBuilder BuildEncoder(
         WeightOptions options, EncoderForm form, IProgress<float>? progress = null, CancellationToken cancellationToken = default) =>
-        Vit is not null ? VitEncoderGraph.Build(Weights, options, form, progress, cancellationToken)
-        : TinyVit is not null ? TinyVitEncoderGraph.Build(Weights, options, form)
+        Vit is not null ? VitEncoderGraph.Build(Weights, options, form, progress, cancellationToken: cancellationToken)
+        : TinyVit is not null ? TinyVitEncoderGraph.Build(Weights, options, form, TinyVit.ImageSize)
         : throw new InvalidOperationException("These are the weights of a mask decoder alone.");
 
     public override List<EncoderPart>? BuildEncoderParts(EncoderForm form, int threads)
@@ -73,7 +75,7 @@ internal sealed class Sam1Model(int imageSize, int grid, DecoderLayout? decoder)
         if (TinyVit is null) return null;
         try
         {
-            return TinyVitEncoderGraph.BuildParts(Weights, form, threads);
+            return TinyVitEncoderGraph.BuildParts(Weights, form, threads, TinyVit.ImageSize);
         }
         catch (CheckpointException)
         {

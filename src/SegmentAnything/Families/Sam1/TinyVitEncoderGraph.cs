@@ -15,6 +15,9 @@ namespace SegmentAnything.Families.Sam1;
 /// </remarks>
 internal sealed partial class TinyVitEncoderGraph
 {
+    /// <summary>The output that other families add.</summary>
+    public const string EarlyFeature = VitEncoderGraph.EarlyFeature;
+
     private const float TokenNormEpsilon = 1e-5f;
     private const float ChannelNormEpsilon = 1e-6f;
     private const float BatchNormEpsilon = 1e-5f;
@@ -36,26 +39,30 @@ internal sealed partial class TinyVitEncoderGraph
     /// <param name="options">How the graph stores them.</param>
     /// <param name="form">What the graph is built for.</param>
     /// <param name="imageSize">Side of the picture, in pixels.</param>
+    /// <param name="early">Gives a second output, <see cref="EarlyFeature"/> (1, channels, G, G): what enters the third stage.</param>
     /// <exception cref="CheckpointException">A weight is missing or has an unexpected shape.</exception>
     public static GraphBuilder Build(
-        StateDict weights, WeightOptions? options = null, EncoderForm? form = null, int imageSize = TinyVitLayout.DefaultImageSize)
+        StateDict weights, WeightOptions? options = null, EncoderForm? form = null, int imageSize = TinyVitLayout.DefaultImageSize, bool early = false)
     {
         var graph = new TinyVitEncoderGraph(weights, TinyVitLayout.Of(weights, imageSize), options ?? WeightOptions.Default, form ?? EncoderForm.Tiled);
-        graph.Build();
+        graph.Build(early);
         return graph._g;
     }
 
-    private void Build()
+    private void Build(bool withEarly)
     {
         int size = _layout.ImageSize, grid = size / 4;
+        (Value X, int Grid, int Channels) early = default;
         (Value x, grid) = FirstStage(_g.Input("image", 1, 3, size, size), grid);
         for (int s = 1; s < _layout.Stages.Length; s++)
         {
             for (int b = 0; b < _layout.Stages[s].Depth; b++) x = TokenBlock(x, $"layers.{s}.blocks.{b}.", _layout.Stages[s], grid);
             if (s < _layout.Stages.Length - 1) (x, grid) = Merge(x, s, grid);
+            if (s == 1) early = (x, grid, _layout.Stages[Math.Min(2, _layout.Stages.Length - 1)].Channels);
         }
 
         _g.Output(FeatureMapShape.Embedding, Neck(x, grid), 1, _layout.OutputChannels, grid, grid);
+        if (withEarly) _g.Output(EarlyFeature, TokenRows.ToPlanes(_g, early.X, early.Grid, early.Grid, early.Channels), 1, early.Channels, early.Grid, early.Grid);
     }
 
     // Convolutions all the way from the image to rows of tokens, in strips of rows of the result. Each strip begins and ends

@@ -42,9 +42,8 @@ internal sealed record TinyVitLayout(int ImageSize, int StemChannels, ImmutableA
             int depth = 0;
             while (Has($"layers.{i}.blocks.{depth}.{(i == 0 ? "conv1.c.weight" : "attn.qkv.weight")}")) depth++;
             bool merges = Has($"layers.{i}.downsample.conv1.c.weight");
-            // The step to the last stage keeps the picture's size: TinyViT does that where it leads to 320 channels or more.
-            int next = merges ? Shape($"layers.{i}.downsample.conv1.c.weight", 4)[0] : 0;
-            int stride = !merges ? 0 : next is 320 or 448 or 576 ? 1 : 2;
+            // The step to the last stage keeps the picture's size, so that the embedding has one position for 16 x 16 pixels.
+            int stride = !merges ? 0 : Has($"layers.{i + 1}.downsample.conv1.c.weight") ? 2 : 1;
             if (i == 0)
             {
                 ImmutableArray<int> expand = Shape("layers.0.blocks.0.conv1.c.weight", 4);

@@ -19,6 +19,9 @@ internal sealed class VitEncoderGraph
     /// <summary>The name of the graph, by which an ONNX file that was built here is known.</summary>
     public const string GraphName = "sam_vit_encoder";
 
+    /// <summary>The second output, which HQ-SAM's mask decoder reads.</summary>
+    public const string EarlyFeature = "early";
+
     private const float NormEpsilon = 1e-6f;
 
     private readonly TokenRows _rows;
@@ -27,9 +30,11 @@ internal sealed class VitEncoderGraph
     private readonly Dictionary<int, Value> _oneHot = [];
     private readonly IProgress<float>? _progress;
     private readonly EncoderForm _form;
+    private readonly bool _early;
 
-    private VitEncoderGraph(StateDict weights, WeightOptions options, EncoderForm form, IProgress<float>? progress)
+    private VitEncoderGraph(StateDict weights, WeightOptions options, EncoderForm form, IProgress<float>? progress, bool early)
     {
+        _early = early;
         _rows = new TokenRows(weights, VitLayout.Prefix, form);
         _layout = VitLayout.Of(weights);
         _g = new GraphBuilder(GraphName, options);
@@ -41,13 +46,16 @@ internal sealed class VitEncoderGraph
     /// <param name="options">How the graph stores them.</param>
     /// <param name="form">What the graph is built for.</param>
     /// <param name="progress">Told the share of blocks that are done.</param>
+    /// <param name="early">
+    /// Gives a second output, <see cref="EarlyFeature"/> (1, channels, G, G): what the first block with global attention makes.
+    /// </param>
     /// <param name="cancellationToken">Stops between blocks.</param>
     /// <exception cref="CheckpointException">A weight is missing or has an unexpected shape.</exception>
     public static GraphBuilder Build(
         StateDict weights, WeightOptions? options = null, EncoderForm? form = null, IProgress<float>? progress = null,
-        CancellationToken cancellationToken = default)
+        bool early = false, CancellationToken cancellationToken = default)
     {
-        var graph = new VitEncoderGraph(weights, options ?? WeightOptions.Default, form ?? EncoderForm.Tiled, progress);
+        var graph = new VitEncoderGraph(weights, options ?? WeightOptions.Default, form ?? EncoderForm.Tiled, progress, early);
         graph.Build(cancellationToken);
         return graph._g;
     }
@@ -56,14 +64,18 @@ internal sealed class VitEncoderGraph
     {
         int size = _layout.ImageSize;
         Value x = Patches(_g.Input("image", 1, 3, size, size));
+        int firstGlobal = _early ? _layout.GlobalBlocks.First() : -1;
+        Value early = default;
         for (int i = 0; i < _layout.Depth; i++)
         {
             cancellationToken.ThrowIfCancellationRequested();
             x = Block(x, $"blocks.{i}.", _layout.Windows[i]);
+            if (i == firstGlobal) early = x;
             _progress?.Report((i + 1f) / _layout.Depth);
         }
 
         _g.Output(FeatureMapShape.Embedding, Neck(x), 1, _layout.OutputChannels, _layout.Grid, _layout.Grid);
+        if (_early) _g.Output(EarlyFeature, TokenRows.ToPlanes(_g, early, _layout.Grid, _layout.Grid, _layout.Channels), 1, _layout.Channels, _layout.Grid, _layout.Grid);
     }
 
     // A convolution whose kernel is its stride is a product on rows of patches.
