@@ -114,7 +114,7 @@ public sealed class ConvertCommandTests(MobileSam fixture) : IDisposable
 
     private static IEnumerable<TinyTensor> EncoderAlone()
     {
-        using var encoder = new Graphs.RandomVit(new VitLayout(16, 4, 32, 2, 64, 256, [2, 4]));
+        using var encoder = new ModelTests.Graphs.RandomVit(new VitLayout(16, 4, 32, 2, 64, 256, [2, 4]));
         return [.. encoder.Tensors.Values.Select(t => new TinyTensor(t.Name, "float32", [.. t.Shape.Select(d => (long)d)], encoder.ReadAny(t.Name)))];
     }
 

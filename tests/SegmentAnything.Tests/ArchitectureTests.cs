@@ -103,12 +103,16 @@ public sealed partial class ArchitectureTests
     [GeneratedRegex(@"SegmentAnything\.Families\.\w")]
     private static partial Regex FamilyNamespace();
 
-    [GeneratedRegex("""//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*" """, RegexOptions.Singleline)]
+    [GeneratedRegex(@"//[^\n]*|/\*.*?\*/|""(?:\\.|[^""\\\n])*""", RegexOptions.Singleline)]
     private static partial Regex TextAndComments();
 
     // Of types that are not inside of others.
     [GeneratedRegex(@"^(?:[a-z]+ )*(?:class|struct|interface|enum|record)\s+(?:struct\s+|class\s+)?(\w+)", RegexOptions.Multiline)]
     private static partial Regex Declaration();
+
+    // Whose type has another name.
+    [GeneratedRegex(@"(?!\b(\w+)\?? \1\b)\b[\w>\]?]+ ([A-Z]\w*) (?:\{ get|=>)")]
+    private static partial Regex Property();
 
     [GeneratedRegex(@"(?<![\w.])[A-Z]\w*")]
     private static partial Regex Word();
@@ -127,7 +131,9 @@ public sealed partial class ArchitectureTests
             Code = TextAndComments().Replace(File.ReadAllText(path), "");
             Namespace = Regex.Match(Code, @"^namespace ([\w.]+)", RegexOptions.Multiline).Groups[1].Value;
             Declared = [.. Declaration().Matches(Code).Select(m => m.Groups[1].Value)];
-            Words = [.. Word().Matches(Code).Select(m => m.Value)];
+            // A property may be called as a type is that it has nothing to do with.
+            HashSet<string> properties = [.. Property().Matches(Code).Select(m => m.Groups[2].Value)];
+            Words = [.. Word().Matches(Code).Select(m => m.Value).Where(word => !properties.Contains(word))];
         }
 
         public string Path { get; }

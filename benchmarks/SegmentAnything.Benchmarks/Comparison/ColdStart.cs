@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.RegularExpressions;
 using SegmentAnything.Benchmarks.Columns;
 using SegmentAnything.Checkpoints;
+using SegmentAnything.Encoders;
 using SegmentAnything.Execution;
 using SegmentAnything.Families.Sam1;
 using SegmentAnything.Graphs;
@@ -166,8 +167,8 @@ internal static partial class ColdStart
             Timed(() =>
             {
                 PixelBuffer picture = StillLife.Image.ToPixelBuffer();
-                SegmentAnything.Kernels.ImageKernels.Preprocess(
-                    picture, new ImageFrame(picture.Size, variant.ImageSize), variant.PixelMean.AsSpan(), variant.PixelStd.AsSpan(), input);
+                SegmentAnything.Preprocessing.EncoderInput.Write(
+                    picture, new ImageFrame(picture.Size, variant.ImageSize).ResizedSize, variant.ImageSize, variant.PixelMean.AsSpan(), variant.PixelStd.AsSpan(), input, ExecutionOptions.Default.Threads);
                 encoder.Run(input, embedding, default);
                 return 0;
             });

@@ -64,7 +64,7 @@ public sealed class ModelStore
         ImmutableArray<string> problems = [.. Folders.SelectMany(folder => Problems(folder, variant))];
         var message = new StringBuilder($"{variant.DisplayName}: its files were not found in the model store.");
         foreach (string problem in problems) message.Append($"{Environment.NewLine}  {problem}");
-        message.Append($"{Environment.NewLine}Download them with {nameof(SamModel)}.{nameof(SamModel.LoadAsync)} or {nameof(ModelStore)}.{nameof(GetAsync)}, or by hand:");
+        message.Append($"{Environment.NewLine}Download them with SamModel.LoadAsync or {nameof(ModelStore)}.{nameof(GetAsync)}, or by hand:");
         foreach (ModelFile file in variant.Files)
         {
             string from = file.Downloads.IsEmpty ? $"see {variant.Source}" : file.Downloads[0].ToString();
@@ -148,7 +148,7 @@ public sealed class ModelStore
 
         throw new ModelNotFoundException(
             $"The mirror '{_mirror}' ({MirrorVariable}) is not an http or https address, such as https://files.example.org/models. "
-            + $"Below it {SamModels.MobileSam.Name}/encoder.onnx and so on are expected.",
+            + $"Below it a folder for each model is expected, by its name, with its files.",
             [_mirror]);
     }
 

@@ -82,7 +82,8 @@ public sealed class BadInputTests(MobileSam fixture)
     [Fact]
     public void Decode_EmbeddingOfAnotherModel_IsRefusedByName()
     {
-        using ImageEmbedding foreign = new(MemoryOwner<float>.Allocate(32 * 8 * 8), 32, 8, 128, new ImageSize(10, 10), "tiny", "0123456789abcdef");
+        using ImageEmbedding foreign = new(
+            MemoryOwner<float>.Allocate(32 * 8 * 8), [new FeatureMapShape(FeatureMapShape.Embedding, 32, 8)], new ImageFrame(new ImageSize(10, 10), 128), "tiny", "0123456789abcdef");
         string message = Assert.Throws<ModelContractException>(() => Sam.Predict(foreign, Prompt.Point(5, 5))).Message;
         Assert.Contains("tiny", message);
         Assert.Contains("mobile-sam", message);
@@ -92,7 +93,8 @@ public sealed class BadInputTests(MobileSam fixture)
     public void LoadEmbedding_OfAnotherEncoder_IsRefused()
     {
         using ImageEmbedding foreign = new(
-            MemoryOwner<float>.Allocate(256 * 64 * 64, AllocationMode.Clear), 256, 64, 1024, new ImageSize(10, 10), "mobile-sam", "0123456789abcdef");
+            MemoryOwner<float>.Allocate(256 * 64 * 64, AllocationMode.Clear), [new FeatureMapShape(FeatureMapShape.Embedding, 256, 64)],
+            new ImageFrame(new ImageSize(10, 10), 1024), "mobile-sam", "0123456789abcdef");
         using MemoryStream stream = new();
         foreign.Save(stream);
         stream.Position = 0;
