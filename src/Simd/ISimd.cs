@@ -119,6 +119,16 @@ internal interface ISimd<TVector>
     /// <summary>All bits of a lane where the left one is less, none elsewhere.</summary>
     static abstract TVector LessThan<T>(TVector left, TVector right);
 
+    /// <summary>A bit for every lane, the first lane's lowest: are the lanes equal?</summary>
+    /// <remarks>One operation: AVX-512 compares into a mask, and a vector between would cost two more.</remarks>
+    static abstract ulong AreEqualBits<T>(TVector left, TVector right);
+
+    /// <summary>A bit for every lane, the first lane's lowest: is the left one greater?</summary>
+    static abstract ulong GreaterThanBits<T>(TVector left, TVector right);
+
+    /// <summary>A bit for every lane, the first lane's lowest: is the left one less?</summary>
+    static abstract ulong LessThanBits<T>(TVector left, TVector right);
+
     /// <summary>The highest bit of every lane, the first lane's lowest.</summary>
     static abstract ulong HighestBits<T>(TVector value);
 

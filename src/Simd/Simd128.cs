@@ -136,6 +136,18 @@ internal readonly struct Simd128 : ISimd<Vector128<float>>
     public static Vector128<float> LessThan<T>(Vector128<float> left, Vector128<float> right) => Vector128.LessThan(left.As<float, T>(), right.As<float, T>()).As<T, float>();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong AreEqualBits<T>(Vector128<float> left, Vector128<float> right) =>
+        Vector128.Equals(left.As<float, T>(), right.As<float, T>()).ExtractMostSignificantBits();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong GreaterThanBits<T>(Vector128<float> left, Vector128<float> right) =>
+        Vector128.GreaterThan(left.As<float, T>(), right.As<float, T>()).ExtractMostSignificantBits();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong LessThanBits<T>(Vector128<float> left, Vector128<float> right) =>
+        Vector128.LessThan(left.As<float, T>(), right.As<float, T>()).ExtractMostSignificantBits();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static ulong HighestBits<T>(Vector128<float> value) => value.As<float, T>().ExtractMostSignificantBits();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -135,6 +135,18 @@ internal readonly struct Simd256 : ISimd<Vector256<float>>
     public static Vector256<float> LessThan<T>(Vector256<float> left, Vector256<float> right) => Vector256.LessThan(left.As<float, T>(), right.As<float, T>()).As<T, float>();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong AreEqualBits<T>(Vector256<float> left, Vector256<float> right) =>
+        Vector256.Equals(left.As<float, T>(), right.As<float, T>()).ExtractMostSignificantBits();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong GreaterThanBits<T>(Vector256<float> left, Vector256<float> right) =>
+        Vector256.GreaterThan(left.As<float, T>(), right.As<float, T>()).ExtractMostSignificantBits();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong LessThanBits<T>(Vector256<float> left, Vector256<float> right) =>
+        Vector256.LessThan(left.As<float, T>(), right.As<float, T>()).ExtractMostSignificantBits();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static ulong HighestBits<T>(Vector256<float> value) => value.As<float, T>().ExtractMostSignificantBits();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

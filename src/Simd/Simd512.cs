@@ -139,6 +139,18 @@ internal readonly struct Simd512 : ISimd<Vector512<float>>
     public static Vector512<float> LessThan<T>(Vector512<float> left, Vector512<float> right) => Vector512.LessThan(left.As<float, T>(), right.As<float, T>()).As<T, float>();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong AreEqualBits<T>(Vector512<float> left, Vector512<float> right) =>
+        Vector512.Equals(left.As<float, T>(), right.As<float, T>()).ExtractMostSignificantBits();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong GreaterThanBits<T>(Vector512<float> left, Vector512<float> right) =>
+        Vector512.GreaterThan(left.As<float, T>(), right.As<float, T>()).ExtractMostSignificantBits();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong LessThanBits<T>(Vector512<float> left, Vector512<float> right) =>
+        Vector512.LessThan(left.As<float, T>(), right.As<float, T>()).ExtractMostSignificantBits();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static ulong HighestBits<T>(Vector512<float> value) => value.As<float, T>().ExtractMostSignificantBits();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -28,7 +28,7 @@ internal static class BitWords<TSimd, TVector>
         // Byte i's comparison with 0 gives bit i of a word that says where zeros are.
         ulong zero = 0;
         for (int i = 0; i < 64; i += Bytes)
-            zero |= TSimd.HighestBits<byte>(TSimd.AreEqual<byte>(TSimd.Load(in source, (nuint)i), TSimd.Broadcast<byte>(0))) << i;
+            zero |= TSimd.AreEqualBits<byte>(TSimd.Load(in source, (nuint)i), TSimd.Broadcast<byte>(0)) << i;
         return ~zero;
     }
 
@@ -49,7 +49,7 @@ internal static class BitWords<TSimd, TVector>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ulong AboveInOne(ref readonly float source, int vector, TVector limit) =>
-        TSimd.HighestBits<float>(TSimd.GreaterThan<float>(TSimd.Load(in source, (nuint)(vector * TSimd.Width)), limit));
+        TSimd.GreaterThanBits<float>(TSimd.Load(in source, (nuint)(vector * TSimd.Width)), limit);
 
     /// <summary>Writes 64 bytes: the foreground value where a bit is set, 0 elsewhere.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

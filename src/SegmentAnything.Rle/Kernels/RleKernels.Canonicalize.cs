@@ -49,7 +49,7 @@ internal static partial class RleKernels
 
         done = i;
         sum += (long)TSimd.Sum<ulong>(TSimd.Add<ulong>(low, high));
-        return TSimd.HighestBits<int>(TSimd.LessThan<int>(least, TSimd.Broadcast(1))) == 0;
+        return TSimd.LessThanBits<int>(least, TSimd.Broadcast(1)) == 0;
     }
 
     // The definition.

@@ -45,8 +45,8 @@ internal static partial class MaskKernels
         for (; done + TSimd.Width <= values.Length; done += TSimd.Width)
         {
             TVector value = TSimd.Load(ref input, (nuint)done);
-            below[done / 64] |= TSimd.HighestBits<float>(TSimd.LessThan<float>(value, least)) << (done % 64);
-            above[done / 64] |= TSimd.HighestBits<float>(TSimd.GreaterThan<float>(value, most)) << (done % 64);
+            below[done / 64] |= TSimd.LessThanBits<float>(value, least) << (done % 64);
+            above[done / 64] |= TSimd.GreaterThanBits<float>(value, most) << (done % 64);
         }
 
         return done;

@@ -45,8 +45,43 @@ internal static partial class MaskKernels
         }
     }
 
-    // Four vectors at a time: the bits of all of them are put together before the next are computed.
     internal static void Cut<TSimd, TVector>(
+        ReadOnlySpan<float> source, InterpolationAxis axis, int firstWord, in Cutoffs cutoffs,
+        Span<ulong> lower, Span<ulong> middle, Span<ulong> upper)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
+    {
+        if (TSimd.Width == 4) CutByOnes<TSimd, TVector>(source, axis, firstWord, cutoffs, lower, middle, upper);
+        else CutByFours<TSimd, TVector>(source, axis, firstWord, cutoffs, lower, middle, upper);
+    }
+
+    // Picked one by one, values of four vectors would not fit into the registers.
+    private static void CutByOnes<TSimd, TVector>(
+        ReadOnlySpan<float> source, InterpolationAxis axis, int firstWord, in Cutoffs cutoffs,
+        Span<ulong> lower, Span<ulong> middle, Span<ulong> upper)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
+    {
+        ref float input = ref MemoryMarshal.GetReference(source);
+        InterpolationTables tables = new(axis, TSimd.Width);
+        TVector lowerCutoff = TSimd.Create(cutoffs.Lower), middleCutoff = TSimd.Create(cutoffs.Middle), upperCutoff = TSimd.Create(cutoffs.Upper);
+        for (int word = 0; word < lower.Length; word++)
+        {
+            ulong l = 0, m = 0, u = 0;
+            for (int i = 0; i < 64; i += TSimd.Width)
+            {
+                TVector value = Interpolate<TSimd, TVector>(ref input, tables, (64 * (firstWord + word)) + i);
+                l |= TSimd.GreaterThanBits<float>(value, lowerCutoff) << i;
+                m |= TSimd.GreaterThanBits<float>(value, middleCutoff) << i;
+                u |= TSimd.GreaterThanBits<float>(value, upperCutoff) << i;
+            }
+
+            (lower[word], middle[word], upper[word]) = (l, m, u);
+        }
+    }
+
+    // The bits of four vectors are put together before the next are computed.
+    private static void CutByFours<TSimd, TVector>(
         ReadOnlySpan<float> source, InterpolationAxis axis, int firstWord, in Cutoffs cutoffs,
         Span<ulong> lower, Span<ulong> middle, Span<ulong> upper)
         where TSimd : ISimd<TVector>
@@ -59,16 +94,7 @@ internal static partial class MaskKernels
         {
             ulong l = 0, m = 0, u = 0;
             int part = 0;
-            // Picked one by one, values of four vectors would not fit into the registers.
-            for (; TSimd.Width == 4 && part < 64; part += TSimd.Width)
-            {
-                TVector value = Interpolate<TSimd, TVector>(ref input, tables, (64 * (firstWord + word)) + part);
-                l |= TSimd.HighestBits<float>(TSimd.GreaterThan<float>(value, lowerCutoff)) << part;
-                m |= TSimd.HighestBits<float>(TSimd.GreaterThan<float>(value, middleCutoff)) << part;
-                u |= TSimd.HighestBits<float>(TSimd.GreaterThan<float>(value, upperCutoff)) << part;
-            }
-
-            while (part < 64)
+            do
             {
                 int output = (64 * (firstWord + word)) + part;
                 TVector a = Interpolate<TSimd, TVector>(ref input, tables, output);
@@ -79,8 +105,8 @@ internal static partial class MaskKernels
                 m |= Above<TSimd, TVector>(a, b, c, d, middleCutoff) << part;
                 u |= Above<TSimd, TVector>(a, b, c, d, upperCutoff) << part;
                 part += 4 * TSimd.Width;
-                if (TSimd.Width == 16) break;
             }
+            while (TSimd.Width < 16 && part < 64);
 
             (lower[word], middle[word], upper[word]) = (l, m, u);
         }
@@ -90,10 +116,10 @@ internal static partial class MaskKernels
     private static ulong Above<TSimd, TVector>(TVector a, TVector b, TVector c, TVector d, TVector cutoff)
         where TSimd : ISimd<TVector>
         where TVector : struct =>
-        TSimd.HighestBits<float>(TSimd.GreaterThan<float>(a, cutoff))
-        | (TSimd.HighestBits<float>(TSimd.GreaterThan<float>(b, cutoff)) << TSimd.Width)
-        | (TSimd.HighestBits<float>(TSimd.GreaterThan<float>(c, cutoff)) << (2 * TSimd.Width))
-        | (TSimd.HighestBits<float>(TSimd.GreaterThan<float>(d, cutoff)) << (3 * TSimd.Width));
+        TSimd.GreaterThanBits<float>(a, cutoff)
+        | (TSimd.GreaterThanBits<float>(b, cutoff) << TSimd.Width)
+        | (TSimd.GreaterThanBits<float>(c, cutoff) << (2 * TSimd.Width))
+        | (TSimd.GreaterThanBits<float>(d, cutoff) << (3 * TSimd.Width));
 
     private readonly ref struct CutKernel(
         ReadOnlySpan<float> source, InterpolationAxis axis, int firstWord, Cutoffs cutoffs,
