@@ -27,6 +27,8 @@ if (args is ["vit-build", ..]) return VitBuild.Run(args[1..]);
 // vit-encode [rounds]: ViT-B's forms beside the processor's peak.
 if (args is ["vit-encode", ..]) return VitBuild.Encode(args.Length > 1 ? int.Parse(args[1]) : 3);
 
+// relatives-encode [rounds] [cpu]: the image encoders of EfficientViT-SAM L0 and EfficientSAM-Ti beside the official operators.
+if (args is ["relatives-encode", ..]) return RelativesEncode.Run(args[1..]);
 // sam2-encode [tiny] [small] [base_plus] [large] [rounds] [cpu]: SAM 2's image encoder beside the official operators.
 if (args is ["sam2-encode", ..]) return Sam2Encode.Run(args[1..]);
 

@@ -32,7 +32,6 @@ public sealed class ModelInspectorTests : IDisposable
 
     [Theory]
     [InlineData("image_encoder.trunk.body.stem_0.weight", "EdgeTAM")]
-    [InlineData("mask_decoder.hf_token.weight", "HQ-SAM")]
     [InlineData("backbone.layer1.weight", null)]
     public void Inspect_CheckpointOfAnotherFamily_SaysWhy(string name, string? family)
     {

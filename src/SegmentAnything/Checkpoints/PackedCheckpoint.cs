@@ -39,9 +39,9 @@ internal static class PackedCheckpoint
             source.Dispose();
             return unpacked;
         }
-        catch (Exception e) when (e is InvalidDataException or EndOfStreamException)
+        catch (Exception e) when (e is InvalidDataException or EndOfStreamException or ArgumentException or NotSupportedException)
         {
-            // Not a zip file that .NET reads. PyTorch's own are looked at more closely elsewhere, with a better message.
+            // Not a zip file that .NET reads, or one that was cut off. PyTorch's own are looked at more closely elsewhere, with a better message.
             return null;
         }
     }
