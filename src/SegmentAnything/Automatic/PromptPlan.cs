@@ -1,5 +1,5 @@
-using SegmentAnything.Masks;
 using System.Numerics.Tensors;
+using SegmentAnything.Masks;
 
 namespace SegmentAnything.Automatic;
 

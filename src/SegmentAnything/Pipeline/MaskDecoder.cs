@@ -3,8 +3,8 @@ using CommunityToolkit.HighPerformance.Buffers;
 using SegmentAnything.Decoding;
 using SegmentAnything.Execution;
 using SegmentAnything.Families;
-using SegmentAnything.Masks;
 using SegmentAnything.Loading;
+using SegmentAnything.Masks;
 
 namespace SegmentAnything;
 
