@@ -108,7 +108,8 @@ internal static class OtherExports
         Value Embedding(string name) => g.Constant($"prompt_encoder.{name}.weight", weights.ReadAny($"prompt_encoder.{name}.weight"), 1, channels);
     }
 
-    private static void Rename(GraphProto graph, Func<string, string> rename)
+    /// <summary>Gives every value of a graph another name.</summary>
+    public static void Rename(GraphProto graph, Func<string, string> rename)
     {
         foreach (NodeProto node in graph.Node)
         {
