@@ -32,8 +32,9 @@ if (args is ["relatives-encode", ..]) return RelativesEncode.Run(args[1..]);
 // sam2-encode [tiny] [small] [base_plus] [large] [rounds] [cpu]: SAM 2's image encoder beside the official operators.
 if (args is ["sam2-encode", ..]) return Sam2Encode.Run(args[1..]);
 
-// sam2-decode [rounds] [cpu]: SAM 2's mask decoder beside the official operators.
-if (args is ["sam2-decode", ..]) return Sam2Decode.Run(args[1..]);
+// sam2-decode, hq-decode [rounds] [cpu]: the mask decoder of SAM 2 or HQ-SAM beside the official operators.
+if (args is ["sam2-decode", ..]) return FamilyDecode.Run("sam2", args[1..]);
+if (args is ["hq-decode", ..]) return FamilyDecode.Run("hq", args[1..]);
 
 // encoder-ratios [rounds] [pictures]: the image encoder in float32 and int8 beside the published file, with errors.
 if (args is ["encoder-ratios", ..]) return EncoderRatios.Run(args.Length > 1 ? int.Parse(args[1]) : 25, [.. args.Skip(2)]);

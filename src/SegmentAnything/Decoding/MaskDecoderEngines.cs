@@ -15,17 +15,20 @@ internal static class MaskDecoderEngines
     /// <param name="features">The maps of an image, in their order; the first is the embedding.</param>
     /// <param name="options">Providers, and the engine that is asked for.</param>
     /// <param name="splitter">The threads of our own kernels; it must outlive the engine.</param>
+    /// <param name="refinement">A mask beside the others, for the kernels; null where there is none.</param>
+    /// <param name="addition">The same for the graphs.</param>
     /// <exception cref="ExecutionProviderException">No provider of the list works.</exception>
     public static (IMaskDecoderEngine Engine, ExecutionProvider Provider) Create(
-        StateDict weights, DecoderLayout layout, ImmutableArray<FeatureMapShape> features, SamOptions options, WorkSplitter splitter)
+        StateDict weights, DecoderLayout layout, ImmutableArray<FeatureMapShape> features, SamOptions options, WorkSplitter splitter,
+        MaskRefinement? refinement = null, DecoderAddition? addition = null)
     {
-        bool kernelsServe = options.Decoder == DecoderBackend.Auto && TiledMaskDecoder.Supports(layout);
-        if (kernelsServe && options.Execution.Providers[0] is CpuProvider first) return (new TiledMaskDecoder(weights, layout, splitter), first);
+        bool kernelsServe = options.Decoder == DecoderBackend.Auto && TiledMaskDecoder.Supports(layout, refinement);
+        if (kernelsServe && options.Execution.Providers[0] is CpuProvider first) return (new TiledMaskDecoder(weights, layout, splitter, refinement), first);
 
         GraphMaskDecoder graphs = new(
-            DecoderGraphs.Build(weights, layout, features[0].Side), features, DecoderLayout.Upscaling * features[0].Side, options.Execution);
+            DecoderGraphs.Build(weights, layout, features[0].Side, addition), features, DecoderLayout.Upscaling * features[0].Side, options.Execution);
         if (!kernelsServe || graphs.Provider is not CpuProvider taken) return (graphs, graphs.Provider);
         graphs.Dispose();
-        return (new TiledMaskDecoder(weights, layout, splitter), taken);
+        return (new TiledMaskDecoder(weights, layout, splitter, refinement), taken);
     }
 }

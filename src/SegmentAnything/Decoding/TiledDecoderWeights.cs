@@ -80,9 +80,10 @@ internal sealed unsafe class TiledDecoderWeights : PackedWeights
     private const string Gaussian = "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix";
 
     private readonly StateDict _source;
+    private readonly int _refinedValues;
 
     /// <exception cref="CheckpointException">A tensor is missing, or its shape does not fit.</exception>
-    public TiledDecoderWeights(StateDict source, DecoderLayout layout)
+    public TiledDecoderWeights(StateDict source, DecoderLayout layout, MaskRefinement? refinement = null)
     {
         NormEpsilon = layout.NormEpsilon;
         _source = source;
@@ -98,8 +99,9 @@ internal sealed unsafe class TiledDecoderWeights : PackedWeights
         OutputTokenRows = Pack([
             .. source.Read(Decoder + "iou_token.weight", 1, Channels),
             .. source.Read(Decoder + "mask_tokens.weight", MaskTokens, Channels),
-            .. layout.ScoreLayers > 0 ? source.Read(Decoder + "obj_score_token.weight", 1, Channels) : []]);
-        OutputTokens = layout.OutputTokens;
+            .. layout.ScoreLayers > 0 ? source.Read(Decoder + "obj_score_token.weight", 1, Channels) : [],
+            .. refinement is null ? [] : source.Read(refinement.Token, 1, Channels)]);
+        OutputTokens = layout.OutputTokens + (refinement is null ? 0 : 1);
         HasSigmoidIou = layout.HasSigmoidIou;
         HasHighRes = layout.AfterFirstStep is not null;
 
@@ -123,6 +125,12 @@ internal sealed unsafe class TiledDecoderWeights : PackedWeights
 
         IouHead = ReadHead("iou_prediction_head", layout.IouLayers, MaskTokens);
         ScoreHead = ReadHead("pred_obj_score_head", layout.ScoreLayers, 1);
+        RefinementHead = [];
+        if (refinement is null) return;
+        RefinementHead = ReadHead(refinement.Head, refinement.HeadLayers, Channels / 8);
+        RefinedAlone = refinement.Alone;
+        Refinement = new TiledRefinementWeights(source, refinement, Channels / 8);
+        foreach (EnlargedFeature feature in refinement.Features.Skip(1)) _refinedValues += feature.Channels;
     }
 
     /// <summary>Channels of image and tokens: 256 in every published model.</summary>
@@ -164,9 +172,9 @@ internal sealed unsafe class TiledDecoderWeights : PackedWeights
 
     /// <summary>
     /// Values of all maps of an image for each position of the grid: those of the embedding, and then those of a map that is
-    /// four times and of one that is twice as fine.
+    /// four times and of one that is twice as fine, or those that a refinement takes.
     /// </summary>
-    public int ValuesPerPosition => Channels + (HasHighRes ? (16 * (Channels / 8)) + (4 * (Channels / 4)) : 0);
+    public int ValuesPerPosition => Channels + (HasHighRes ? (16 * (Channels / 8)) + (4 * (Channels / 4)) : 0) + _refinedValues;
 
     /// <summary>The linear maps of image tokens, from the first layer's keys to the first transposed convolution.</summary>
     public ImageMaps Maps { get; }
@@ -189,6 +197,15 @@ internal sealed unsafe class TiledDecoderWeights : PackedWeights
     /// <summary>Of the object score; empty where there is none.</summary>
     public PackedLinear[] ScoreHead { get; }
 
+    /// <summary>Of the refinement; empty where there is none.</summary>
+    public PackedLinear[] RefinementHead { get; }
+
+    /// <summary>Of a mask beside the others; null where there is none.</summary>
+    public TiledRefinementWeights? Refinement { get; }
+
+    /// <summary>That mask takes the place of the others.</summary>
+    public bool RefinedAlone { get; }
+
     /// <summary>What is added at every position of an image where there is no mask prompt: channels.</summary>
     public float* WithoutMask { get; }
 
@@ -196,15 +213,18 @@ internal sealed unsafe class TiledDecoderWeights : PackedWeights
     public float[] GaussianMatrix { get; }
 
     /// <summary>Can the tiled decoder run weights of these sizes? They must be SAM's decoder with channels in whole blocks.</summary>
-    public static bool Supports(DecoderLayout layout) =>
+    public static bool Supports(DecoderLayout layout, MaskRefinement? refinement = null) =>
         layout is { Heads: Heads, MaskTokens: MaskTokens, Layers: 2, HyperLayers: 3 }
         && layout.Channels % 32 == 0 && layout.AttentionChannels % Heads == 0 && layout.AttentionChannels % DecoderKernels.BlockRows == 0
         && layout.UpscaleChannels1 == layout.Channels / 4 && layout.UpscaleChannels2 == layout.Channels / 8
-        && (layout.AfterFirstStep is null) == (layout.AfterSecondStep is null);
+        && (layout.AfterFirstStep is null) == (layout.AfterSecondStep is null)
+        && (refinement is null || (refinement.Channels % DecoderKernels.BlockRows == 0 && layout.ScoreLayers == 0 && layout.AfterFirstStep is null
+            && refinement.Features.All(f => f.InsideChannels % 2 == 0) && refinement.Features[0].Channels == layout.Channels));
 
     public override void Dispose()
     {
         Maps.Dispose();
+        Refinement?.Dispose();
         base.Dispose();
     }
 
@@ -291,7 +311,7 @@ internal sealed unsafe class TiledDecoderWeights : PackedWeights
     private static float ScoreScale(int inner) => (float)(Math.Log2(Math.E) / Math.Sqrt(inner / Heads));
 
     // inputs x outputs x 2 x 2 -> rows (sy, sx, output) of inputs.
-    private static float[] TransposedConvolution(float[] weight, int inputs, int outputs)
+    internal static float[] TransposedConvolution(float[] weight, int inputs, int outputs)
     {
         float[] rows = new float[4 * outputs * inputs];
         for (int i = 0; i < inputs; i++)
@@ -305,5 +325,5 @@ internal sealed unsafe class TiledDecoderWeights : PackedWeights
         return rows;
     }
 
-    private static float[] RepeatFourTimes(float[] values) => [.. values, .. values, .. values, .. values];
+    internal static float[] RepeatFourTimes(float[] values) => [.. values, .. values, .. values, .. values];
 }

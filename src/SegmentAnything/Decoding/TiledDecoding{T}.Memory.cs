@@ -36,10 +36,11 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
                 Scores = arena.Take((heads + block) * lanes),
                 Products = arena.Take((coordinates + block) * lanes),
                 Powers = arena.Take(columns * lanes),
-                Masks = arena.Take(TiledDecoderWeights.MaskTokens * 16 * lanes),
+                Masks = arena.Take((_weights.Refinement is null ? TiledDecoderWeights.MaskTokens : block) * 16 * lanes),
                 Rescale = arena.Take(heads),
                 Square = arena.Take(lanes),
                 Product = arena.Take(lanes),
+                Refined = arena.Take(RefinementScratch),
                 Ones = arena.Take(lanes),
             };
             if (_workers[worker].Ones != null) new Span<float>(_workers[worker].Ones, TileTokens).Fill(1);
@@ -66,6 +67,9 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
                 ValueSums = arena.Take(_grid.Segments * (long)Heads * HeadRows * _weights.ValueHeadStride),
                 CoordinateSums = arena.Take(_grid.Segments * Math.Max((Deviation1Row + block) * columns, (Deviation2Row + block) * finalColumns)),
                 Hyper = arena.Take(channels / 8 * TiledDecoderWeights.MaskTokens),
+                HyperPanels = arena.Take(_weights.Refinement is null ? 0 : channels / 8 * block),
+                RefinementWeights = arena.Take(_weights.Refinement is null ? 0 : channels / 8),
+                RefinementPanels = arena.Take(_weights.Refinement is null ? 0 : 2 * block * _weights.Refinement.Channels),
             };
         }
 
@@ -90,7 +94,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
             C = arena.Take(rows * widest),
             Hidden = arena.Take(rows * hidden),
             Panels = arena.Take(rows * hidden),
-            Matrix = arena.Take(Math.Max(MatrixRows * MatrixStride, (Deviation2Row + 2 + DecoderKernels.BlockRows) * (long)Math.Max(Channels, _weights.Maps.Block))),
+            Matrix = arena.Take(Math.Max(Math.Max(MatrixRows * MatrixStride, RefinedTaps * (long)(_weights.Refinement?.Channels ?? 0)), (Deviation2Row + 2 + DecoderKernels.BlockRows) * (long)Math.Max(Channels, _weights.Maps.Block))),
             Maps = arena.Take((Coordinates + DecoderKernels.BlockRows) * (long)_weights.Maps.Block),
             TurnedMaps = arena.Take(_weights.Maps.Block * (long)DecoderMath.RoundUp(Coordinates, 16)),
             Combined = arena.Take(((Deviation2Row + DecoderKernels.BlockRows) * (long)DecoderMath.RoundUp(Heads * _tokens, TSimd.Width)) + _tokens + 16),

@@ -120,6 +120,12 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
                     _weights.Upscale2Bias, 0, worker.TileB, TileTokens, 4 * channels2, LanesIn(tile));
             }
 
+            if (_weights.Refinement is not null)
+            {
+                MultiplyMasks(tile, subpixel, prompt, worker);
+                continue;
+            }
+
             DecoderKernels.GeluMaskProduct<TSimd, TVector>(
                 worker.TileB, 4, channels2, prompt.Hyper, prompt.UpscaledCount, _weights.GeluTable, worker.Masks + (subpixel * 4 * TileTokens), MaskStride);
         }

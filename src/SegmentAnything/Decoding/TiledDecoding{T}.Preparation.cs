@@ -53,6 +53,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         DecoderKernels.ImageMoments<TSimd, TVector>(
             keys, Channels, maps.Constant, maps.Weight1, maps.Between, _image.Moments + TileOffset(tile, DecoderKernels.MomentRows));
         if (_weights.HasHighRes) ArrangeHighRes(tile);
+        if (_weights.Refinement is not null) ComputeRefinedFeatures(tile, worker);
     }
 
     // Brings the finer maps of the image into the order in which upscaling meets them.

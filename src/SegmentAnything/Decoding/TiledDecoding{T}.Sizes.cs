@@ -10,8 +10,10 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
     /// <summary>Rows of a head where its tokens are rows of a block of their own.</summary>
     private int HeadRows => DecoderMath.RoundUp(_tokens, DecoderKernels.BlockRows);
 
-    /// <summary>Tokens that are read after the final attention: that of the IoU, those of the wanted masks, and that of the object score if it is wanted.</summary>
-    private int FinalTokens => 1 + _wanted.Count + (_objectScores == null ? 0 : 1);
+    /// <summary>Tokens that are read after the final attention: that of the IoU, those of the wanted masks, and that of the object score if it is wanted or of the refined mask.</summary>
+    private int FinalTokens => 1 + _wanted.Count + (ReadsLastToken ? 1 : 0);
+
+    private bool ReadsLastToken => _objectScores != null || _weights.Refinement is not null;
 
     /// <summary>Coordinates that an attention's head gives an image token: the weights of its tokens, or its channels where they are fewer.</summary>
     private int Rank => Math.Min(_tokens, _weights.HeadWidth);

@@ -151,6 +151,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
             }
         }
 
+        ComputeRefinementWeights(prompts, tokens);
         for (int prompt = 0; prompt < prompts; prompt++)
         {
             if (_prompts[prompt].UpscaledCount > 0) ComputeUpscalePanels(_prompts[prompt]);
@@ -216,7 +217,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
             float* target = destination + (prompt * (nint)FinalTokens * Channels);
             Copy(source, target, Channels);
             Copy(source + ((1 + _wanted.First) * Channels), target + Channels, _wanted.Count * Channels);
-            if (_objectScores != null) Copy(source + ((_weights.OutputTokens - 1) * Channels), target + ((FinalTokens - 1) * Channels), Channels);
+            if (ReadsLastToken) Copy(source + ((_weights.OutputTokens - 1) * Channels), target + ((FinalTokens - 1) * Channels), Channels);
         }
     }
 }

@@ -64,6 +64,9 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
         Layer0,
         Layer1,
         Upscale,
+        UpscaleOne,
+        Refine,
+        SumTaps,
         Linear,
     }
 
@@ -113,12 +116,24 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
         ComputeLayer1Matrices(prompts);
         RunParts(Phase.Layer1, _grid.Segments, _grid.Tiles);
         ComputeIouAndMaskWeights(prompts, predictedIou);
-        int upscaled = _grid.TilesOf(_wanted.GridRows);
-        RunParts(Phase.Upscale, Math.Min(UpscaleParts, upscaled), upscaled);
+        if (_weights.Refinement is not null)
+        {
+            UpscaleAndRefine(prompts);
+        }
+        else
+        {
+            int upscaled = _grid.TilesOf(_wanted.GridRows);
+            RunParts(Phase.Upscale, Math.Min(UpscaleParts, upscaled), upscaled);
+        }
+
         Forget();
     }
 
-    public override void Dispose() => _memory.Dispose();
+    public override void Dispose()
+    {
+        _refined?.Dispose();
+        _memory.Dispose();
+    }
 
     void ISplitWork.Execute(int item, int worker)
     {
@@ -134,6 +149,20 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
         if (_phase == Phase.Linear)
         {
             LinearBlock(item);
+            return;
+        }
+
+        if (_phase is Phase.UpscaleOne or Phase.Refine or Phase.SumTaps)
+        {
+            int endOfPart = TiledGrid.FirstOfPart(item + 1, _parts, _tiles);
+            for (int tile = TiledGrid.FirstOfPart(item, _parts, _tiles); tile < endOfPart; tile++)
+            {
+                _cancellation.ThrowIfCancellationRequested();
+                if (_phase == Phase.UpscaleOne) ComputeMaskLogits(tile, _refinedPrompt, _prompts[_refinedPrompt], _workers[worker]);
+                else if (_phase == Phase.Refine) RefineTile(tile, _prompts[_refinedPrompt], _workers[worker]);
+                else SumTaps(tile, _workers[worker]);
+            }
+
             return;
         }
 
@@ -167,14 +196,15 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
     }
 
     // Prompts that visit a tile one after the other, so that they find the image's part of it in the cache: all where a
-    // prompt has little of its own, two where it has 100 KB.
-    private static int PromptsTogether(Phase phase) => phase == Phase.FirstAttention ? MostPrompts : 2;
+    // prompt has little of its own, or where upscaling adds finer maps, which are 150 KB a tile; two where it has 100 KB.
+    private int PromptsTogether(Phase phase) =>
+        phase == Phase.FirstAttention || (phase == Phase.Upscale && _weights.HasHighRes) ? MostPrompts : 2;
 
     private void RunParts(Phase phase, int parts, int tiles)
     {
         (_parts, _tiles) = (parts, tiles);
-        int together = PromptsTogether(phase);
-        Run(phase, (_promptCount + together - 1) / together * parts);
+        int together = PromptsTogether(phase), groups = phase >= Phase.UpscaleOne ? 1 : (_promptCount + together - 1) / together;
+        Run(phase, groups * parts);
     }
 
     private void Run(Phase phase, int items)

@@ -37,24 +37,25 @@ internal sealed class TiledMaskDecoder : IMaskDecoderEngine
     /// <param name="weights">Weights under their official names; they may be disposed afterwards.</param>
     /// <param name="layout">Their sizes, of which <see cref="Supports"/> is true.</param>
     /// <param name="splitter">The threads to use; it must outlive the decoder.</param>
+    /// <param name="refinement">A mask beside the others; null where there is none.</param>
     /// <exception cref="CheckpointException">A tensor is missing, or its shape does not fit.</exception>
-    public TiledMaskDecoder(StateDict weights, DecoderLayout layout, WorkSplitter splitter)
-        : this(weights, layout, splitter, Vector512.IsHardwareAccelerated ? 16 : Vector256.IsHardwareAccelerated ? 8 : 4)
+    public TiledMaskDecoder(StateDict weights, DecoderLayout layout, WorkSplitter splitter, MaskRefinement? refinement = null)
+        : this(weights, layout, splitter, Vector512.IsHardwareAccelerated ? 16 : Vector256.IsHardwareAccelerated ? 8 : 4, refinement)
     {
     }
 
     /// <summary>Builds the decoder with vectors of 4, 8 or 16 floats, whether the processor has them or not.</summary>
-    internal TiledMaskDecoder(StateDict weights, DecoderLayout layout, WorkSplitter splitter, int vectorWidth)
+    internal TiledMaskDecoder(StateDict weights, DecoderLayout layout, WorkSplitter splitter, int vectorWidth, MaskRefinement? refinement = null)
     {
         if (vectorWidth is not (4 or 8 or 16))
             throw new ArgumentOutOfRangeException(nameof(vectorWidth), vectorWidth, "Vectors have 4, 8 or 16 floats.");
-        _weights = new TiledDecoderWeights(weights, layout);
+        _weights = new TiledDecoderWeights(weights, layout, refinement);
         _splitter = splitter;
         _vectorWidth = vectorWidth;
     }
 
     /// <summary>Can this engine run a decoder of these sizes?</summary>
-    public static bool Supports(DecoderLayout layout) => TiledDecoderWeights.Supports(layout);
+    public static bool Supports(DecoderLayout layout, MaskRefinement? refinement = null) => TiledDecoderWeights.Supports(layout, refinement);
 
     /// <inheritdoc/>
     public unsafe IPreparedImage Prepare(

@@ -22,6 +22,7 @@ internal sealed unsafe class TiledPreparedImage : IPreparedImage
             Maps = withoutMask.Maps;
             AfterFirst = withoutMask.AfterFirst;
             AfterSecond = withoutMask.AfterSecond;
+            RefinedFeatures = withoutMask.RefinedFeatures;
             withoutMask.Values.CopyTo(Values, 0);
             MaskRows = owner.Maps.MaskRows;
         }
@@ -69,6 +70,11 @@ internal sealed unsafe class TiledPreparedImage : IPreparedImage
     /// </summary>
     public float* AfterSecond { get; private set; }
 
+    /// <summary>
+    /// What a refinement adds: [tile][(sy, sx) of the first][(sy, sx)][channel][TileTokens]; null where there is none.
+    /// </summary>
+    public float* RefinedFeatures { get; private set; }
+
     /// <summary>Was it prepared with the values that stand for no mask?</summary>
     public bool IsWithoutMask { get; set; }
 
@@ -99,6 +105,7 @@ internal sealed unsafe class TiledPreparedImage : IPreparedImage
             AfterSecond = arena.Take(lanes * 2 * Owner.Channels);
         }
 
+        if (Owner.Refinement is not null) RefinedFeatures = arena.Take(lanes * 2 * Owner.Channels);
         for (int i = 0; i < Values.Length; i++) Values[i] = arena.Take(lanes * TiledDecoderWeights.Heads * Owner.ValueHeadStride);
     }
 }

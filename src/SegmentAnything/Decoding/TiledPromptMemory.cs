@@ -45,6 +45,15 @@ internal unsafe struct TiledPromptMemory
     /// <summary>Weights of the masks that are upscaled: [C/8][4].</summary>
     public float* Hyper;
 
+    /// <summary>The same for whole blocks of rows, where a mask is refined: [C/8][8].</summary>
+    public float* HyperPanels;
+
+    /// <summary>The refined mask's weights: [C/8], and with the last convolution's: [panel][channel][8], rows are taps.</summary>
+    public float* RefinementWeights, RefinementPanels;
+
+    /// <summary>What the last convolution's bias gives with these weights.</summary>
+    public float RefinementBias;
+
     /// <summary>How many are upscaled, and bit by bit which of the masks that were asked for.</summary>
     public int UpscaledCount, Upscaled;
 }

@@ -32,6 +32,9 @@ internal unsafe struct TiledWorkerMemory
     /// <summary>Of the image tokens and the direction between both layers: [TileTokens].</summary>
     public float* Product;
 
+    /// <summary>Of a refinement.</summary>
+    public float* Refined;
+
     /// <summary>[TileTokens] of 1.</summary>
     public float* Ones;
 }

@@ -5,6 +5,24 @@ namespace SegmentAnything.Kernels;
 /// <content>The last step of upscaling: GELU, and the product with the mask tokens' weights.</content>
 internal static unsafe partial class DecoderKernels
 {
+    /// <summary>GELU of a tile's values, in place.</summary>
+    /// <param name="x">[row][TileTokens].</param>
+    /// <param name="rows">Rows.</param>
+    /// <param name="geluTable"><see cref="GeluTable"/>, aligned.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void GeluTile<TSimd, TVector>(float* x, int rows, float* geluTable)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
+    {
+        nint w = TSimd.Width;
+        for (nint i = 0; i < rows * (nint)TileTokens; i += 3 * w)
+        {
+            StoreThree<TSimd, TVector>(
+                Gelu<TSimd, TVector>(TSimd.Load(x + i), geluTable), Gelu<TSimd, TVector>(TSimd.Load(x + i + w), geluTable),
+                Gelu<TSimd, TVector>(TSimd.Load(x + i + (2 * w)), geluTable), x + i);
+        }
+    }
+
     /// <summary>masks[m] = sum over channels of hyper[channel, m] * GELU(x[channel]), for every sub-pixel of a tile.</summary>
     /// <param name="x">[sub-pixel][channel][TileTokens].</param>
     /// <param name="subpixels">Sub-pixels: 4.</param>

@@ -28,21 +28,49 @@ internal sealed class HqSamAddition(StateDict weights, HqSamLayout layout, Decod
         GraphBuilder g = new(HqSamModel.DecoderGraphName);
         PlainDecoder network = new(g, weights, decoder, grid);
         HqSamAddition addition = new(weights, layout, decoder, grid, alone: false);
-        int side = addition.Side, masks = decoder.MaskTokens;
+        int side = addition.Side;
         Value embedding = g.Input("image_embeddings", 1, decoder.Channels, grid, grid);
         Value early = g.Input(VitEncoderGraph.EarlyFeature, 1, layout.EarlyChannels, grid, grid);
         Value sparse = network.Points(g.Input("point_coords", "prompts", "points", 2), g.Input("point_labels", "prompts", "points"), imageSize);
         Value mask = g.Input("mask_input", "mask_prompts", 1, side, side), hasMask = g.Input("has_mask_input", 1);
         Value without = g.Multiply(network.NoMask(), g.Node("Sub", [g.Scalar(1), hasMask]));
         Value dense = g.Add(g.Multiply(network.MaskPrompt(mask), hasMask), without);
-        (Value queries, Value keys) = network.Transform(embedding, network.Positions(), dense, sparse, PlainDecoder.IouToken, PlainDecoder.MaskTokens, HqSamLayout.Token);
-        Value upscaled = network.Upscale(keys);
-        Value own = network.Mlp(g.Slice(queries, 1, 1 + masks, 2 + masks), HqSamLayout.Mlp, layout.MlpLayers);
-        Value high = addition.HighQuality(g, network, upscaled, ImageFeatures(g, network, embedding, early), own);
-        g.Output("masks", g.Add(network.Masks(queries, 1, upscaled), high), "prompts", masks, side, side);
-        g.Output("iou_predictions", network.Head(queries, 0, "iou_prediction_head", decoder.IouLayers, masks), "prompts", masks);
+        Decode(g, network, addition, embedding, early, dense, sparse, "masks", "iou_predictions");
         return g;
     }
+
+    /// <summary>
+    /// The mask decoder alone, as the official modules have it:
+    /// <code>
+    /// embedding (1, C, G, G)   early (1, c, G, G)   dense (1 or B, C, 1 or G, 1 or G)   sparse (B, N, C)
+    /// low_res (B, 4, 4G, 4G)   iou (B, 4)
+    /// </code>
+    /// </summary>
+    public static GraphBuilder Build(StateDict weights, HqSamLayout layout, DecoderLayout decoder, int grid)
+    {
+        GraphBuilder g = new("hq_sam_mask_decoder");
+        PlainDecoder network = new(g, weights, decoder, grid);
+        Value embedding = g.Input("embedding", 1, decoder.Channels, grid, grid);
+        Value early = g.Input(VitEncoderGraph.EarlyFeature, 1, layout.EarlyChannels, grid, grid);
+        Value dense = g.Input("dense", "dense_prompts", decoder.Channels, "dense_rows", "dense_columns");
+        Value sparse = g.Input("sparse", "prompts", "tokens", decoder.Channels);
+        Decode(g, network, new HqSamAddition(weights, layout, decoder, grid, alone: false), embedding, early, dense, sparse, "low_res", "iou");
+        return g;
+    }
+
+    private static void Decode(
+        GraphBuilder g, PlainDecoder network, HqSamAddition addition, Value embedding, Value early, Value dense, Value sparse, string masksName, string iouName)
+    {
+        int masks = network.Layout.MaskTokens;
+        (Value queries, Value keys) = network.Transform(embedding, network.Positions(), dense, sparse, PlainDecoder.IouToken, PlainDecoder.MaskTokens, HqSamLayout.Token);
+        Value upscaled = network.Upscale(keys);
+        Value own = addition.Weigh(network, g.Slice(queries, 1, 1 + masks, 2 + masks));
+        Value high = addition.HighQuality(g, network, upscaled, ImageFeatures(g, network, embedding, early), own);
+        g.Output(masksName, g.Add(network.Masks(queries, 1, upscaled), high), "prompts", masks, addition.Side, addition.Side);
+        g.Output(iouName, network.Head(queries, 0, "iou_prediction_head", network.Layout.IouLayers, masks), "prompts", masks);
+    }
+
+    private Value Weigh(PlainDecoder network, Value token) => network.Mlp(token, HqSamLayout.Mlp, layout.MlpLayers);
 
     public override void Prepare(GraphBuilder g, Value embedding)
     {
@@ -59,7 +87,7 @@ internal sealed class HqSamAddition(StateDict weights, HqSamLayout layout, Decod
     }
 
     public override void Transform(GraphBuilder g, Value token) => g.Output(
-        Weights, new PlainDecoder(g, weights, decoder, grid).Mlp(token, HqSamLayout.Mlp, layout.MlpLayers), "prompts", 1, layout.MaskChannels);
+        Weights, Weigh(new PlainDecoder(g, weights, decoder, grid), token), "prompts", 1, layout.MaskChannels);
 
     public override Value Upscale(GraphBuilder g, Value upscaled, Value logits)
     {

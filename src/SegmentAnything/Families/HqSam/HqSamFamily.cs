@@ -74,8 +74,8 @@ internal sealed class HqSamModel(int imageSize, int grid, DecoderLayout decoder,
     public override (IMaskDecoderEngine Engine, ExecutionProvider Provider) CreateDecoder(SamOptions options, WorkSplitter splitter)
     {
         HqSamAddition addition = new(Weights, layout, Decoder, Grid, options.HqMask == HqMask.HighQualityOnly);
-        GraphMaskDecoder graphs = new(DecoderGraphs.Build(Weights, Decoder, Grid, addition), Features, LowResSize, options.Execution);
-        return (graphs, graphs.Provider);
+        return MaskDecoderEngines.Create(
+            Weights, Decoder, Features, options, splitter, layout.Refinement(options.HqMask == HqMask.HighQualityOnly), addition);
     }
 
     public override MaskRules MasksFor(SamOptions options) => options.HqMask == HqMask.HighQualityOnly ? new HighQualityOnlyRules(Decoder.MaskTokens) : Masks;

@@ -24,6 +24,12 @@ internal sealed record HqSamLayout(
     /// <summary>Whether a decoder has the token of a high-quality mask.</summary>
     public static bool Fits(StateDict weights) => weights.Contains(Token);
 
+    /// <summary>The high-quality mask as our own kernels compute it.</summary>
+    /// <param name="alone">It takes the place of SAM's masks.</param>
+    public MaskRefinement Refinement(bool alone) => new(
+        Token, "hf_mlp", MlpLayers, Refine, RefinedChannels,
+        [new EnlargedFeature(Encode, Channels, EncodedChannels), new EnlargedFeature(Compress, EarlyChannels, CompressedChannels)], alone);
+
     /// <summary>Reads the sizes.</summary>
     /// <param name="weights">Under their official names.</param>
     /// <param name="decoder">The rest of the decoder.</param>

@@ -30,8 +30,8 @@ internal static class RandomSam2
         return tensors;
     }
 
-    // Prompt encoder and mask decoder, as far as SAM 1 has them too.
-    private static IEnumerable<(string Name, int[] Shape)> Sam1Tensors(int channels, int highRes0, int highRes1)
+    /// <summary>Prompt encoder and mask decoder, as far as SAM 1 has them too.</summary>
+    public static IEnumerable<(string Name, int[] Shape)> Sam1Tensors(int channels, int highRes0, int highRes1)
     {
         const string prompts = "prompt_encoder.", decoder = "mask_decoder.", transformer = decoder + "transformer.";
         int inner = channels / 2, mlp = 8 * channels;
@@ -85,8 +85,8 @@ internal static class RandomSam2
         }
     }
 
-    // Norms are near one, the rest is small enough that activations stay in bounds through any depth.
-    private static float[] Values(string name, int[] shape)
+    /// <summary>A tensor: norms are near one, the rest is small enough that activations stay in bounds through any depth.</summary>
+    public static float[] Values(string name, int[] shape)
     {
         float[] values = new float[shape.Aggregate(1, (a, b) => a * b)];
         bool scale = shape.Length == 1 && name.EndsWith(".weight", StringComparison.Ordinal);

@@ -4,22 +4,26 @@ using SegmentAnything.Checkpoints;
 using SegmentAnything.Decoding;
 using SegmentAnything.Execution;
 using SegmentAnything.Families;
+using SegmentAnything.Families.HqSam;
+using SegmentAnything.Families.Sam1;
 using SegmentAnything.Families.Sam2;
+using SegmentAnything.Graphs;
 using SegmentAnything.Tests.Families.Sam2;
 
 namespace SegmentAnything.Benchmarks.Decoding;
 
 /// <summary>
-/// SAM 2's mask decoder at its real size, with random weights: our kernels, our graphs, and the official operators one by one
+/// A family's mask decoder at its real size, with random weights: our kernels, our graphs, and the official operators one by one
 /// as an ONNX graph, on the same weights and in turns. From tokens to low-resolution logits, predicted IoUs and object scores.
 /// </summary>
-internal static class Sam2Decode
+internal static class FamilyDecode
 {
     // Of the largest value; sums in another order, through two layers.
     private const float Tolerance = 1e-3f;
 
-    // Prompts of a batch, and how many of them the official operators are given at a time: more gains nothing and takes 40 MB each.
-    private const int Batch = 64, OfficialBatch = 8;
+    // Prompts of a batch, and how many of them the official operators may be given at a time: what is fastest is tried first.
+    private const int Batch = 64;
+    private static readonly int[] OfficialBatches = [1, 2, 4, 8, 16];
 
     // A click and what fills up.
     private const int Tokens = 2;
@@ -28,23 +32,24 @@ internal static class Sam2Decode
     private const int First = 1, Masks = 3;
 
     /// <summary>Measures, and writes a Markdown table to the console and to the results.</summary>
-    public static int Run(string[] args)
+    /// <param name="family">sam2, or hq for HQ-SAM ViT-B.</param>
+    /// <param name="args">Rounds; "cpu".</param>
+    public static int Run(string family, string[] args)
     {
         int rounds = args.Select(a => int.TryParse(a, out int number) ? number : 0).FirstOrDefault(n => n > 0, 9);
         WorkTime clock = new(args.Contains("cpu"));
-        Sam2Spec spec = Sam2Spec.Tiny;
         ExecutionOptions execution = ExecutionOptions.For(new CpuProvider(clock.Threads));
-        FamilyModel model = new Sam2Family().Recognise(RandomSam2.Weights(spec, 7, 256, 32, 64))!;
-        Sam2Layout layout = ((Sam2Model)model).Layout;
+        (FamilyModel model, GraphBuilder graph) = family == "hq" ? HqSam() : Sam2();
+        bool hasScores = model.Capabilities.ObjectScores;
+        int channels = model.Features[0].Channels;
         using WorkSplitter splitter = new(clock.Threads);
         using IMaskDecoderEngine kernels = model.CreateDecoder(new SamOptions { Execution = execution }, splitter).Engine;
         using IMaskDecoderEngine graphs = model.CreateDecoder(new SamOptions { Execution = execution, Decoder = DecoderBackend.Graph }, splitter).Engine;
-        using ModelSession official = SessionFactory.Create(
-            Sam2DecoderGraph.Build(model.Weights, layout, Sam2Family.LayoutOf(model.Weights, layout)).ToBytes(), "the official operators", execution);
+        using ModelSession official = SessionFactory.Create(graph.ToBytes(), "the official operators", execution);
         Random random = new(5);
-        float[] features = Values(random, model.Features.Sum(f => f.Length)), dense = model.ReadWithoutMask(), tokens = Values(random, Batch * Tokens * layout.Channels);
+        float[] features = Values(random, model.Features.Sum(f => f.Length)), dense = model.ReadWithoutMask(), tokens = Values(random, Batch * Tokens * channels);
         int maskSize = model.LowResSize * model.LowResSize;
-        ResultPage table = new("Sam2Decode");
+        ResultPage table = new(family == "hq" ? "HqSamDecode" : "Sam2Decode");
         table.Say($"{ResultPage.Machine}; random weights of the published size, {model.LowResSize}x{model.LowResSize} logits, {Masks} masks a prompt; medians of {rounds} rounds in turns: {clock.Name}.");
         table.Say("");
         table.Say("| prompts | official operators | our graphs | our kernels | kernels against official |");
@@ -53,13 +58,15 @@ internal static class Sam2Decode
         {
             float[][] logits = [.. Enumerable.Range(0, 3).Select(_ => new float[prompts * Masks * maskSize])];
             float[][] iou = [.. Enumerable.Range(0, 3).Select(_ => new float[prompts * Masks])];
-            float[][] scores = [.. Enumerable.Range(0, 3).Select(_ => new float[prompts])];
+            float[][] scores = [.. Enumerable.Range(0, 3).Select(_ => new float[hasScores ? prompts : 0])];
             foreach (bool prepares in prompts == 1 ? new[] { true, false } : [false])
             {
                 using IPreparedImage inKernels = kernels.Prepare(features, dense, null, default), inGraphs = graphs.Prepare(features, dense, null, default);
+                int[] sizes = prompts == 1 ? [1] : OfficialBatches;
+                int together = sizes.MinBy(size => Enumerable.Range(0, 3).Min(_ => clock.Measure(() => AsOfficial(size, Math.Min(prompts, OfficialBatches[^1])))));
                 Action[] ways =
                 [
-                    () => Official(official, model, features, dense, tokens, prompts, logits[0], iou[0], scores[0]),
+                    () => AsOfficial(together, prompts),
                     () => Ours(graphs, inGraphs, 1),
                     () => Ours(kernels, inKernels, 2),
                 ];
@@ -81,8 +88,10 @@ internal static class Sam2Decode
                 }
 
                 double[] medians = [.. times.Select(t => t.Order().ElementAt(rounds / 2) * 1e3)];
-                string what = prompts > 1 ? $"{prompts}" : prepares ? "1, the first of an image" : "1, a further one";
+                string what = prompts > 1 ? $"{prompts}; {together} at a time for the official operators" : prepares ? "1, the first of an image" : "1, a further one";
                 table.Say($"| {what} | {medians[0]:F1} ms | {medians[1]:F1} ms | {medians[2]:F1} ms | {medians[0] / medians[2]:F1}x |");
+
+                void AsOfficial(int most, int count) => Official(official, model, features, dense, tokens, count, most, logits[0], iou[0], scores[0]);
 
                 void Ours(IMaskDecoderEngine engine, IPreparedImage known, int index)
                 {
@@ -90,7 +99,7 @@ internal static class Sam2Decode
                     DecodeRequest request = new()
                     {
                         Image = fresh ?? known,
-                        Tokens = tokens.AsSpan(0, prompts * Tokens * layout.Channels),
+                        Tokens = tokens.AsSpan(0, prompts * Tokens * channels),
                         Prompts = prompts,
                         TokensPerPrompt = Tokens,
                         Wanted = new WantedMasks(First, Masks),
@@ -104,11 +113,27 @@ internal static class Sam2Decode
         return 0;
     }
 
+    private static (FamilyModel Model, GraphBuilder Official) Sam2()
+    {
+        FamilyModel model = new Sam2Family().Recognise(RandomSam2.Weights(Sam2Spec.Tiny, 7, 256, 32, 64))!;
+        Sam2Layout layout = ((Sam2Model)model).Layout;
+        return (model, Sam2DecoderGraph.Build(model.Weights, layout, Sam2Family.LayoutOf(model.Weights, layout)));
+    }
+
+    private static (FamilyModel Model, GraphBuilder Official) HqSam()
+    {
+        HqSamLayout layout = new(Channels: 256, EarlyChannels: 768, CompressedChannels: 256, EncodedChannels: 64, RefinedChannels: 64, MaskChannels: 32, MlpLayers: 3);
+        Dictionary<string, (int[], float[])> tensors = [];
+        foreach ((string name, int[] shape) in RandomSam2.Sam1Tensors(256, 32, 64).Concat(layout.Tensors())) tensors[name] = (shape, RandomSam2.Values(name, shape));
+        InMemoryStateDict weights = new("random weights", tensors);
+        DecoderLayout decoder = Sam1Model.LayoutOf(weights);
+        return (new HqSamModel(1024, 64, decoder, layout) { Weights = weights }, HqSamAddition.Build(weights, layout, decoder, 64));
+    }
+
     private static void Official(
-        ModelSession session, FamilyModel model, float[] features, float[] dense, float[] tokens, int prompts, float[] logits, float[] iou, float[] scores)
+        ModelSession session, FamilyModel model, float[] features, float[] dense, float[] tokens, int prompts, int most, float[] logits, float[] iou, float[] scores)
     {
         int channels = model.Features[0].Channels, maskSize = model.LowResSize * model.LowResSize, all = model.Masks.Tokens;
-        int most = Math.Min(OfficialBatch, prompts);
         float[] low = new float[most * all * maskSize], allIou = new float[most * all];
         for (int start = 0; start < prompts; start += most)
         {
@@ -124,7 +149,7 @@ internal static class Sam2Decode
             inputs.Add("sparse", tokens.AsMemory(start * Tokens * channels, most * Tokens * channels), most, Tokens, channels);
             outputs.Add("low_res", low.AsMemory(), most, all, model.LowResSize, model.LowResSize);
             outputs.Add("iou", allIou.AsMemory(), most, all);
-            outputs.Add("object_score", scores.AsMemory(start, most), most, 1);
+            if (scores.Length > 0) outputs.Add("object_score", scores.AsMemory(start, most), most, 1);
             session.Run(inputs.AsSpan(), outputs.AsSpan());
             for (int i = 0; i < most; i++)
             {
