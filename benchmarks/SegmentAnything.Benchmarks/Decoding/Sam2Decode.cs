@@ -89,7 +89,10 @@ internal static class Sam2Decode
                     using IPreparedImage? fresh = prepares ? engine.Prepare(features, dense, null, default) : null;
                     DecodeRequest request = new()
                     {
-                        Image = fresh ?? known, Tokens = tokens.AsSpan(0, prompts * Tokens * layout.Channels), Prompts = prompts, TokensPerPrompt = Tokens,
+                        Image = fresh ?? known,
+                        Tokens = tokens.AsSpan(0, prompts * Tokens * layout.Channels),
+                        Prompts = prompts,
+                        TokensPerPrompt = Tokens,
                         Wanted = new WantedMasks(First, Masks),
                     };
                     engine.Decode(request, new DecodeResult { Logits = logits[index], PredictedIou = iou[index], ObjectScores = scores[index] }, default);

@@ -1,4 +1,3 @@
-using DataType = SegmentAnything.Onnx.TensorProto.Types.DataType;
 using Google.Protobuf;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Decoding;
@@ -6,6 +5,7 @@ using SegmentAnything.Families.Sam1;
 using SegmentAnything.Graphs;
 using SegmentAnything.Onnx;
 using SegmentAnything.Tests.Families.Sam1;
+using DataType = SegmentAnything.Onnx.TensorProto.Types.DataType;
 
 namespace SegmentAnything.Tests.Fakes;
 
