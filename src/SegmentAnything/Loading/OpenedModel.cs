@@ -164,7 +164,7 @@ internal sealed class OpenedModel : IDisposable
     // The decoder's file, ONNX or a checkpoint of it.
     private FamilyModel RecogniseDecoder()
     {
-        string source = $"the mask decoder of {Variant.Name}";
+        string source = Files.FindPath(ModelFileRole.Decoder) ?? $"the mask decoder of {Variant.Name}";
         using (ByteSource bytes = Files.Open(ModelFileRole.Decoder))
         {
             if (CheckpointReader.Recognize(bytes) == CheckpointFormat.Unknown)
