@@ -15,6 +15,9 @@ if (args is ["stock-ratios", ..]) return StockRatios.Run(args.Length > 1 ? int.P
 // grid-ratios [--side 32] [--rounds 5] [--image FILE]: the whole automatic grid against a loop over those files.
 if (args is ["grid-ratios", ..]) return GridRatios.Run(args[1..]);
 
+// family-ratios [rounds] [cpu] [--most MB] [NAME...]: every published model beside MobileSAM, encoding and a click.
+if (args is ["family-ratios", ..]) return FamilyRatios.Run(args[1..]);
+
 // prompt-fractions FILE...: what a part of the grid's prompts finds again.
 if (args is ["prompt-fractions", ..]) return PromptFractions.Run(args[1..]);
 

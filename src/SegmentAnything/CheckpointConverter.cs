@@ -37,7 +37,7 @@ public sealed record ConvertedModel(string Folder, SamVariant Variant, IReadOnly
 public static class CheckpointConverter
 {
     /// <summary>Converts a checkpoint, and tries the result with one prompt.</summary>
-    /// <param name="checkpoint">The path of a PyTorch or safetensors checkpoint of SAM or MobileSAM.</param>
+    /// <param name="checkpoint">The path of a PyTorch or safetensors checkpoint of any family.</param>
     /// <param name="folder">The folder to write; it may exist, and files of the same names are replaced when all is done.</param>
     /// <param name="options">How to convert.</param>
     /// <param name="progress">Told the share that is done, 0 to 1.</param>

@@ -70,7 +70,7 @@ public sealed partial class SamModel : ISegmenter
     public MaskDecoder Decoder { get; }
 
     /// <summary>How automatic masks are looked for where the caller does not say: the family's own settings.</summary>
-    internal AutomaticMaskOptions AutomaticDefaults { get; }
+    public AutomaticMaskOptions AutomaticDefaults { get; }
 
     /// <summary>Loads a model whose files are in the model store.</summary>
     /// <param name="variant">One of <see cref="SamModels"/>.</param>

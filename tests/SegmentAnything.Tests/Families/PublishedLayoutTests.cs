@@ -32,9 +32,13 @@ public class PublishedLayoutTests
         Assert.True(inspection.CanRun, inspection.Note);
         Assert.Equal(name, inspection.Family);
         Assert.Equal((256, 64, 4), (inspection.EmbeddingChannels, inspection.EmbeddingGrid, inspection.Masks));
-        Assert.Equal(name.StartsWith("EfficientSAM", StringComparison.Ordinal) ? PictureFit.Squash : PictureFit.Pad, inspection.Fit);
+        Assert.Equal(name.StartsWith("EfficientSAM", StringComparison.Ordinal) || name.StartsWith("SAM 2", StringComparison.Ordinal) ? PictureFit.Squash : PictureFit.Pad, inspection.Fit);
         Assert.Contains(SamModels.All, variant => variant.DisplayName == name);
     }
+
+    [Fact]
+    public void Layouts_AreThoseOfEveryPublishedVariant() =>
+        Assert.Equal(SamModels.All.Select(variant => variant.DisplayName).Order(StringComparer.Ordinal), PublishedLayouts.All.Keys.Order(StringComparer.Ordinal));
 
     [Theory]
     [MemberData(nameof(Broken))]

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using SegmentAnything.TestSupport;
 
 namespace SegmentAnything.Tests.Families;
 
@@ -15,9 +14,23 @@ internal static class PublishedLayouts
     /// <summary>What each layout is to be called, and how its list is made.</summary>
     public static IReadOnlyDictionary<string, Func<List<(string Name, int[] Shape)>>> All { get; } = new Dictionary<string, Func<List<(string, int[])>>>
     {
-        ["HQ-SAM ViT-B"] = () => [.. Vit(768, 12, 12, 2, 5, 8, 11), .. SamDecoder(), .. HighQuality(768)],
-        ["HQ-SAM ViT-L"] = () => [.. Vit(1024, 24, 16, 5, 11, 17, 23), .. SamDecoder(), .. HighQuality(1024)],
-        ["HQ-SAM ViT-H"] = () => [.. Vit(1280, 32, 16, 7, 15, 23, 31), .. SamDecoder(), .. HighQuality(1280)],
+        ["MobileSAM"] = () => [.. TinyVit(), .. SamDecoder()],
+        ["SlimSAM-77"] = () => [.. Vit(168, 12, 12, 696, 2, 5, 8, 11), .. SamDecoder()],
+        ["SlimSAM-50"] = () => [.. Vit(384, 12, 12, 1536, 2, 5, 8, 11), .. SamDecoder()],
+        ["SAM ViT-B"] = () => [.. Vit(768, 12, 12, 3072, 2, 5, 8, 11), .. SamDecoder()],
+        ["SAM ViT-L"] = () => [.. Vit(1024, 24, 16, 4096, 5, 11, 17, 23), .. SamDecoder()],
+        ["SAM ViT-H"] = () => [.. Vit(1280, 32, 16, 5120, 7, 15, 23, 31), .. SamDecoder()],
+        ["SAM 2.1 Hiera tiny"] = () => Listed("keys_sam2.1_tiny.txt"),
+        ["SAM 2.1 Hiera small"] = () => Listed("keys_sam2.1_small.txt"),
+        ["SAM 2.1 Hiera base plus"] = () => Listed("keys_sam2.1_base_plus.txt"),
+        ["SAM 2.1 Hiera large"] = () => Listed("keys_sam2.1_large.txt"),
+        ["SAM 2 Hiera tiny"] = () => Listed("keys_sam2_tiny.txt"),
+        ["SAM 2 Hiera small"] = () => Listed("keys_sam2_small.txt"),
+        ["SAM 2 Hiera base plus"] = () => Listed("keys_sam2_base_plus.txt"),
+        ["SAM 2 Hiera large"] = () => Listed("keys_sam2_large.txt"),
+        ["HQ-SAM ViT-B"] = () => [.. Vit(768, 12, 12, 3072, 2, 5, 8, 11), .. SamDecoder(), .. HighQuality(768)],
+        ["HQ-SAM ViT-L"] = () => [.. Vit(1024, 24, 16, 4096, 5, 11, 17, 23), .. SamDecoder(), .. HighQuality(1024)],
+        ["HQ-SAM ViT-H"] = () => [.. Vit(1280, 32, 16, 5120, 7, 15, 23, 31), .. SamDecoder(), .. HighQuality(1280)],
         ["Light HQ-SAM"] = () => [.. TinyVit(), .. SamDecoder(), .. HighQuality(160)],
         ["EfficientSAM-Ti"] = () => EfficientSam(192),
         ["EfficientSAM-S"] = () => EfficientSam(384),
@@ -29,8 +42,11 @@ internal static class PublishedLayouts
         ["EdgeSAM"] = () => [.. Listed("keys_edgesam_encoder.txt"), .. SamDecoder()],
     };
 
-    /// <summary>Writes a checkpoint of zeros that takes no room on the disk.</summary>
-    public static void Write(IReadOnlyList<(string Name, int[] Shape)> tensors, string path)
+    /// <summary>Writes a checkpoint.</summary>
+    /// <param name="tensors">What is in it.</param>
+    /// <param name="path">Where.</param>
+    /// <param name="values">The bytes of a tensor; by default zeros, which take no room on the disk.</param>
+    public static void Write(IReadOnlyList<(string Name, int[] Shape)> tensors, string path, Func<string, int[], byte[]>? values = null)
     {
         StringBuilder header = new("{");
         long offset = 0;
@@ -46,14 +62,14 @@ internal static class PublishedLayouts
         file.Write(BitConverter.GetBytes((long)json.Length));
         file.Write(json);
         file.SetLength(file.Position + offset);
+        if (values is null) return;
+        foreach ((string name, int[] shape) in tensors) file.Write(values(name, shape));
     }
 
     // A list of the specifications: a name and a shape a line.
     private static List<(string, int[])> Listed(string file)
     {
-        string path = Path.Combine(TestPaths.RequireGolden(), "..", "specs", "keys", file);
-        Assert.SkipUnless(File.Exists(path), $"The specifications' list {file} is not here.");
-        return [.. File.ReadLines(path).Where(line => line.Contains('[', StringComparison.Ordinal)).Select(line =>
+        return [.. File.ReadLines(KeyLists.PathOf(file)).Where(line => line.Contains('[', StringComparison.Ordinal)).Select(line =>
         {
             int at = line.IndexOf('[', StringComparison.Ordinal);
             string[] sizes = line[(at + 1)..line.IndexOf(']', at)].Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
@@ -61,7 +77,7 @@ internal static class PublishedLayouts
         })];
     }
 
-    private static List<(string, int[])> Vit(int width, int depth, int heads, params int[] global)
+    private static List<(string, int[])> Vit(int width, int depth, int heads, int hidden, params int[] global)
     {
         List<(string, int[])> tensors =
         [
@@ -77,8 +93,8 @@ internal static class PublishedLayouts
             Norm(tensors, name + "norm2", width);
             Linear(tensors, name + "attn.qkv", 3 * width, width);
             Linear(tensors, name + "attn.proj", width, width);
-            Linear(tensors, name + "mlp.lin1", 4 * width, width);
-            Linear(tensors, name + "mlp.lin2", width, 4 * width);
+            Linear(tensors, name + "mlp.lin1", hidden, width);
+            Linear(tensors, name + "mlp.lin2", width, hidden);
         }
 
         Neck(tensors, width);

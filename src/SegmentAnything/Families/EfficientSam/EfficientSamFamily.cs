@@ -11,6 +11,8 @@ internal sealed class EfficientSamFamily : ModelFamily
 {
     public override string Name => "EfficientSAM";
 
+    public override PictureFit Fit => PictureFit.Squash;
+
     public override ImmutableArray<SamVariant> Published => EfficientSamModel.Variants;
 
     public override FamilyModel? RecogniseOnnxDecoder(ModelProto model, SamVariant variant, string source)
