@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using Google.Protobuf;
-using SegmentAnything.Checkpoints;
 using SegmentAnything.Decoding;
 using SegmentAnything.Graphs;
 using SegmentAnything.Onnx;
