@@ -39,7 +39,7 @@ run_tests() {
   local project=$1 log status
   shift
   log=$(mktemp)
-  dotnet "artifacts/bin/$project/release/$project.dll" --no-ansi --no-progress "$@" 2>&1 | tee "$log"
+  dotnet "artifacts/bin/$project/release/$project.dll" --no-ansi --progress off "$@" 2>&1 | tee "$log"
   status=${PIPESTATUS[0]}
   local count name
   for name in succeeded failed skipped; do

@@ -125,17 +125,21 @@ public static class ModelInspector
         };
         try
         {
+            OnnxExternalData.Load(model, inspection.Path, inspection.Path);
             // Sizes of the picture matter to nothing that is looked at here.
             FamilyModel decoder = ModelFamilies.RecogniseOnnxDecoder(model, SamModels.MobileSam, inspection.Path);
             using StateDict weights = decoder.Weights;
             return inspection with
             {
                 EmbeddingChannels = decoder.Features[0].Channels,
-                EmbeddingGrid = inspection.Inputs.First(i => i.Name.StartsWith("image_embed", StringComparison.Ordinal)).Shape is [_, _, _, var grid] && int.TryParse(grid, out int g) ? g : null,
+                // Of several maps the embedding is the smallest.
+                EmbeddingGrid = inspection.Inputs.Where(i => i.Name.StartsWith("image_embed", StringComparison.Ordinal))
+                    .Select(i => i.Shape is [_, _, _, var grid] && int.TryParse(grid, out int g) ? g : (int?)null).Min(),
                 Masks = decoder.Masks.Tokens,
                 CanRun = true,
-                Note = decoder.Capabilities.Boxes
-                    ? "Goes with the image encoder of the same model."
+                Note = decoder.Capabilities is { Boxes: true, MaskPrompts: false }
+                    ? "Goes with the image encoder of the same model. Takes points and boxes, no masks."
+                    : decoder.Capabilities.Boxes ? "Goes with the image encoder of the same model."
                     : "Goes with the image encoder of the same model. Takes points alone: the file has no weights for boxes and masks.",
             };
         }

@@ -121,8 +121,9 @@ public sealed partial class SamModel : ISegmenter
     /// <summary>Loads a model by its name, from a folder, or from a checkpoint.</summary>
     /// <param name="nameOrPath">
     /// The name of one of <see cref="SamModels"/>, to be found in the model store, such as <c>mobile-sam</c>; or a folder
-    /// that holds <c>encoder.onnx</c> and <c>decoder.onnx</c> of the official export, of any SAM, or Hugging Face's
-    /// <c>vision_encoder.onnx</c> and <c>prompt_encoder_mask_decoder.onnx</c>; or a checkpoint, such as
+    /// that holds <c>encoder.onnx</c> and <c>decoder.onnx</c> of the official export, of any SAM, Hugging Face's
+    /// <c>vision_encoder.onnx</c> and <c>prompt_encoder_mask_decoder.onnx</c>, samexporter's <c>NAME.encoder.onnx</c> and
+    /// <c>NAME.decoder.onnx</c>, or one pair of any names; or a checkpoint, such as
     /// <c>sam_vit_b_01ec64.pth</c> (PyTorch, or safetensors of the official code's or Hugging Face's names). From a
     /// checkpoint the image encoder is built the first time, and kept in the model store.
     /// </param>

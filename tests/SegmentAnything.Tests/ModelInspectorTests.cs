@@ -130,7 +130,6 @@ public sealed class ModelInspectorTests : IDisposable
     }
 
     [Theory]
-    [InlineData("high_res_feats_0", "SAM 2", PictureFit.Squash)]
     [InlineData("batched_images", "EfficientSAM", PictureFit.Squash)]
     public void Inspect_ExportOfAnotherFamily_SaysWhy(string name, string family, PictureFit fit)
     {

@@ -98,7 +98,10 @@ internal static class FamilyDecode
                     using IPreparedImage? fresh = prepares ? engine.Prepare(features, dense, null, default) : null;
                     DecodeRequest request = new()
                     {
-                        Image = fresh ?? known, Tokens = tokens.AsSpan(0, prompts * Tokens * channels), Prompts = prompts, TokensPerPrompt = Tokens,
+                        Image = fresh ?? known,
+                        Tokens = tokens.AsSpan(0, prompts * Tokens * channels),
+                        Prompts = prompts,
+                        TokensPerPrompt = Tokens,
                         Wanted = new WantedMasks(First, Masks),
                     };
                     engine.Decode(request, new DecodeResult { Logits = logits[index], PredictedIou = iou[index], ObjectScores = scores[index] }, default);

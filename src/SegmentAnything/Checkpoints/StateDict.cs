@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using System.Globalization;
+using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
@@ -53,7 +55,7 @@ internal abstract class StateDict : IDisposable
     public bool Contains(string name) => Tensors.ContainsKey(name);
 
     /// <summary>Reads a tensor of a known shape, row-major.</summary>
-    /// <exception cref="CheckpointException">There is no such tensor, or its shape is another one.</exception>
+    /// <exception cref="CheckpointException">There is no such tensor, its shape is another one, or a value is NaN or infinite.</exception>
     public float[] Read(string name, params ReadOnlySpan<int> shape)
     {
         TensorInfo tensor = Find(name);
@@ -67,7 +69,7 @@ internal abstract class StateDict : IDisposable
     }
 
     /// <summary>Reads a tensor of any shape, row-major.</summary>
-    /// <exception cref="CheckpointException">There is no such tensor.</exception>
+    /// <exception cref="CheckpointException">There is no such tensor, or a value is NaN or infinite.</exception>
     public float[] ReadAny(string name) => Read(Find(name));
 
     /// <summary>The shape of a tensor.</summary>
@@ -101,12 +103,22 @@ internal abstract class StateDict : IDisposable
         ? tensor
         : throw new CheckpointException($"{Source}: no tensor named '{name}' among the {Tensors.Count} found.");
 
+    // One such weight makes every mask empty, without a word.
+    private CheckpointException NotFinite(TensorInfo tensor, ReadOnlySpan<float> values)
+    {
+        int first = 0;
+        while (float.IsFinite(values[first])) first++;
+        return new CheckpointException(
+            $"{Source}: tensor '{tensor.Name}' of shape [{string.Join(", ", tensor.Shape)}] has {values[first].ToString(CultureInfo.InvariantCulture)} as value {first}, expected finite numbers. The file is damaged, or its training failed.");
+    }
+
     private float[] Read(TensorInfo tensor)
     {
         if (tensor.Count > Array.MaxLength)
             throw new CheckpointException($"{Source}: tensor '{tensor.Name}' has {tensor.Count} values, more than an array can hold.");
         float[] values = GC.AllocateUninitializedArray<float>((int)tensor.Count);
         ReadCore(tensor, values);
+        if (values.Length > 0 && !float.IsFinite(TensorPrimitives.MaxMagnitude<float>(values))) throw NotFinite(tensor, values);
         return values;
     }
 }

@@ -47,6 +47,22 @@ internal static class DecoderGraphs
     /// <summary>The prompt encoder's network for a rough mask: <c>mask</c> (B, 1, 4G, 4G) to <c>dense</c> (B, C, G, G).</summary>
     public static byte[] BuildMaskPrompt(StateDict weights, DecoderLayout layout, int grid) => new Network(weights, layout, grid, null).MaskPrompt();
 
+    /// <summary>
+    /// The same for a decoder that encodes the mask itself, <see cref="ExportedMaskDecoder"/>: the mask's 4 x 4 pixels of each
+    /// position become its first 16 channels, the others are zero.
+    /// </summary>
+    /// <exception cref="CheckpointException">There are fewer channels.</exception>
+    public static byte[] BuildMaskAsItIs(int channels, int grid)
+    {
+        const int block = DecoderLayout.Upscaling, pixels = block * block;
+        if (channels < pixels) throw new CheckpointException($"An embedding of {channels} channels has no room for a mask prompt; {pixels} are expected.");
+        GraphBuilder g = new("mask_as_it_is");
+        Value mask = g.Input("mask", 1, 1, block * grid, block * grid);
+        Value values = g.Node("SpaceToDepth", [mask], ("blocksize", (long)block));
+        g.Output("dense", channels == pixels ? values : g.Concat(1, values, g.Node("Expand", [g.Scalar(0), g.Integers(1, channels - pixels, grid, grid)])), 1, channels, grid, grid);
+        return g.ToBytes();
+    }
+
     private sealed class Network(StateDict weights, DecoderLayout layout, int grid, DecoderAddition? addition)
     {
         // What the upscaling adds of the image.

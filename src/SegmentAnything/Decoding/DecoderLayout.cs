@@ -62,6 +62,13 @@ internal sealed record DecoderLayout(
 
     public const string Transformer = "mask_decoder.transformer.";
 
+    // Where a tensor that is not expected belongs to another network than this. Families add others beside them.
+    private static readonly string[] OwnParts =
+    [
+        Transformer, "mask_decoder.output_upscaling.", "mask_decoder.output_hypernetworks_mlps.", "mask_decoder.iou_prediction_head.",
+        "prompt_encoder.point_embeddings.", "prompt_encoder.mask_downscaling.",
+    ];
+
     /// <summary>Reads the sizes and checks every weight.</summary>
     /// <param name="weights">Under SAM 1's official names.</param>
     /// <param name="heads">Attention heads.</param>
@@ -97,14 +104,12 @@ internal sealed record DecoderLayout(
         return shape.Length == rank
             ? shape[axis]
             : throw new CheckpointException(
-                $"{weights.Source}: tensor '{name}' has {shape.Length} dimensions, expected {rank}. Is this a decoder of another family?");
+                $"{weights.Source}: tensor '{name}' has shape [{string.Join(", ", shape)}], expected {rank} dimensions. Is this a decoder of another family?");
     }
 
-    // A layer that lacks a tensor is a layer: the check names what is missing.
     private static int CountLayers(StateDict weights, string prefix)
     {
-        int count = 0;
-        while (weights.Tensors.Keys.Any(name => name.StartsWith($"{prefix}{count}.", StringComparison.Ordinal))) count++;
+        int count = CheckpointShapes.CountParts(weights, prefix);
         return count > 0
             ? count
             : throw new CheckpointException($"{weights.Source}: no tensor named '{prefix}0.weight'. Is this a decoder of another family?");
@@ -118,85 +123,78 @@ internal sealed record DecoderLayout(
                 $"{weights.Source}: {Channels} channels and {AttentionChannels} attention channels do not divide among {Heads} heads.");
         }
 
+        List<(string Name, int[] Shape)> tensors = [];
         for (int layer = 0; layer < Layers; layer++)
         {
             string prefix = $"{Transformer}layers.{layer}.";
-            CheckAttention(weights, prefix + "self_attn", Channels);
-            CheckAttention(weights, prefix + "cross_attn_token_to_image", AttentionChannels);
-            CheckAttention(weights, prefix + "cross_attn_image_to_token", AttentionChannels);
-            for (int norm = 1; norm <= 4; norm++) CheckNorm(weights, $"{prefix}norm{norm}", Channels);
-            CheckLinear(weights, prefix + "mlp.lin1", MlpChannels, Channels);
-            CheckLinear(weights, prefix + "mlp.lin2", Channels, MlpChannels);
+            Attention(prefix + "self_attn", Channels);
+            Attention(prefix + "cross_attn_token_to_image", AttentionChannels);
+            Attention(prefix + "cross_attn_image_to_token", AttentionChannels);
+            for (int norm = 1; norm <= 4; norm++) Norm($"{prefix}norm{norm}", Channels);
+            Linear(prefix + "mlp.lin1", MlpChannels, Channels);
+            Linear(prefix + "mlp.lin2", Channels, MlpChannels);
         }
 
-        CheckAttention(weights, Transformer + "final_attn_token_to_image", AttentionChannels);
-        CheckNorm(weights, Transformer + "norm_final_attn", Channels);
+        Attention(Transformer + "final_attn_token_to_image", AttentionChannels);
+        Norm(Transformer + "norm_final_attn", Channels);
 
-        Check(weights, "mask_decoder.iou_token.weight", 1, Channels);
-        Check(weights, "mask_decoder.mask_tokens.weight", MaskTokens, Channels);
-        Check(weights, "mask_decoder.output_upscaling.0.weight", Channels, UpscaleChannels1, 2, 2);
-        Check(weights, "mask_decoder.output_upscaling.0.bias", UpscaleChannels1);
-        CheckNorm(weights, "mask_decoder.output_upscaling.1", UpscaleChannels1);
-        Check(weights, "mask_decoder.output_upscaling.3.weight", UpscaleChannels1, UpscaleChannels2, 2, 2);
-        Check(weights, "mask_decoder.output_upscaling.3.bias", UpscaleChannels2);
+        Add("mask_decoder.iou_token.weight", 1, Channels);
+        Add("mask_decoder.mask_tokens.weight", MaskTokens, Channels);
+        Add("mask_decoder.output_upscaling.0.weight", Channels, UpscaleChannels1, 2, 2);
+        Add("mask_decoder.output_upscaling.0.bias", UpscaleChannels1);
+        Norm("mask_decoder.output_upscaling.1", UpscaleChannels1);
+        Add("mask_decoder.output_upscaling.3.weight", UpscaleChannels1, UpscaleChannels2, 2, 2);
+        Add("mask_decoder.output_upscaling.3.bias", UpscaleChannels2);
         for (int mask = 0; mask < MaskTokens; mask++)
-            CheckMlp(weights, $"mask_decoder.output_hypernetworks_mlps.{mask}", HyperLayers, Channels, UpscaleChannels2);
-        CheckMlp(weights, "mask_decoder.iou_prediction_head", IouLayers, 0, MaskTokens);
+            Mlp($"mask_decoder.output_hypernetworks_mlps.{mask}", HyperLayers, Channels, UpscaleChannels2);
+        Mlp("mask_decoder.iou_prediction_head", IouLayers, 0, MaskTokens);
 
-        Check(weights, "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix", 2, Channels / 2);
-        for (int label = 0; label < (TakesBoxes ? 4 : 2); label++) Check(weights, $"prompt_encoder.point_embeddings.{label}.weight", 1, Channels);
-        Check(weights, "prompt_encoder.not_a_point_embed.weight", 1, Channels);
-        Check(weights, "prompt_encoder.no_mask_embed.weight", 1, Channels);
-        if (!TakesMasks) return;
-        int quarter = Dimension(weights, "prompt_encoder.mask_downscaling.0.weight", 4, 0);
-        int full = Dimension(weights, "prompt_encoder.mask_downscaling.3.weight", 4, 0);
-        Check(weights, "prompt_encoder.mask_downscaling.0.weight", quarter, 1, 2, 2);
-        Check(weights, "prompt_encoder.mask_downscaling.0.bias", quarter);
-        CheckNorm(weights, "prompt_encoder.mask_downscaling.1", quarter);
-        Check(weights, "prompt_encoder.mask_downscaling.3.weight", full, quarter, 2, 2);
-        Check(weights, "prompt_encoder.mask_downscaling.3.bias", full);
-        CheckNorm(weights, "prompt_encoder.mask_downscaling.4", full);
-        Check(weights, "prompt_encoder.mask_downscaling.6.weight", Channels, full, 1, 1);
-        Check(weights, "prompt_encoder.mask_downscaling.6.bias", Channels);
-    }
-
-    private void CheckAttention(StateDict weights, string name, int inside)
-    {
-        foreach (string projection in (ReadOnlySpan<string>)["q_proj", "k_proj", "v_proj"])
-            CheckLinear(weights, $"{name}.{projection}", inside, Channels);
-        CheckLinear(weights, name + ".out_proj", Channels, inside);
-    }
-
-    /// <summary>Checks a chain of linear layers; a width of 0 takes what the first layer has.</summary>
-    private void CheckMlp(StateDict weights, string name, int layers, int width, int outputs)
-    {
-        if (width == 0 && layers > 1) width = Dimension(weights, name + ".layers.0.weight", 2, 0);
-        for (int layer = 0; layer < layers; layer++)
+        Add("prompt_encoder.pe_layer.positional_encoding_gaussian_matrix", 2, Channels / 2);
+        for (int label = 0; label < (TakesBoxes ? 4 : 2); label++) Add($"prompt_encoder.point_embeddings.{label}.weight", 1, Channels);
+        Add("prompt_encoder.not_a_point_embed.weight", 1, Channels);
+        Add("prompt_encoder.no_mask_embed.weight", 1, Channels);
+        if (TakesMasks)
         {
-            CheckLinear(weights, $"{name}.layers.{layer}",
-                layer == layers - 1 ? outputs : width, layer == 0 ? Channels : width);
+            int quarter = Dimension(weights, "prompt_encoder.mask_downscaling.0.weight", 4, 0);
+            int full = Dimension(weights, "prompt_encoder.mask_downscaling.3.weight", 4, 0);
+            Add("prompt_encoder.mask_downscaling.0.weight", quarter, 1, 2, 2);
+            Add("prompt_encoder.mask_downscaling.0.bias", quarter);
+            Norm("prompt_encoder.mask_downscaling.1", quarter);
+            Add("prompt_encoder.mask_downscaling.3.weight", full, quarter, 2, 2);
+            Add("prompt_encoder.mask_downscaling.3.bias", full);
+            Norm("prompt_encoder.mask_downscaling.4", full);
+            Add("prompt_encoder.mask_downscaling.6.weight", Channels, full, 1, 1);
+            Add("prompt_encoder.mask_downscaling.6.bias", Channels);
         }
-    }
 
-    private static void CheckLinear(StateDict weights, string name, int outputs, int inputs)
-    {
-        Check(weights, name + ".weight", outputs, inputs);
-        Check(weights, name + ".bias", outputs);
-    }
+        CheckpointShapes.Check(weights, tensors);
+        foreach (string part in OwnParts) CheckpointShapes.RefuseOthers(weights, part, tensors);
 
-    private static void CheckNorm(StateDict weights, string name, int channels)
-    {
-        Check(weights, name + ".weight", channels);
-        Check(weights, name + ".bias", channels);
-    }
+        void Add(string name, params int[] shape) => tensors.Add((name, shape));
 
-    private static void Check(StateDict weights, string name, params ReadOnlySpan<int> shape)
-    {
-        var found = weights.ShapeOf(name);
-        if (!found.AsSpan().SequenceEqual(shape))
+        void Norm(string name, int channels)
         {
-            throw new CheckpointException(
-                $"{weights.Source}: tensor '{name}' has shape [{string.Join(", ", found)}], expected [{string.Join(", ", shape.ToArray())}].");
+            Add(name + ".weight", channels);
+            Add(name + ".bias", channels);
+        }
+
+        void Linear(string name, int outputs, int inputs)
+        {
+            Add(name + ".weight", outputs, inputs);
+            Add(name + ".bias", outputs);
+        }
+
+        void Attention(string name, int inside)
+        {
+            foreach (string projection in (ReadOnlySpan<string>)["q_proj", "k_proj", "v_proj"]) Linear($"{name}.{projection}", inside, Channels);
+            Linear(name + ".out_proj", Channels, inside);
+        }
+
+        // A chain of linear layers; a width of 0 takes what the first layer has.
+        void Mlp(string name, int layers, int width, int outputs)
+        {
+            if (width == 0 && layers > 1) width = Dimension(weights, name + ".layers.0.weight", 2, 0);
+            for (int layer = 0; layer < layers; layer++) Linear($"{name}.layers.{layer}", layer == layers - 1 ? outputs : width, layer == 0 ? Channels : width);
         }
     }
 }

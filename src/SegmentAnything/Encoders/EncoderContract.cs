@@ -16,8 +16,9 @@ namespace SegmentAnything.Encoders;
 /// </remarks>
 internal sealed record EncoderContract
 {
-    // What exports with several outputs call the embedding.
-    private const string EmbeddingName = "image_embeddings";
+    // What exports with several outputs call the embedding, and the maps beside it.
+    private static readonly string[] EmbeddingNames = ["image_embeddings", FeatureMapShape.Embedding, "image_embed", "image_embeddings.2"];
+    private static readonly string[][] MapNames = [["high_res_0", "high_res_feats_0", "image_embeddings.0"], ["high_res_1", "high_res_feats_1", "image_embeddings.1"]];
 
     // Pixels along each side that become one position of the embedding, in every published model.
     private const int PixelsPerPosition = 16;
@@ -27,6 +28,9 @@ internal sealed record EncoderContract
 
     /// <summary>The output that is the embedding, (1, C, G, G).</summary>
     public required string OutputName { get; init; }
+
+    /// <summary>Every output, and its shape as far as the file tells.</summary>
+    public ImmutableArray<(string Name, int?[] Shape)> Outputs { get; init; } = [];
 
     /// <summary>Its first dimension counts pictures: (1, 3, S, S) and not (3, S, S).</summary>
     public bool HasBatch { get; init; } = true;
@@ -81,9 +85,9 @@ internal sealed record EncoderContract
         (int? height, int? width) = (shape[axis], shape[axis + 1]);
         if (height is not null && width is not null && height != width) throw Refused(input, $"it takes {width}x{height} pixels", "a square");
 
-        ValueInfoProto? output = graph.Output.Count == 1 ? graph.Output[0] : graph.Output.FirstOrDefault(o => o.Name is EmbeddingName or FeatureMapShape.Embedding);
+        ValueInfoProto? output = graph.Output.Count == 1 ? graph.Output[0] : EmbeddingNames.Select(name => graph.Output.FirstOrDefault(o => o.Name == name)).FirstOrDefault(o => o is not null);
         if (output is null)
-            throw new ModelContractException($"{source}: which of the outputs {string.Join(", ", graph.Output.Select(o => o.Name))} is the embedding? One alone, or one named '{EmbeddingName}', is expected.");
+            throw new ModelContractException($"{source}: which of the outputs {string.Join(", ", graph.Output.Select(o => o.Name))} is the embedding? One alone, or one named {string.Join(" or ", EmbeddingNames)}, is expected.");
         int?[] embedding = Shape(output);
         if (embedding.Length is not (0 or 4))
             throw new ModelContractException($"{source}: output '{output.Name}' has the shape {Describe(embedding)}; an embedding is (1, C, G, G).", output.Name);
@@ -95,6 +99,7 @@ internal sealed record EncoderContract
         {
             InputName = input.Name,
             OutputName = output.Name,
+            Outputs = [.. graph.Output.Select(o => (o.Name, Shape(o)))],
             HasBatch = hasBatch,
             IsInterleaved = interleaved,
             IsBytes = bytes,
@@ -119,7 +124,7 @@ internal sealed record EncoderContract
         ImmutableArray<int> input = contract.InputShape(frame.EncoderSide);
         SessionContract.Check(session, $"the image encoder of {variant.Name}",
             [contract.IsBytes ? TensorContract.Bytes(contract.InputName, input.AsSpan()) : TensorContract.Float(contract.InputName, input.AsSpan())],
-            [.. maps.Select((map, i) => TensorContract.Float(i == 0 ? contract.OutputName : map.Name, 1, map.Channels, map.Side, map.Side))]);
+            [.. maps.Select(map => TensorContract.Float(contract.OutputOf(map), 1, map.Channels, map.Side, map.Side))]);
         if (maps[0].Channels != variant.EmbeddingChannels || maps[0].Side != variant.EmbeddingGrid || frame.Side != variant.ImageSize)
         {
             throw new ModelContractException(
@@ -128,6 +133,16 @@ internal sealed record EncoderContract
         }
 
         return contract;
+    }
+
+    /// <summary>The output that is a map: by its name, or the names that exporters give it, or as the only one of its shape.</summary>
+    public string OutputOf(FeatureMapShape map)
+    {
+        if (map.Name == FeatureMapShape.Embedding) return OutputName;
+        string[] names = MapNames.FirstOrDefault(names => names[0] == map.Name) ?? [map.Name];
+        if (names.FirstOrDefault(name => Outputs.Any(o => o.Name == name)) is { } known) return known;
+        string[] alike = [.. Outputs.Where(o => o.Name != OutputName && o.Shape is [_, { } c, { } h, { } w] && (c, h, w) == (map.Channels, map.Side, map.Side)).Select(o => o.Name)];
+        return alike is [var only] ? only : names[0];
     }
 
     /// <summary>The shape of the input for pictures of S x S.</summary>

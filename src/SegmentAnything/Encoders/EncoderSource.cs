@@ -63,7 +63,8 @@ internal sealed record EncoderSource(
         string fingerprint = Convert.ToHexStringLower(SHA256.HashData(model.Span));
         string name = $"the image encoder of {variant.Name}";
         ModelProto parsed = OnnxFile.Parse(model.Span, name);
-        bool external = parsed.Graph.Initializer.Any(t => t.DataLocation == TensorProto.Types.DataLocation.External);
+        bool external = OnnxExternalData.IsUsed(parsed);
+        if (external) OnnxExternalData.Check(parsed, path, name);
         bool half = parsed.MetadataProps.Any(m => m.Key == EncoderCache.HalfRemark);
         // Some exports compute the same faster in our arrangement; one that differs from the published network is run as it is.
         if (onProcessor && !built && !external && ModelFamilies.ReadOnnxEncoder(parsed, variant, name) is { } own

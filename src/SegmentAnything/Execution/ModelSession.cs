@@ -82,6 +82,35 @@ internal sealed class ModelSession : IDisposable
         ReadOnlySpan<(string Name, OrtValue Value)> inputs, string[] outputs, CancellationToken cancellationToken) =>
         Run(inputs, outputs, null, cancellationToken)!;
 
+    /// <summary>Runs the model once, for outputs of float32 or float16 whose shapes are not known before.</summary>
+    /// <param name="inputs">A value for every input, by name.</param>
+    /// <param name="outputs">The names of the outputs that are wanted.</param>
+    /// <param name="cancellationToken">Stops the run after the operator under way.</param>
+    /// <returns>The values and the shape of each, in their order.</returns>
+    /// <exception cref="ModelContractException">An output has values of another type.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <exception cref="ObjectDisposedException">The session was disposed.</exception>
+    /// <exception cref="OnnxRuntimeException">A name, type or shape is not the model's, or an operator failed.</exception>
+    public (float[] Values, long[] Shape)[] RunForValues(
+        ReadOnlySpan<(string Name, OrtValue Value)> inputs, string[] outputs, CancellationToken cancellationToken)
+    {
+        using IDisposableReadOnlyCollection<OrtValue> found = Run(inputs, outputs, cancellationToken);
+        var result = new (float[], long[])[outputs.Length];
+        for (int i = 0; i < result.Length; i++)
+        {
+            OrtTensorTypeAndShapeInfo info = found[i].GetTensorTypeAndShape();
+            float[] values = info.ElementDataType switch
+            {
+                TensorElementType.Float => found[i].GetTensorDataAsSpan<float>().ToArray(),
+                TensorElementType.Float16 => [.. found[i].GetTensorDataAsSpan<Float16>().ToArray().Select(v => (float)BitConverter.UInt16BitsToHalf(v.value))],
+                _ => throw new ModelContractException($"{Source}: output '{outputs[i]}' has values of type {info.ElementDataType}; float or float16 is expected.", outputs[i]),
+            };
+            result[i] = (values, info.Shape);
+        }
+
+        return result;
+    }
+
     // Into values of the caller; or, if there are none, into new ones.
     private IDisposableReadOnlyCollection<OrtValue>? Run(
         ReadOnlySpan<(string Name, OrtValue Value)> inputs, string[] outputNames, OrtValue[]? outputValues, CancellationToken cancellationToken)

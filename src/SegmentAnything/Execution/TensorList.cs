@@ -1,5 +1,6 @@
 using CommunityToolkit.HighPerformance.Buffers;
 using Microsoft.ML.OnnxRuntime;
+using Microsoft.ML.OnnxRuntime.Tensors;
 
 namespace SegmentAnything.Execution;
 
@@ -29,6 +30,32 @@ internal sealed class TensorList : IDisposable
         _copies.Add(copy);
         values.CopyTo(copy.Span);
         Add(name, copy.Memory, shape);
+    }
+
+    /// <summary>Adds a tensor of a copy of some values, in the type that a model takes it in.</summary>
+    /// <exception cref="ModelContractException">The model has no such input, or one of a type that numbers are not converted to.</exception>
+    public void AddConverted(ModelSession session, string name, ReadOnlySpan<float> values, params ReadOnlySpan<long> shape)
+    {
+        if (!session.Inputs.TryGetValue(name, out TensorContract? tensor))
+            throw new ModelContractException($"{session.Source}: there is no input '{name}'; there are {string.Join(", ", session.Inputs.Keys)}.", name);
+        switch (tensor.ElementType)
+        {
+            case TensorElementType.Float: Add(name, Convert(values, v => v), shape); break;
+            case TensorElementType.Float16: Add(name, Convert(values, v => new Float16(BitConverter.HalfToUInt16Bits((Half)v))), shape); break;
+            case TensorElementType.Int32: Add(name, Convert(values, v => (int)v), shape); break;
+            case TensorElementType.Int64: Add(name, Convert(values, v => (long)v), shape); break;
+            default:
+                throw new ModelContractException(
+                    $"{session.Source}: input '{name}' is {tensor.Describe()}; float, float16, int32 or int64 is expected.", name, found: tensor.Describe());
+        }
+
+        // One more than is needed: memory of nothing has no address.
+        static Memory<T> Convert<T>(ReadOnlySpan<float> values, Func<float, T> convert)
+        {
+            T[] converted = new T[values.Length + 1];
+            for (int i = 0; i < values.Length; i++) converted[i] = convert(values[i]);
+            return converted;
+        }
     }
 
     public ReadOnlySpan<(string Name, OrtValue Value)> AsSpan() => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_tensors);

@@ -30,7 +30,6 @@ internal static class ModelFamilies
         new("SAM 3", PictureFit.Squash, ["detector.backbone.vision_backbone.", "detector_model.", "tracker_model."]),
         new("EdgeTAM", PictureFit.Squash, ["image_encoder.trunk.body."]),
         // Checkpoints of these are built; ONNX exports of them are not run.
-        new("SAM 2", PictureFit.Squash, []) { OnnxTensors = ["high_res_feats"] },
         new("EfficientSAM", PictureFit.Squash, []) { OnnxTensors = ["batched_images", "batched_point_coords"] },
         new("RepViT-SAM", PictureFit.Pad, ["image_encoder.features.0.0.c."]) { Unless = "image_encoder.fuse_stage2.weight" },
         new("SlimSAM with global pruning", PictureFit.Pad, ["image_encoder.blocks.0.attn.q.weight"]),

@@ -13,6 +13,9 @@ internal enum TokenPadding
 
     /// <summary>As many as bring every prompt to <see cref="PromptTokens.FilledLength"/>. Source: EfficientSAM, efficient_sam_decoder.py.</summary>
     Fill,
+
+    /// <summary>Never: who decodes adds what is needed.</summary>
+    Never,
 }
 
 /// <summary>How points and boxes become tokens: the random Fourier features of a position plus what the position is of.</summary>
@@ -33,6 +36,12 @@ internal sealed record PromptTokens
     /// <summary>When it does.</summary>
     public TokenPadding Padding { get; init; } = TokenPadding.WithoutBox;
 
+    /// <summary>
+    /// Tokens are not encoded: the first three values of each are x and y in the model's frame, and the label. For decoders that
+    /// encode prompts themselves.
+    /// </summary>
+    public bool AsTheyAre { get; init; }
+
     /// <summary>Tokens of every prompt, with <see cref="TokenPadding.Fill"/>.</summary>
     public int FilledLength { get; init; }
 
@@ -47,6 +56,7 @@ internal sealed record PromptTokens
         {
             (_, TokenPadding.Fill) => FilledLength,
             (0, _) => 0,
+            (_, TokenPadding.Never) => given,
             (_, TokenPadding.WithoutBox) => hasBox ? given : given + 1,
             _ => given + 1,
         };

@@ -16,10 +16,6 @@ internal sealed class OpenedModel : IDisposable
     public const string EncoderFileName = "encoder.onnx";
     public const string DecoderFileName = "decoder.onnx";
 
-    // Of an encoder and its decoder, as the exporters call them.
-    private static readonly (string Encoder, string Decoder)[] Names =
-        [(EncoderFileName, DecoderFileName), ("vision_encoder.onnx", "prompt_encoder_mask_decoder.onnx")];
-
     private readonly StateDict? _checkpoint;
     private FamilyModel? _model;
     private StateDict? _decoder;
@@ -89,15 +85,15 @@ internal sealed class OpenedModel : IDisposable
 
     /// <summary>Recognises a published model by its encoder's hash, any other by its encoder's sizes.</summary>
     /// <param name="folder">
-    /// Holds encoder.onnx and decoder.onnx, or Hugging Face's vision_encoder.onnx and prompt_encoder_mask_decoder.onnx. Its
-    /// name becomes the name of a model that is not a published one.
+    /// Holds an image encoder and a mask decoder, as <see cref="ModelFolder"/> finds them. Its name becomes the name of a model
+    /// that is not a published one.
     /// </param>
-    /// <exception cref="ModelNotFoundException">A file is missing.</exception>
+    /// <exception cref="ModelNotFoundException">A file is missing, or there are several that could be meant.</exception>
     /// <exception cref="CheckpointException">The encoder is not an ONNX file.</exception>
     /// <exception cref="ModelContractException">The encoder is not an image encoder.</exception>
     public static OpenedModel OfFolder(string folder)
     {
-        (string encoderName, string decoderName) = Names.FirstOrDefault(n => File.Exists(Path.Combine(folder, n.Encoder)), Names[0]);
+        (string encoderName, string decoderName) = ModelFolder.Find(folder);
         ModelFiles files = ModelFiles.FromPaths(Path.Combine(folder, encoderName), Path.Combine(folder, decoderName));
         ReadOnlyMemory<byte> encoder = files.Read(ModelFileRole.Encoder);
         string hash = Convert.ToHexStringLower(SHA256.HashData(encoder.Span));
@@ -168,12 +164,14 @@ internal sealed class OpenedModel : IDisposable
     // The decoder's file, ONNX or a checkpoint of it.
     private FamilyModel RecogniseDecoder()
     {
-        string source = $"the mask decoder of {Variant.Name}";
+        string source = Files.FindPath(ModelFileRole.Decoder) ?? $"the mask decoder of {Variant.Name}";
         using (ByteSource bytes = Files.Open(ModelFileRole.Decoder))
         {
             if (CheckpointReader.Recognize(bytes) == CheckpointFormat.Unknown)
             {
-                FamilyModel model = ModelFamilies.RecogniseOnnxDecoder(OnnxFile.Parse(Files.Read(ModelFileRole.Decoder).Span, source), Variant, source);
+                ModelProto file = OnnxFile.Parse(Files.Read(ModelFileRole.Decoder).Span, source);
+                OnnxExternalData.Load(file, Files.FindPath(ModelFileRole.Decoder), source);
+                FamilyModel model = ModelFamilies.RecogniseOnnxDecoder(file, Variant, source);
                 _decoder = model.Weights;
                 return model;
             }

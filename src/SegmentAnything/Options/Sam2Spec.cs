@@ -26,7 +26,11 @@ public sealed record Sam2Spec : ModelSpecification
     /// <summary>SAM 2 and 2.1, large.</summary>
     public static Sam2Spec Large { get; } = new()
     {
-        EmbedWidth = 144, Heads = 2, BlocksPerStage = [2, 6, 36, 4], GlobalBlocks = [23, 33, 43], Windows = [8, 4, 16, 8],
+        EmbedWidth = 144,
+        Heads = 2,
+        BlocksPerStage = [2, 6, 36, 4],
+        GlobalBlocks = [23, 33, 43],
+        Windows = [8, 4, 16, 8],
     };
 
     /// <summary>Channels of the first stage; stage s has 2^s times as many.</summary>

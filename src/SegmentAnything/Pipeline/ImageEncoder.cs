@@ -180,8 +180,7 @@ public sealed class ImageEncoder : IDisposable
                 int start = 0;
                 foreach (FeatureMapShape map in _maps)
                 {
-                    string name = map.Name == FeatureMapShape.Embedding ? _contract.OutputName : map.Name;
-                    outputs.Add(name, values.Memory[start..], 1, map.Channels, map.Side, map.Side);
+                    outputs.Add(_contract.OutputOf(map), values.Memory[start..], 1, map.Channels, map.Side, map.Side);
                     start += map.Length;
                 }
 

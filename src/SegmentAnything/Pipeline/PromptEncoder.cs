@@ -191,6 +191,13 @@ public sealed class PromptEncoder : IDisposable
     {
         // Scaled in double precision, then single, as the reference does it.
         (double modelX, double modelY) = frame.ToModel(x, y);
+        if (_tokens.AsTheyAre)
+        {
+            token.Clear();
+            (token[0], token[1], token[2]) = ((float)modelX, (float)modelY, label);
+            return;
+        }
+
         PositionalEncoding.Encode(_tokens.GaussianMatrix, ((float)modelX + 0.5f) / _frame.Side, ((float)modelY + 0.5f) / _frame.Side, token);
         ReadOnlySpan<float> embedding = _tokens.Labels[label];
         for (int i = 0; i < token.Length; i++) token[i] += embedding[i];

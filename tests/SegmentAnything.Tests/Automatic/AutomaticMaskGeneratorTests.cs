@@ -129,7 +129,10 @@ public class AutomaticMaskGeneratorTests
         var model = new DiscModel(radius: 12);
         var options = new AutomaticMaskOptions
         {
-            PointsPerSide = 6, CropLayers = 2, CropPointsDownscaleFactor = 2, MinMaskRegionArea = minMaskRegionArea,
+            PointsPerSide = 6,
+            CropLayers = 2,
+            CropPointsDownscaleFactor = 2,
+            MinMaskRegionArea = minMaskRegionArea,
         };
         var generator = new AutomaticMaskGenerator(model, options);
         CancellationToken token = TestContext.Current.CancellationToken;

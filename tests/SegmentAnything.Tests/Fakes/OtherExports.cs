@@ -1,4 +1,3 @@
-using DataType = SegmentAnything.Onnx.TensorProto.Types.DataType;
 using Google.Protobuf;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Decoding;
@@ -6,6 +5,7 @@ using SegmentAnything.Families.Sam1;
 using SegmentAnything.Graphs;
 using SegmentAnything.Onnx;
 using SegmentAnything.Tests.Families.Sam1;
+using DataType = SegmentAnything.Onnx.TensorProto.Types.DataType;
 
 namespace SegmentAnything.Tests.Fakes;
 
@@ -108,7 +108,8 @@ internal static class OtherExports
         Value Embedding(string name) => g.Constant($"prompt_encoder.{name}.weight", weights.ReadAny($"prompt_encoder.{name}.weight"), 1, channels);
     }
 
-    private static void Rename(GraphProto graph, Func<string, string> rename)
+    /// <summary>Gives every value of a graph another name.</summary>
+    public static void Rename(GraphProto graph, Func<string, string> rename)
     {
         foreach (NodeProto node in graph.Node)
         {

@@ -7,8 +7,8 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using SegmentAnything.Extensions.Hosting;
-using SegmentAnything.TestSupport;
 using SegmentAnything.Tests.Pipeline;
+using SegmentAnything.TestSupport;
 
 namespace SegmentAnything.Tests.Hosting;
 

@@ -1,4 +1,3 @@
-using DataType = SegmentAnything.Onnx.TensorProto.Types.DataType;
 using Google.Protobuf;
 using Microsoft.ML.OnnxRuntime;
 using SegmentAnything.Checkpoints;
@@ -7,6 +6,7 @@ using SegmentAnything.Families.Sam1;
 using SegmentAnything.Graphs;
 using SegmentAnything.Onnx;
 using SegmentAnything.TestSupport;
+using DataType = SegmentAnything.Onnx.TensorProto.Types.DataType;
 
 namespace SegmentAnything.Tests.Models;
 
@@ -220,6 +220,21 @@ public sealed class OtherExportsTests : IDisposable
         g.Output("y", g.Node("AveragePool", [x], ("kernel_shape", new long[] { 16, 16 }), ("strides", new long[] { 16, 16 })), 1, 32, 4, 4);
         var error = Assert.Throws<ModelContractException>(() => LoadFolder("encoder.onnx", g.ToBytes(), "decoder.onnx", OfficialDecoder()));
         Assert.Contains("'x'", error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("sam_vit_b_01ec64.encoder.onnx", "sam_vit_b_01ec64.decoder.onnx")]
+    [InlineData("second.onnx", "first.onnx")]
+    public void Load_NamesOfSamexporterOrNone_WithDataBeside_PredictsTheSame(string encoderName, string decoderName)
+    {
+        byte[] encoder = OtherExports.EncoderWithPreprocessing(_weights, DataType.Float, interleaved: true, batch: false, dynamic: true);
+        string folder = Directory.CreateDirectory(Path.Combine(_folder.Path, "beside")).FullName;
+        File.WriteAllBytes(Path.Combine(folder, encoderName), encoder);
+        Sam2OtherExports.WriteWithDataBeside(Sam2OtherExports.Reversed(ModelProto.Parser.ParseFrom(OfficialDecoder())), Path.Combine(folder, decoderName), "weights.data");
+        using SamModel sam = SamModel.Load(folder);
+        Compare(sam, MaskSelection.All, Prompt.Point(20, 15), Prompt.Box(3, 4, 30, 25).AndPoint(9, 9, foreground: false), Prompt.Point(5, 5).AndMask(RoughMask()));
+        File.Delete(Path.Combine(folder, "weights.data"));
+        Assert.Contains("weights.data", Assert.Throws<CheckpointException>(() => SamModel.Load(folder)).Message, StringComparison.Ordinal);
     }
 
     [Fact]

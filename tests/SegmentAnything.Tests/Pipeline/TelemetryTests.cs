@@ -9,7 +9,10 @@ public sealed class TelemetryTests
 {
     private static readonly AutomaticMaskOptions KeepAll = new()
     {
-        PointsPerSide = 3, PredIouThreshold = 0, StabilityScoreThreshold = 0, CropLayers = 1,
+        PointsPerSide = 3,
+        PredIouThreshold = 0,
+        StabilityScoreThreshold = 0,
+        CropLayers = 1,
     };
 
     [Fact]

@@ -71,12 +71,12 @@ internal sealed record RepVitLayout(int ImageSize, int StemChannels, ImmutableAr
     {
         int channels = Shape("features.0.2.c.weight")[0];
         var blocks = ImmutableArray.CreateBuilder<RepVitBlock>();
-        for (int i = 1; weights.Contains($"{Prefix}features.{i}.channel_mixer.m.0.c.weight"); i++)
+        for (int i = 1; CheckpointShapes.HasPart(weights, $"{Prefix}features.{i}."); i++)
         {
             string name = $"features.{i}.token_mixer.";
-            bool shrinks = weights.Contains($"{Prefix}{name}2.c.weight");
+            bool shrinks = CheckpointShapes.HasPart(weights, $"{Prefix}{name}2.");
             if (shrinks) channels = Shape(name + "2.c.weight")[0];
-            int squeeze = weights.Contains($"{Prefix}{name}1.fc1.weight") ? Shape(name + "1.fc1.weight")[0] : 0;
+            int squeeze = CheckpointShapes.HasPart(weights, $"{Prefix}{name}1.fc") ? Shape(name + "1.fc1.weight")[0] : 0;
             blocks.Add(new RepVitBlock(channels, shrinks ? 2 : 1, squeeze, Shape($"features.{i}.channel_mixer.m.0.c.weight")[0]));
         }
 

@@ -54,15 +54,10 @@ internal sealed record EfficientSamDecoderLayout(
                 $"{weights.Source}: {layout.Channels} channels and {layout.AttentionChannels} attention channels do not divide among {Heads} heads.");
         }
 
-        CheckpointShapes.Check(weights, layout.Tensors());
+        CheckpointShapes.CheckAll(weights, Decoder, layout.Tensors());
         return layout;
 
-        int CountLayers(string name)
-        {
-            int count = 0;
-            while (weights.Contains($"{name}layers.{count}.0.weight")) count++;
-            return count + 1;
-        }
+        int CountLayers(string name) => CheckpointShapes.CountParts(weights, name + "layers.") + 1;
 
         int Dimension(string name, int rank, int axis)
         {

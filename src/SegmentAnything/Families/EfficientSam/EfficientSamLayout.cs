@@ -27,8 +27,7 @@ internal sealed record EfficientSamLayout(
     public int HeadChannels => Channels / Heads;
 
     /// <summary>Whether these are the weights of an EfficientSAM at all.</summary>
-    public static bool Fits(StateDict weights) =>
-        weights.Contains("mask_decoder.final_output_upscaling_layers.0.0.weight") && weights.Contains(Prefix + "pos_embed");
+    public static bool Fits(StateDict weights) => CheckpointShapes.HasPart(weights, EfficientSamDecoderLayout.Upscaling);
 
     /// <summary>Multiply-adds of one image.</summary>
     public long MultiplyAdds()
@@ -55,8 +54,7 @@ internal sealed record EfficientSamLayout(
                 $"{weights.Source}: {Prefix}patch_embed.proj.weight has shape [{string.Join(", ", patches)}] and {Prefix}pos_embed [{string.Join(", ", positions)}]; expected [C, 3, p, p] and [1, n² + 1, C].");
         }
 
-        int depth = 0;
-        while (weights.Contains($"{Prefix}blocks.{depth}.attn.qkv.weight")) depth++;
+        int depth = CheckpointShapes.CountParts(weights, Prefix + "blocks.");
         if (depth == 0) throw new CheckpointException($"{weights.Source}: the image encoder has no blocks.");
         if (heads == 0 && channels % PublishedHeadChannels != 0)
         {

@@ -120,8 +120,7 @@ internal sealed record EfficientVitLayout(
             stages.Add(new EfficientVitStage(channels, blocks.ToImmutable()));
         }
 
-        int depth = 0;
-        while (weights.Contains($"{Prefix}neck.middle.op_list.{depth}.main.spatial_conv.conv.weight")) depth++;
+        int depth = CheckpointShapes.CountParts(weights, Prefix + "neck.middle.op_list.");
         if (stages.Count <= MergedStages || depth == 0)
             throw new CheckpointException($"{weights.Source}: {stages.Count} stages and {depth} blocks of the neck were found; expected more than {MergedStages} stages, and a block at least.");
         ImmutableArray<int> neck = Shape("neck.middle.op_list.0.main.spatial_conv.conv.weight");
@@ -133,17 +132,19 @@ internal sealed record EfficientVitLayout(
 
         bool Has(string name) => weights.Contains(Prefix + name);
 
+        bool HasPart(string name) => CheckpointShapes.HasPart(weights, Prefix + name);
+
         EfficientVitBlock? BlockOf(string name)
         {
-            if (Has(name + "main.conv1.conv.weight")) return new(EfficientVitBlockKind.Residual, Shape(name + "main.conv1.conv.weight")[0]);
-            if (Has(name + "main.spatial_conv.conv.weight")) return new(EfficientVitBlockKind.Fused, Shape(name + "main.spatial_conv.conv.weight")[0]);
-            if (Has(name + "main.inverted_conv.conv.weight"))
-                return new(EfficientVitBlockKind.Inverted, Shape(name + "main.inverted_conv.conv.weight")[0], IsNormed: Has(name + "main.inverted_conv.norm.weight"));
-            if (!Has(name + "context_module.main.qkv.conv.weight")) return null;
+            if (HasPart(name + "main.conv1.")) return new(EfficientVitBlockKind.Residual, Shape(name + "main.conv1.conv.weight")[0]);
+            if (HasPart(name + "main.spatial_conv.")) return new(EfficientVitBlockKind.Fused, Shape(name + "main.spatial_conv.conv.weight")[0]);
+            if (HasPart(name + "main.inverted_conv."))
+                return new(EfficientVitBlockKind.Inverted, Shape(name + "main.inverted_conv.conv.weight")[0], IsNormed: HasPart(name + "main.inverted_conv.norm."));
+            if (!HasPart(name + "context_module.")) return null;
             return new(
                 EfficientVitBlockKind.Attention, Shape(name + "local_module.main.inverted_conv.conv.weight")[0],
                 Shape(name + "context_module.main.aggreg.0.0.weight")[2], Shape(name + "context_module.main.aggreg.0.1.weight")[1],
-                Has(name + "local_module.main.inverted_conv.norm.weight"));
+                HasPart(name + "local_module.main.inverted_conv.norm."));
         }
 
         ImmutableArray<int> Shape(string name)

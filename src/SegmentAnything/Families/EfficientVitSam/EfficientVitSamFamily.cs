@@ -30,7 +30,8 @@ internal sealed class EfficientVitSamFamily : ModelFamily
         if (model.Graph.Name != EfficientVitSamModel.DecoderGraphName) return null;
         StateDict weights = OnnxDecoderImport.Read(model, source);
         return new EfficientVitSamModel(
-            variant.EmbeddingGrid * EfficientVitLayout.EmbeddingStride, variant.ImageSize, variant.EmbeddingGrid, EfficientVitSamModel.LayoutOf(weights)) { Weights = weights };
+            variant.EmbeddingGrid * EfficientVitLayout.EmbeddingStride, variant.ImageSize, variant.EmbeddingGrid, EfficientVitSamModel.LayoutOf(weights))
+        { Weights = weights };
     }
 
     public override string? DescribeOnnxDecoder(ModelProto model) => model.Graph.Name == EfficientVitSamModel.DecoderGraphName ? "ONNX, converted from a checkpoint" : null;

@@ -21,6 +21,8 @@ internal sealed class HqSamFamily : ModelFamily
         VitLayout? vit = VitLayout.Fits(weights) ? VitLayout.Of(weights) : null;
         TinyVitLayout? tiny = vit is null && TinyVitLayout.Fits(weights) ? TinyVitLayout.Of(weights, specification?.ImageSize ?? TinyVitLayout.DefaultImageSize) : null;
         if (vit is null && tiny is null) return null;
+        vit?.Check(weights);
+        tiny?.Check(weights);
         DecoderLayout decoder = Sam1Model.LayoutOf(weights);
         SamDecoderModel.CheckChannels(weights, vit?.OutputChannels ?? tiny!.OutputChannels, decoder);
         HqSamLayout layout = HqSamLayout.Of(weights, decoder);

@@ -21,8 +21,8 @@ internal sealed record HqSamLayout(
     public const string Encode = "mask_decoder.embedding_encoder.";
     public const string Refine = "mask_decoder.embedding_maskfeature.";
 
-    /// <summary>Whether a decoder has the token of a high-quality mask.</summary>
-    public static bool Fits(StateDict weights) => weights.Contains(Token);
+    /// <summary>Whether a decoder has anything of a high-quality mask.</summary>
+    public static bool Fits(StateDict weights) => weights.Contains(Token) || CheckpointShapes.HasPart(weights, Compress);
 
     /// <summary>The high-quality mask as our own kernels compute it.</summary>
     /// <param name="alone">It takes the place of SAM's masks.</param>
@@ -36,12 +36,13 @@ internal sealed record HqSamLayout(
     /// <exception cref="CheckpointException">A weight is missing or does not fit; the message names it.</exception>
     public static HqSamLayout Of(StateDict weights, DecoderLayout decoder)
     {
-        int layers = 0;
-        while (weights.Contains($"{Mlp}{layers}.weight")) layers++;
+        int layers = CheckpointShapes.CountParts(weights, Mlp);
         HqSamLayout layout = new(
             decoder.Channels, Shape(Compress + "0.weight")[0], Shape(Compress + "0.weight")[1], Shape(Encode + "0.weight")[1],
             Shape(Refine + "0.weight")[0], decoder.UpscaleChannels2, layers);
-        CheckpointShapes.Check(weights, layout.Tensors());
+        (string Name, int[] Shape)[] tensors = [.. layout.Tensors()];
+        CheckpointShapes.Check(weights, tensors);
+        foreach (string part in (string[])[Mlp, Compress, Encode, Refine]) CheckpointShapes.RefuseOthers(weights, part, tensors);
         return layout;
 
         ImmutableArray<int> Shape(string name) => weights.ShapeOf(name) is [_, _, _, _] shape

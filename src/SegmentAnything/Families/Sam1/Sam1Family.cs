@@ -21,6 +21,8 @@ internal sealed class Sam1Family : ModelFamily
         VitLayout? vit = VitLayout.Fits(weights) ? VitLayout.Of(weights) : null;
         TinyVitLayout? tinyVit = vit is null && TinyVitLayout.Fits(weights) ? TinyVitLayout.Of(weights, specification?.ImageSize ?? TinyVitLayout.DefaultImageSize) : null;
         if (vit is null && tinyVit is null) return null;
+        vit?.Check(weights);
+        tinyVit?.Check(weights);
         DecoderLayout decoder = Sam1Model.LayoutOf(weights);
         int channels = vit?.OutputChannels ?? tinyVit!.OutputChannels;
         return channels == decoder.Channels

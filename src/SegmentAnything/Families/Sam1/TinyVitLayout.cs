@@ -32,18 +32,77 @@ internal sealed record TinyVitLayout(int ImageSize, int StemChannels, ImmutableA
     public static bool Fits(StateDict weights) =>
         weights.Contains(Prefix + "patch_embed.seq.0.c.weight") && weights.Contains(Prefix + "layers.1.blocks.0.attn.attention_biases");
 
+    /// <summary>Every tensor of the image encoder, with its shape. Norms stand beside their convolutions: exports that have joined them differ.</summary>
+    public IEnumerable<(string Name, int[] Shape)> Tensors()
+    {
+        List<(string, int[])> tensors = [];
+        Convolution("patch_embed.seq.0", StemChannels, 3, 3);
+        Convolution("patch_embed.seq.2", Stages[0].Channels, StemChannels, 3);
+        for (int s = 0; s < Stages.Length; s++)
+        {
+            TinyVitStage stage = Stages[s];
+            for (int b = 0; b < stage.Depth; b++)
+            {
+                string block = $"layers.{s}.blocks.{b}.";
+                if (s == 0)
+                {
+                    Convolution(block + "conv1", stage.Hidden, stage.Channels, 1);
+                    Convolution(block + "conv2", stage.Hidden, 1, 3);
+                    Convolution(block + "conv3", stage.Channels, stage.Hidden, 1);
+                    continue;
+                }
+
+                tensors.Add(($"{Prefix}{block}attn.attention_biases", [stage.Heads, stage.Window * stage.Window]));
+                Weights(block + "attn.norm", stage.Channels);
+                Weights(block + "attn.qkv", 3 * stage.Channels, stage.Channels);
+                Weights(block + "attn.proj", stage.Channels, stage.Channels);
+                Weights(block + "mlp.norm", stage.Channels);
+                Weights(block + "mlp.fc1", stage.Hidden, stage.Channels);
+                Weights(block + "mlp.fc2", stage.Channels, stage.Hidden);
+                Convolution(block + "local_conv", stage.Channels, 1, 3);
+            }
+
+            if (stage.Stride == 0) continue;
+            int next = Stages[s + 1].Channels;
+            Convolution($"layers.{s}.downsample.conv1", next, stage.Channels, 1);
+            Convolution($"layers.{s}.downsample.conv2", next, 1, 3);
+            Convolution($"layers.{s}.downsample.conv3", next, next, 1);
+        }
+
+        tensors.Add((Prefix + "neck.0.weight", [OutputChannels, Stages[^1].Channels, 1, 1]));
+        tensors.Add((Prefix + "neck.2.weight", [OutputChannels, OutputChannels, 3, 3]));
+        Weights("neck.1", OutputChannels);
+        Weights("neck.3", OutputChannels);
+        return tensors;
+
+        void Convolution(string name, int outputs, int inputs, int kernel)
+        {
+            tensors.Add(($"{Prefix}{name}.c.weight", [outputs, inputs, kernel, kernel]));
+            foreach (string part in (ReadOnlySpan<string>)["weight", "bias", "running_mean", "running_var"]) tensors.Add(($"{Prefix}{name}.bn.{part}", [outputs]));
+        }
+
+        void Weights(string name, params int[] shape)
+        {
+            tensors.Add(($"{Prefix}{name}.weight", shape));
+            tensors.Add(($"{Prefix}{name}.bias", [shape[0]]));
+        }
+    }
+
+    /// <summary>Checks that every tensor is there with its shape, and no other. A checkpoint may have the classifier that the encoder was trained with.</summary>
+    /// <exception cref="CheckpointException">A tensor is missing, has another shape, or is one too many; the message names it.</exception>
+    public void Check(StateDict weights) => CheckpointShapes.CheckAll(weights, Prefix, Tensors(), Prefix + "norm_head.", Prefix + "head.");
+
     /// <summary>Recognises the layout.</summary>
     /// <exception cref="CheckpointException">The shapes are not those of MobileSAM's encoder.</exception>
     public static TinyVitLayout Of(StateDict weights, int imageSize = DefaultImageSize)
     {
         var stages = ImmutableArray.CreateBuilder<TinyVitStage>();
-        for (int i = 0; Has($"layers.{i}.blocks.0.{(i == 0 ? "conv1.c.weight" : "attn.qkv.weight")}"); i++)
+        for (int i = 0; HasAny($"layers.{i}.blocks.0."); i++)
         {
-            int depth = 0;
-            while (Has($"layers.{i}.blocks.{depth}.{(i == 0 ? "conv1.c.weight" : "attn.qkv.weight")}")) depth++;
-            bool merges = Has($"layers.{i}.downsample.conv1.c.weight");
+            int depth = CheckpointShapes.CountParts(weights, $"{Prefix}layers.{i}.blocks.");
+            bool merges = HasAny($"layers.{i}.downsample.");
             // The step to the last stage keeps the picture's size, so that the embedding has one position for 16 x 16 pixels.
-            int stride = !merges ? 0 : Has($"layers.{i + 1}.downsample.conv1.c.weight") ? 2 : 1;
+            int stride = !merges ? 0 : HasAny($"layers.{i + 1}.downsample.") ? 2 : 1;
             if (i == 0)
             {
                 ImmutableArray<int> expand = Shape("layers.0.blocks.0.conv1.c.weight", 4);
@@ -72,6 +131,8 @@ internal sealed record TinyVitLayout(int ImageSize, int StemChannels, ImmutableA
             : throw new ArgumentException($"The picture's side is {imageSize}; a multiple of {shrinks} is needed.", nameof(imageSize));
 
         bool Has(string name) => weights.Contains(Prefix + name);
+
+        bool HasAny(string start) => CheckpointShapes.HasPart(weights, Prefix + start);
 
         ImmutableArray<int> Shape(string name, int rank)
         {

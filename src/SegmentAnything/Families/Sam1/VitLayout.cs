@@ -53,6 +53,40 @@ internal sealed record VitLayout(
         return sum + tokens * OutputChannels * (Channels + 9L * OutputChannels);
     }
 
+    /// <summary>Every tensor of the image encoder, with its shape.</summary>
+    public IEnumerable<(string Name, int[] Shape)> Tensors()
+    {
+        List<(string, int[])> tensors = [(Prefix + "pos_embed", [1, Grid, Grid, Channels])];
+        Weights("patch_embed.proj", Channels, 3, PatchSize, PatchSize);
+        for (int i = 0; i < Depth; i++)
+        {
+            string block = $"blocks.{i.ToString(CultureInfo.InvariantCulture)}.";
+            Weights(block + "norm1", Channels);
+            Weights(block + "norm2", Channels);
+            foreach (string axis in (ReadOnlySpan<string>)["h", "w"]) tensors.Add(($"{Prefix}{block}attn.rel_pos_{axis}", [2 * Windows[i] - 1, HeadChannels]));
+            Weights(block + "attn.qkv", 3 * AttentionChannels, Channels);
+            Weights(block + "attn.proj", Channels, AttentionChannels);
+            Weights(block + "mlp.lin1", HiddenChannels, Channels);
+            Weights(block + "mlp.lin2", Channels, HiddenChannels);
+        }
+
+        tensors.Add((Prefix + "neck.0.weight", [OutputChannels, Channels, 1, 1]));
+        tensors.Add((Prefix + "neck.2.weight", [OutputChannels, OutputChannels, 3, 3]));
+        Weights("neck.1", OutputChannels);
+        Weights("neck.3", OutputChannels);
+        return tensors;
+
+        void Weights(string name, params int[] shape)
+        {
+            tensors.Add(($"{Prefix}{name}.weight", shape));
+            tensors.Add(($"{Prefix}{name}.bias", [shape[0]]));
+        }
+    }
+
+    /// <summary>Checks that every tensor is there with its shape, and no other.</summary>
+    /// <exception cref="CheckpointException">A tensor is missing, has another shape, or is one too many; the message names it.</exception>
+    public void Check(StateDict weights) => CheckpointShapes.CheckAll(weights, Prefix, Tensors());
+
     /// <summary>Recognises the layout.</summary>
     /// <exception cref="CheckpointException">The shapes are not those of a ViT encoder of Segment Anything.</exception>
     public static VitLayout Of(StateDict weights)
@@ -67,8 +101,7 @@ internal sealed record VitLayout(
                 $"{weights.Source}: {Prefix}patch_embed.proj.weight has shape [{string.Join(", ", patches)}] and {Prefix}pos_embed [{string.Join(", ", positions)}]; expected [C, 3, p, p] and [1, G, G, C].");
         }
 
-        int depth = 0;
-        while (weights.Contains($"{Prefix}blocks.{depth.ToString(CultureInfo.InvariantCulture)}.attn.qkv.weight")) depth++;
+        int depth = CheckpointShapes.CountParts(weights, Prefix + "blocks.");
         if (depth == 0) throw new CheckpointException($"{weights.Source}: the image encoder has no blocks.");
 
         var windows = ImmutableArray.CreateBuilder<int>(depth);

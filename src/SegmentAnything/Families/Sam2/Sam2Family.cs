@@ -39,11 +39,20 @@ internal sealed class Sam2Family : ModelFamily
 
     public override StateDict? ReadOnnxDecoder(ModelProto model, string source) => Sam2DecoderImport.Fits(model) ? Sam2DecoderImport.Read(model, source) : null;
 
-    public override string? DescribeOnnxDecoder(ModelProto model) => Sam2DecoderImport.Fits(model) ? "ONNX, SAM 2's mask decoder" : null;
+    // Weights that are found are run by our own kernels; other files are run as they are.
+    public override FamilyModel? RecogniseOnnxDecoder(ModelProto model, SamVariant variant, string source) =>
+        base.RecogniseOnnxDecoder(model, variant, source)
+        ?? (Sam2Exports.IsPlain(model) || Sam2Exports.IsHuggingFace(model) ? Sam2Exports.Read(model, variant, source) : null);
 
-    public override string? OnnxDecoderInputs => Sam2DecoderImport.ExpectedInputs;
+    public override string? DescribeOnnxDecoder(ModelProto model) =>
+        Sam2Exports.IsPlain(model) ? "ONNX, SAM 2's mask decoder"
+        : Sam2Exports.IsHuggingFace(model) ? "ONNX, Hugging Face export of SAM 2 (prompt_encoder_mask_decoder)"
+        : null;
 
-    public override string? DescribeOnnxEncoder(ModelProto model) => model.Graph.Name == HieraEncoderGraph.GraphName ? "SAM 2, Hiera" : null;
+    public override string? OnnxDecoderInputs => Sam2Exports.ExpectedInputs;
+
+    public override string? DescribeOnnxEncoder(ModelProto model) =>
+        model.Graph.Name == HieraEncoderGraph.GraphName ? "SAM 2, Hiera" : Sam2Exports.IsEncoder(model) ? "SAM 2" : null;
 
     /// <summary>Reads the sizes of prompt encoder and mask decoder, and checks every weight.</summary>
     internal static DecoderLayout LayoutOf(StateDict weights, Sam2Layout layout) => DecoderLayout.Of(weights, Heads, NormEpsilon) with

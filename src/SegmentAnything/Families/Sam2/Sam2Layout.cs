@@ -58,7 +58,6 @@ internal sealed record Sam2Layout(
     /// <summary>Layers of the head that tells whether there is an object.</summary>
     public const int ScoreLayers = 3;
 
-
     /// <summary>The published sizes, by their names.</summary>
     public static ImmutableArray<(string Name, Sam2Spec Spec)> Published { get; } =
         [("tiny", Sam2Spec.Tiny), ("small", Sam2Spec.Small), ("base_plus", Sam2Spec.BasePlus), ("large", Sam2Spec.Large)];
@@ -83,8 +82,7 @@ internal sealed record Sam2Layout(
     {
         int positionWindow = Dimension(weights, Sam2Names.Trunk + "pos_embed_window", 4, 3);
         int width = Dimension(weights, Sam2Names.Trunk + "pos_embed_window", 4, 1);
-        int blocks = 0;
-        while (weights.Contains($"{Sam2Names.Trunk}blocks.{blocks}.norm1.weight")) blocks++;
+        int blocks = CheckpointShapes.CountParts(weights, Sam2Names.Trunk + "blocks.");
         if (weights.Contains(Decoder + "hf_token.weight"))
             throw new CheckpointException($"{weights.Source}: this is HQ-SAM 2, which is not supported. SAM 2 and SAM 2.1 are.");
         if (specification is not Sam2Spec spec)
@@ -227,7 +225,7 @@ internal sealed record Sam2Layout(
             for (int i = 0; i < spec.BlocksPerStage[stage]; i++)
             {
                 bool pools = i == 0 && stage > 0;
-                bool widens = weights.Contains($"{Sam2Names.Trunk}blocks.{list.Count}.proj.weight");
+                bool widens = CheckpointShapes.HasPart(weights, $"{Sam2Names.Trunk}blocks.{list.Count}.proj.");
                 if (pools != widens)
                 {
                     throw Refuse($"{given} begins its stages at other blocks than the weights do ({nameof(Sam2Spec.BlocksPerStage)} {string.Join(", ", spec.BlocksPerStage)}): "
@@ -251,22 +249,9 @@ internal sealed record Sam2Layout(
 
     private void Check(StateDict weights)
     {
-        HashSet<string> known = [];
         int scoreWidth = Dimension(weights, ScoreHead + "0.weight", 2, 0);
-        foreach ((string name, int[] shape) in EncoderTensors().Concat(DecoderTensors(scoreWidth)))
-        {
-            ImmutableArray<int> found = weights.ShapeOf(name);
-            if (!found.AsSpan().SequenceEqual(shape))
-                throw new CheckpointException($"{weights.Source}: tensor '{name}' has shape [{string.Join(", ", found)}], expected [{string.Join(", ", shape)}].");
-            known.Add(name);
-        }
-
-        string? extra = weights.Tensors.Keys.FirstOrDefault(n => n.StartsWith("image_encoder.", StringComparison.Ordinal) && !known.Contains(n));
-        if (extra is not null)
-        {
-            throw new CheckpointException(
-                $"{weights.Source}: tensor '{extra}' of shape [{string.Join(", ", weights.ShapeOf(extra))}] is none of a SAM 2 image encoder of {Blocks.Length} blocks. Is this a model of another family?");
-        }
+        CheckpointShapes.CheckAll(weights, "image_encoder.", EncoderTensors());
+        CheckpointShapes.Check(weights, DecoderTensors(scoreWidth));
     }
 
     private static int Dimension(StateDict weights, string name, int rank, int axis)

@@ -106,7 +106,12 @@ public partial class Sam2LayoutTests
 
     private static Sam2Spec SmallSpec { get; } = new()
     {
-        EmbedWidth = 24, Heads = 2, BlocksPerStage = [1, 2, 2, 1], GlobalBlocks = [4], Windows = [8, 4, 4, 2], ImageSize = 128,
+        EmbedWidth = 24,
+        Heads = 2,
+        BlocksPerStage = [1, 2, 2, 1],
+        GlobalBlocks = [4],
+        Windows = [8, 4, 4, 2],
+        ImageSize = 128,
     };
 
     private static InMemoryStateDict Small() => RandomSam2.Weights(SmallSpec, 7, 32, 4, 8);
