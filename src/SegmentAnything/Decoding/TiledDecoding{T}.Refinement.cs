@@ -101,8 +101,9 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
             _refined = new TiledRefinementMemory(_grid, MaskChannels);
         }
 
-        // The convolutions look at two pixels beyond the last row that is wanted: one token.
-        int rows = Math.Min(_wanted.GridRows, _grid.Side - 1) + 1, upscaled = _grid.TilesOf(rows), refined = _refined.TilesOf(rows);
+        // The second convolution looks at one pixel beyond the last row of tokens that is wanted, and the transforms of the first at
+        // all tokens around one: so the logits are the same to the bit whichever rows are wanted.
+        int rows = Math.Min(_wanted.GridRows, _grid.Side - 1) + 1, upscaled = _grid.TilesOf(rows + 1), refined = _refined.TilesOf(rows);
         int pictureSize = DecoderKernels.TokenPixels * _grid.Tokens;
         for (int prompt = 0; prompt < prompts; prompt++)
         {
