@@ -8,7 +8,7 @@ internal static class ConvertCommand
     /// <summary>Describes the command.</summary>
     public static Command Create()
     {
-        Argument<string> checkpoint = new("CHECKPOINT") { Description = "A checkpoint of SAM or MobileSAM: .pth, .pt or .safetensors." };
+        Argument<string> checkpoint = new("CHECKPOINT") { Description = "A checkpoint of any model that is known here: .pth, .pt or .safetensors." };
         Option<string> folder = new("--out") { Description = "The folder to write; --model takes it.", HelpName = "FOLDER", Required = true };
         Option<bool> half = new("--float16") { Description = "Store the image encoder's weights in half the size." };
         Option<bool> plain = new("--plain") { Description = "Arrange the image encoder for GPUs and other runtimes instead of the processor." };

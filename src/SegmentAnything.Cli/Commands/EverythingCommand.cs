@@ -32,7 +32,7 @@ internal static class EverythingCommand
             parsed.GetValue(folder),
             parsed.GetValue(json),
             parsed.GetValue(overlay),
-            settings.Read(parsed),
+            settings,
             model,
             parsed,
             cancellation));
@@ -40,18 +40,20 @@ internal static class EverythingCommand
     }
 
     private static async Task<int> RunAsync(
-        string[] paths, string? folder, string? json, string? overlay, AutomaticMaskOptions options, ModelOptions model, ParseResult parsed, CancellationToken cancellation)
+        string[] paths, string? folder, string? json, string? overlay, GeneratorOptions settings, ModelOptions model, ParseResult parsed, CancellationToken cancellation)
     {
         if (paths.Length > 1 && (json is not null || overlay is not null))
             throw new UsageException("--json and --overlay are for one image; give --out FOLDER for several.");
         if (paths.Length > 1 && folder is null) throw new UsageException("There are several images; give --out FOLDER for their files.");
         if (folder is null && overlay is null) json ??= "-";
         CheckNames(paths, folder);
+        // Known before a model is loaded.
+        _ = settings.Read(parsed, AutomaticMaskOptions.Default);
         if (folder is not null) Directory.CreateDirectory(folder);
 
         TextWriter error = parsed.InvocationConfiguration.Error;
         using SamModel sam = model.Load(parsed, new Progress(error), cancellation);
-        var generator = new AutomaticMaskGenerator(sam, options);
+        var generator = new AutomaticMaskGenerator(sam, settings.Read(parsed, sam.AutomaticDefaults));
         List<string> failures = [];
         await GenerationProgress.RunAsync(error, paths, async progress =>
         {
@@ -179,14 +181,14 @@ internal static class EverythingCommand
     {
         private readonly Option<string> _preset = new("--preset")
         {
-            Description = "The settings that the others change: default, or paper (crops and cleaning as for SA-1B; much slower).",
+            Description = "The settings that the others change: default, which are the model's own, or paper (crops and cleaning as for SA-1B; much slower).",
             DefaultValueFactory = _ => "default",
         };
 
         private readonly Option<int?> _pointsPerSide = new("--points-per-side") { Description = "Points along each side of the grid (32).", HelpName = "N" };
         private readonly Option<double?> _promptFraction = new("--prompt-fraction") { Description = "The part of the grid's points that is prompted (1); 0.33 finds nearly all in less than half of the time.", HelpName = "X" };
         private readonly Option<int?> _pointsPerBatch = new("--points-per-batch") { Description = "Points decoded at a time (64).", HelpName = "N" };
-        private readonly Option<float?> _predIouThreshold = new("--pred-iou-thresh") { Description = "Least predicted IoU (0.88).", HelpName = "X" };
+        private readonly Option<float?> _predIouThreshold = new("--pred-iou-thresh") { Description = "Least predicted IoU (0.88; of SAM 2 0.8).", HelpName = "X" };
         private readonly Option<float?> _stabilityThreshold = new("--stability-score-thresh") { Description = "Least stability score (0.95).", HelpName = "X" };
         private readonly Option<float?> _stabilityOffset = new("--stability-score-offset") { Description = "How far the cut-off is moved to measure stability (1).", HelpName = "X" };
         private readonly Option<double?> _boxNms = new("--box-nms-thresh") { Description = "Box IoU above which masks are duplicates (0.7).", HelpName = "X" };
@@ -207,9 +209,12 @@ internal static class EverythingCommand
             _preset.AcceptOnlyFromAmong("default", "paper");
         }
 
-        public AutomaticMaskOptions Read(ParseResult parsed)
+        /// <summary>Reads the options.</summary>
+        /// <param name="parsed">The command line.</param>
+        /// <param name="defaults">Those of the model's family.</param>
+        public AutomaticMaskOptions Read(ParseResult parsed, AutomaticMaskOptions defaults)
         {
-            AutomaticMaskOptions preset = parsed.GetRequiredValue(_preset) == "paper" ? AutomaticMaskOptions.Paper : AutomaticMaskOptions.Default;
+            AutomaticMaskOptions preset = parsed.GetRequiredValue(_preset) == "paper" ? AutomaticMaskOptions.Paper : defaults;
             AutomaticMaskOptions options = preset with
             {
                 PointsPerSide = parsed.GetValue(_pointsPerSide) ?? preset.PointsPerSide,
