@@ -54,7 +54,10 @@ public sealed class TiledRefinementTests
             float[] logits = new float[prompts * Masks * 16 * grid * grid], iou = new float[prompts * Masks];
             DecodeRequest request = new()
             {
-                Image = image, Tokens = tokens.AsSpan(first * Tokens * Channels, prompts * Tokens * Channels), Prompts = prompts, TokensPerPrompt = Tokens,
+                Image = image,
+                Tokens = tokens.AsSpan(first * Tokens * Channels, prompts * Tokens * Channels),
+                Prompts = prompts,
+                TokensPerPrompt = Tokens,
                 Wanted = new WantedMasks(1, Masks, GridRows: gridRows),
             };
             engine.Decode(request, new DecodeResult { Logits = logits, PredictedIou = iou }, default);

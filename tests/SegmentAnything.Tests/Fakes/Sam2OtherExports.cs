@@ -1,10 +1,10 @@
-using DataType = SegmentAnything.Onnx.TensorProto.Types.DataType;
 using Google.Protobuf;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Decoding;
 using SegmentAnything.Families.Sam2;
 using SegmentAnything.Graphs;
 using SegmentAnything.Onnx;
+using DataType = SegmentAnything.Onnx.TensorProto.Types.DataType;
 
 namespace SegmentAnything.Tests.Fakes;
 
