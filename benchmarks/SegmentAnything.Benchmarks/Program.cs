@@ -42,6 +42,9 @@ if (args is ["hq-decode", ..]) return FamilyDecode.Run("hq", args[1..]);
 // encoder-ratios [rounds] [pictures]: the image encoder in float32 and int8 beside the published file, with errors.
 if (args is ["encoder-ratios", ..]) return EncoderRatios.Run(args.Length > 1 ? int.Parse(args[1]) : 25, [.. args.Skip(2)]);
 
+// mask-prompts [--model NAME] [--every N] FILE...: which logits make the best prompt of a binary mask.
+if (args is ["mask-prompts", ..]) return MaskPrompts.Run(args[1..]);
+
 // cold-start [rounds NAME=TOOL...]: from the start of a process to the first mask, of each form of the tool.
 if (args is ["cold-start", ..]) return ColdStart.Run(args[1..]);
 

@@ -1,6 +1,8 @@
 using System.CommandLine;
+using System.Runtime.CompilerServices;
 using System.Text;
 using SegmentAnything.Imaging;
+using SegmentAnything.Rle;
 
 namespace SegmentAnything.Cli.Commands;
 
@@ -15,16 +17,18 @@ internal static class EverythingCommand
     {
         Argument<string[]> images = new("IMAGE")
         {
-            Description = "Image files (JPEG, PNG, WebP, TIFF, GIF, AVIF), or folders of such files.",
+            Description = $"Image files ({PictureFile.Description}), or folders of such files.",
             Arity = ArgumentArity.OneOrMore,
         };
         Option<string?> folder = new("--out") { Description = "Write NAME.json and the overlay NAME.png of each image into this folder.", HelpName = "FOLDER" };
         Option<string?> json = new("--json") { Description = "Write the masks of the one image in SA-1B form; - is standard output, the default unless --out or --overlay is given.", HelpName = "FILE|-" };
         Option<string?> overlay = new("--overlay") { Description = "Draw the masks over the one image, small ones above large ones.", HelpName = "FILE.png" };
+        Option<Box[]> region = PromptParser.CreateRegionOption();
+        Option<string?> except = new("--except") { Description = $"Look only where the masks of a file are not, in the one image: {MaskFile.Description}.", HelpName = "FILE" };
         var settings = new GeneratorOptions();
         var model = new ModelOptions();
 
-        var command = new Command("everything", "Finds every object in pictures, without prompts.") { images, folder, json, overlay };
+        var command = new Command("everything", "Finds every object in pictures, without prompts.") { images, folder, json, overlay, region, except };
         settings.AddTo(command);
         model.AddTo(command);
         command.SetAction((parsed, cancellation) => RunAsync(
@@ -32,6 +36,7 @@ internal static class EverythingCommand
             parsed.GetValue(folder),
             parsed.GetValue(json),
             parsed.GetValue(overlay),
+            ReadArea(parsed.GetValue(region), parsed.GetValue(except)),
             settings,
             model,
             parsed,
@@ -40,11 +45,14 @@ internal static class EverythingCommand
     }
 
     private static async Task<int> RunAsync(
-        string[] paths, string? folder, string? json, string? overlay, GeneratorOptions settings, ModelOptions model, ParseResult parsed, CancellationToken cancellation)
+        string[] paths, string? folder, string? json, string? overlay, SearchArea? area, GeneratorOptions settings, ModelOptions model, ParseResult parsed, CancellationToken cancellation)
     {
         if (paths.Length > 1 && (json is not null || overlay is not null))
             throw new UsageException("--json and --overlay are for one image; give --out FOLDER for several.");
         if (paths.Length > 1 && folder is null) throw new UsageException("There are several images; give --out FOLDER for their files.");
+        if (paths.Length > 1 && area is not null) throw new UsageException("--region and --except are for one image.");
+        if (folder is not null && paths.Contains(PictureFile.StandardInputName))
+            throw new UsageException("The image of standard input has no name for files in --out; give --json and --overlay.");
         if (folder is null && overlay is null) json ??= "-";
         CheckNames(paths, folder);
         // Known before a model is loaded.
@@ -58,8 +66,10 @@ internal static class EverythingCommand
         await GenerationProgress.RunAsync(error, paths, async progress =>
         {
             long number = 0;
-            await foreach (ImageMasks<Picture> result in generator.GenerateManyAsync(
-                paths.Select(path => new Picture(path)), picture => picture.Load(), progress, cancellation))
+            IEnumerable<Picture> pictures = paths.Select(path => new Picture(path));
+            await foreach (ImageMasks<Picture> result in area is null
+                ? generator.GenerateManyAsync(pictures, picture => picture.Load(), progress, cancellation)
+                : GenerateInAsync(area, generator, pictures, progress, cancellation))
             {
                 number++;
                 string path = result.Source.Path;
@@ -93,6 +103,36 @@ internal static class EverythingCommand
         if (failures.Count == 0) return Tool.Success;
         if (paths.Length > 1) error.WriteLine($"error: {failures.Count} of {paths.Length} images could not be read: {string.Join(", ", failures)}");
         return Tool.Failure;
+    }
+
+    private static SearchArea? ReadArea(Box[]? region, string? except)
+    {
+        if (region is not [_] && except is null) return null;
+        RleMask[] masks = except is null ? [] : MaskFile.ReadAll(except);
+        return new SearchArea { Region = region is [Box only] ? only : null, Excluded = masks.Length > 0 ? RleMask.Union(masks) : null };
+    }
+
+    private static async IAsyncEnumerable<ImageMasks<Picture>> GenerateInAsync(
+        SearchArea area, AutomaticMaskGenerator generator, IEnumerable<Picture> pictures, GenerationProgress progress,
+        [EnumeratorCancellation] CancellationToken cancellation)
+    {
+        foreach (Picture picture in pictures)
+        {
+            PixelBuffer image = default;
+            Exception? unreadable = null;
+            try
+            {
+                image = picture.Load();
+            }
+            catch (ImageFileException e)
+            {
+                unreadable = e;
+            }
+
+            yield return unreadable is not null
+                ? new ImageMasks<Picture>(picture, null, unreadable)
+                : new ImageMasks<Picture>(picture, await Task.Run(() => generator.Generate(image, area, progress, cancellation), CancellationToken.None), null);
+        }
     }
 
     // In folders names decide, also of formats that this libvips may lack: those fail, each with the reason. What is passed
@@ -173,7 +213,7 @@ internal static class EverythingCommand
 
         public LoadedImage? Loaded { get; private set; }
 
-        public PixelBuffer Load() => (Loaded = ImageFile.Load(path)).ToPixelBuffer();
+        public PixelBuffer Load() => (Loaded = PictureFile.Load(path)).ToPixelBuffer();
     }
 
     /// <summary>The generator's options, by the names of the reference. What is not given is the preset's.</summary>

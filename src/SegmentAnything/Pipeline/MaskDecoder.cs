@@ -5,6 +5,7 @@ using SegmentAnything.Execution;
 using SegmentAnything.Families;
 using SegmentAnything.Loading;
 using SegmentAnything.Masks;
+using SegmentAnything.Rle;
 
 namespace SegmentAnything;
 
@@ -143,6 +144,49 @@ public sealed class MaskDecoder : IDisposable
         }
 
         return predictions;
+    }
+
+    /// <summary>Brings low-resolution logits to the size of the source image, as masks are made of them.</summary>
+    /// <param name="embedding">The image.</param>
+    /// <param name="lowResLogits">LowResSize x LowResSize values, row-major: a mask's <see cref="PredictedMask.LowResLogits"/>.</param>
+    /// <param name="destination">Height x width values are written, row-major, rows from the top.</param>
+    /// <exception cref="ArgumentException">There are not as many logits as that, or the destination is too short.</exception>
+    /// <exception cref="ModelContractException">The embedding was made by another model.</exception>
+    /// <exception cref="ObjectDisposedException">The decoder was disposed, or the prediction that the logits came from.</exception>
+    public void UpscaleLogits(ImageEmbedding embedding, ReadOnlyMemory<float> lowResLogits, Span<float> destination)
+    {
+        using UseGate.Use own = _gate.Enter(this);
+        CheckLogits(embedding, lowResLogits);
+        long pixels = (long)embedding.SourceSize.Width * embedding.SourceSize.Height;
+        if (destination.Length < pixels)
+            throw new ArgumentException($"The destination has {destination.Length} elements; an image of {embedding.SourceSize} needs {pixels}.", nameof(destination));
+        UpscalerOf(embedding).UpscaleLogits(lowResLogits.Span, destination);
+    }
+
+    /// <summary>Cuts low-resolution logits at another value than 0, at the size of the source image.</summary>
+    /// <param name="embedding">The image.</param>
+    /// <param name="lowResLogits">LowResSize x LowResSize values, row-major: a mask's <see cref="PredictedMask.LowResLogits"/>.</param>
+    /// <param name="cutoff">Logits above it are mask.</param>
+    /// <exception cref="ArgumentException">There are not as many logits as that, or the cut-off is not a finite number.</exception>
+    /// <exception cref="ModelContractException">The embedding was made by another model.</exception>
+    /// <exception cref="ObjectDisposedException">The decoder was disposed, or the prediction that the logits came from.</exception>
+    public RleMask CutLogits(ImageEmbedding embedding, ReadOnlyMemory<float> lowResLogits, float cutoff)
+    {
+        using UseGate.Use own = _gate.Enter(this);
+        CheckLogits(embedding, lowResLogits);
+        if (!float.IsFinite(cutoff)) throw new ArgumentOutOfRangeException(nameof(cutoff), cutoff, "The cut-off must be a finite number, in logits: 0 is the model's own.");
+        return UpscalerOf(embedding).Measure(lowResLogits.Span, cutoff, 0).Mask;
+    }
+
+    private void CheckLogits(ImageEmbedding embedding, ReadOnlyMemory<float> lowResLogits)
+    {
+        ArgumentNullException.ThrowIfNull(embedding);
+        Check(embedding);
+        if (lowResLogits.Length != LowResSize * LowResSize)
+        {
+            throw new ArgumentException(
+                $"There are {lowResLogits.Length} logits, expected {LowResSize} x {LowResSize}: give the LowResLogits of one mask that this model predicted.", nameof(lowResLogits));
+        }
     }
 
     /// <summary>Releases the network, after calls that are under way on other threads have ended.</summary>
@@ -303,7 +347,8 @@ public sealed class MaskDecoder : IDisposable
         _ => new MaskUpscaler(frame.ResizedSize, frame.SourceSize, LowResSize, frame.ModelSize),
     };
 
-    private void Check(ImageEmbedding embedding)
+    /// <summary>Throws unless an embedding was made by this model.</summary>
+    internal void Check(ImageEmbedding embedding)
     {
         if (embedding.ModelName != _variant.Name || embedding.GridSize != _variant.EmbeddingGrid
             || embedding.Channels != _variant.EmbeddingChannels || embedding.Frame.Fit != _frame.Fit || embedding.ModelSize != _frame.Side)
