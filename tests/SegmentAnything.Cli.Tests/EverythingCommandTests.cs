@@ -55,6 +55,32 @@ public sealed class EverythingCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task Everything_InARegion_ExceptWhatIsKnown_FindsTheRest()
+    {
+        RleMask mug = Scene.Find("mug").Mask;
+        MaskBox box = mug.BoundingBox;
+        string region = $"{box.X},{box.Y},{box.Right},{box.Bottom}", known = Path.Combine(_folder.Path, "known.json");
+        GeneratedMask[] Read(ToolRun run)
+        {
+            Assert.Equal(0, run.Status);
+            using var reader = Sa1bReader.Open(new MemoryStream(Encoding.UTF8.GetBytes(run.Output)));
+            return [.. reader.ReadAnnotations().Select(a => new GeneratedMask(a.Segmentation, 1, 1, a.PointCoordinates[0][0], a.PointCoordinates[0][1]))];
+        }
+
+        ToolRun first = await ToolRun.Run("everything", _picture, "--points-per-side", "4", "--region", region);
+        GeneratedMask[] found = Read(first);
+        Assert.Contains(found, mask => mask.Mask.IntersectionOverUnion(mug) > 0.9);
+        Assert.All(found, mask => Assert.True(mask.PointX > box.X && mask.PointX < box.Right && mask.PointY > box.Y && mask.PointY < box.Bottom));
+
+        File.WriteAllText(known, System.Text.Json.JsonSerializer.Serialize(mug, RleJsonContext.Default.RleMask));
+        ToolRun second = await ToolRun.Run("everything", _picture, "--points-per-side", "4", "--region", region, "--except", known);
+        Assert.DoesNotContain(Read(second), mask => mask.Mask.IntersectionOverUnion(mug) > 0.5);
+
+        Assert.Equal(2, (await ToolRun.Run("everything", _picture, _picture, "--out", _folder.Path, "--region", region)).Status);
+        Assert.Equal(1, (await ToolRun.Run("everything", _picture, "--region", "0,0,5000,10")).Status);
+    }
+
+    [Fact]
     public async Task Everything_HalfOfThePrompts_FindsTheObjectsToo()
     {
         ToolRun run = await ToolRun.Run("everything", _picture, "--points-per-side", "10", "--prompt-fraction", "0.5");

@@ -58,7 +58,7 @@ public sealed class SegmentCommandTests : IDisposable
         string path = Path.Combine(_folder.Path, "rough." + kind);
         RleMask rough = Truth("mug").Erode(4);
         if (kind == "json") File.WriteAllText(path, JsonSerializer.Serialize(rough, RleJsonContext.Default.RleMask));
-        else ImageFile.SavePng(path, rough.ToBitmap(foreground: 200), StillLife.Width, StillLife.Height);
+        else ImageFile.SavePng(path, [.. rough.ToBitmap().Select(pixel => (byte)(200 * pixel))], StillLife.Width, StillLife.Height);
         ToolRun run = await ToolRun.Run("segment", _picture, "--mask", path);
 
         Assert.Equal(0, run.Status);

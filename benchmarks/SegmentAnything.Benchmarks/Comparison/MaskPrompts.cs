@@ -11,6 +11,21 @@ namespace SegmentAnything.Benchmarks.Comparison;
 /// </summary>
 internal static class MaskPrompts
 {
+    // Logits are made of how much of each low-resolution pixel is foreground.
+    private static readonly (string Name, Func<float[], float[]> Logits)[] Ways =
+    [
+        ("no mask", coverage => new float[coverage.Length]),
+        ("±10, cut at a half", coverage => Cut(coverage, 10)),
+        ("±100, cut at a half", coverage => Cut(coverage, 100)),
+        ("±10, in proportion", coverage => InProportion(coverage, 10)),
+        ("±25, in proportion", coverage => InProportion(coverage, 25)),
+        ("±60, in proportion", coverage => InProportion(coverage, 60)),
+        ("±100, in proportion", coverage => InProportion(coverage, 100)),
+        ("±300, in proportion", coverage => InProportion(coverage, 300)),
+        ("-10 to 30, in proportion", coverage => [.. coverage.Select(c => c > 0.5f ? 30 * ((2 * c) - 1) : 10 * ((2 * c) - 1))]),
+        ("log(c / (1 - c)), ±20", coverage => [.. coverage.Select(c => Math.Clamp(MathF.Log(c / (1 - c)), -20, 20))]),
+    ];
+
     /// <summary>Writes a Markdown table to the console.</summary>
     /// <param name="arguments">[--model NAME|PATH] [--every N] pictures; without any, the still life of the demo.</param>
     public static int Run(string[] arguments)
@@ -26,104 +41,55 @@ internal static class MaskPrompts
         }
 
         using SamModel sam = SamModel.Load(model);
-        var ways = Ways();
-        var totals = new List<double[]>[ways.Count];
-        for (int i = 0; i < ways.Count; i++) totals[i] = [];
+        var answers = new List<double[]>[Ways.Length + 1];
+        for (int i = 0; i < answers.Length; i++) answers[i] = [];
         foreach (string file in files.Count > 0 ? files : [""])
         {
             PixelBuffer image = file.Length > 0 ? ImageFile.Load(file).ToPixelBuffer() : StillLife.Image.ToPixelBuffer();
             using ImageEmbedding embedding = sam.Encode(image);
-            RleMask[] masks = [.. sam.GenerateMasks(image).Where((_, i) => i % every == 0).Select(found => found.Mask)];
-            foreach (RleMask mask in masks)
+            foreach (RleMask mask in sam.GenerateMasks(embedding).Where((_, i) => i % every == 0).Select(found => found.Mask))
             {
                 float[] coverage = MaskPromptLogits.Coverage(mask, embedding.Frame, sam.PromptEncoder.MaskSize);
-                (int x, int y) = mask.LargestInscribedPoint(out _);
-                MaskBox box = mask.BoundingBox;
-                for (int i = 0; i < ways.Count; i++)
-                {
-                    float[] logits = ways[i].Logits(coverage, mask, embedding.Frame);
-                    Prompt bare = Prompt.Mask(logits), point = Prompt.Point(x + 0.5f, y + 0.5f).AndMask(logits), boxed = Prompt.Box(box.X, box.Y, box.Right, box.Bottom).AndMask(logits);
-                    totals[i].Add([sam.CutLogits(embedding, logits, 0).IntersectionOverUnion(mask), Iou(boxed, MaskSelection.Single), Iou(boxed.AndPoint(x + 0.5f, y + 0.5f), MaskSelection.Single), Iou(bare, MaskSelection.Single)]);
-
-                    double Iou(Prompt prompt, MaskSelection selection)
-                    {
-                        using MaskPrediction prediction = sam.Predict(embedding, prompt, selection);
-                        return prediction.Best.Mask.IntersectionOverUnion(mask);
-                    }
-
-                    double Best(Prompt prompt)
-                    {
-                        using MaskPrediction prediction = sam.Predict(embedding, prompt, MaskSelection.All);
-                        return prediction.Max(p => p.Mask.IntersectionOverUnion(mask));
-                    }
-                }
+                for (int i = 0; i < Ways.Length; i++) answers[i].Add(Measure(sam, embedding, mask, Ways[i].Logits(coverage)));
+                answers[^1].Add(Measure(sam, embedding, mask, MaskPromptLogits.Of(mask, embedding.Frame, sam.PromptEncoder.MaskSize, sam.Decoder.UpscalerOf(embedding))));
             }
         }
 
-        Console.WriteLine("| way | alone 1 | alone 3 | alone oracle | point 1 | point 3 | box 1 | box 3 | box+point 1| box oracle |");
-        for (int i = 0; i < ways.Count; i++)
-            Console.WriteLine($"| {ways[i].Name} | {string.Join(" | ", Enumerable.Range(0, 4).Select(k => totals[i].Average(t => t[k]).ToString("F4", CultureInfo.InvariantCulture)))} |");
+        Console.WriteLine($"{answers[0].Count} masks, {model}; mean IoU of the answer (one mask) with the mask that was given");
+        Console.WriteLine();
+        Console.WriteLine("| logits | the logits themselves | mask alone | mask, point | mask, box | mask, box, point | least, with box |");
+        Console.WriteLine("|---|---:|---:|---:|---:|---:|---:|");
+        for (int i = 0; i < answers.Length; i++)
+        {
+            string name = i < Ways.Length ? Ways[i].Name : "the library's";
+            string means = string.Join(" | ", Enumerable.Range(0, answers[i][0].Length).Select(k => Number(answers[i].Average(a => a[k]))));
+            Console.WriteLine($"| {name} | {means} | {Number(answers[i].Min(a => a[3]))} |");
+        }
+
         return 0;
     }
-    private static List<(string Name, Func<float[], RleMask, ImageFrame, float[]> Logits)> Ways()
-    {
-        List<(string Name, Func<float[], RleMask, ImageFrame, float[]> Logits)> ways = [];
-        foreach (float k in new float[] { 60, 100, 150, 250, 500 })
-            ways.Add(($"linear {k}", (c, _, _) => [.. c.Select(v => k * ((2 * v) - 1))]));
-        foreach (float alpha in new[] { 0.5f, 1f })
-            ways.Add(($"linear 100 sharpened {alpha}", (c, _, _) => { float[] blurred = Blur(c); return [.. c.Select((v, i) => 100 * ((2 * (v + (alpha * (v - blurred[i])))) - 1))]; }));
-        return ways;
-    }
 
-    private static float[] Distance(float[] coverage, float slope, float clamp)
+    private static double[] Measure(SamModel sam, ImageEmbedding embedding, RleMask mask, float[] logits)
     {
-        const int n = 256, reach = 12;
-        var result = new float[n * n];
-        for (int y = 0; y < n; y++)
+        (int x, int y) = mask.LargestInscribedPoint(out _);
+        MaskBox box = mask.BoundingBox;
+        Prompt alone = Prompt.Mask(logits), boxed = Prompt.Box(box.X, box.Y, box.Right, box.Bottom).AndMask(logits);
+        return
+        [
+            sam.CutLogits(embedding, logits, 0).IntersectionOverUnion(mask),
+            Iou(alone), Iou(alone.AndPoint(x + 0.5f, y + 0.5f)), Iou(boxed), Iou(boxed.AndPoint(x + 0.5f, y + 0.5f)),
+        ];
+
+        double Iou(Prompt prompt)
         {
-            for (int x = 0; x < n; x++)
-            {
-                float c = coverage[(y * n) + x];
-                bool inside = c > 0.5f;
-                float best = reach;
-                for (int dy = -reach; dy <= reach; dy++)
-                {
-                    int yy = y + dy;
-                    if (yy < 0 || yy >= n) continue;
-                    for (int dx = -reach; dx <= reach; dx++)
-                    {
-                        int xx = x + dx;
-                        if (xx < 0 || xx >= n) continue;
-                        float o = coverage[(yy * n) + xx];
-                        if ((o > 0.5f) == inside) continue;
-                        float d = MathF.Sqrt((dx * dx) + (dy * dy)) - 0.5f;
-                        // edge lies nearer or farther by the coverage
-                        d += inside ? o : 1 - o;
-                        d -= 0.5f;
-                        best = Math.Min(best, d + 0.5f);
-                    }
-                }
-
-                result[(y * n) + x] = Math.Clamp(slope * (inside ? best : -best), -clamp, clamp);
-            }
+            using MaskPrediction prediction = sam.Predict(embedding, prompt, MaskSelection.Single);
+            return prediction.Best.Mask.IntersectionOverUnion(mask);
         }
-
-        return result;
     }
 
-    private static float[] Blur(float[] c)
-    {
-        const int n = 256;
-        var r = new float[c.Length];
-        for (int y = 0; y < n; y++)
-            for (int x = 0; x < n; x++)
-            {
-                float sum = 0;
-                for (int dy = -1; dy <= 1; dy++)
-                    for (int dx = -1; dx <= 1; dx++)
-                        sum += c[(Math.Clamp(y + dy, 0, n - 1) * n) + Math.Clamp(x + dx, 0, n - 1)] * (2 - Math.Abs(dx)) * (2 - Math.Abs(dy));
-                r[(y * n) + x] = sum / 16;
-            }
-        return r;
-    }
+    private static float[] Cut(float[] coverage, float logit) => [.. coverage.Select(c => c > 0.5f ? logit : -logit)];
+
+    private static float[] InProportion(float[] coverage, float logit) => [.. coverage.Select(c => logit * ((2 * c) - 1))];
+
+    private static string Number(double value) => value.ToString("F4", CultureInfo.InvariantCulture);
 }

@@ -59,7 +59,7 @@ public sealed class MaskDecoder : IDisposable
             LowResSize = model.LowResSize;
             _splitter = new WorkSplitter(options.Execution.Threads);
             (_engine, Provider) = model.CreateDecoder(options, _splitter);
-            _images = new PreparedImages(_engine, model.ReadWithoutMask(), CreateUpscaler, options.PreparedImageBudget);
+            _images = new PreparedImages(_engine, model.ReadWithoutMask(), frame => _frame.CreateUpscaler(frame, LowResSize), options.PreparedImageBudget);
         }
     }
 
@@ -339,13 +339,6 @@ public sealed class MaskDecoder : IDisposable
 
     private static MaskSelection Resolve(MaskSelection selection, bool isAmbiguous) =>
         selection != MaskSelection.Auto ? selection : isAmbiguous ? MaskSelection.Multiple : MaskSelection.Single;
-
-    private IMaskUpscaler CreateUpscaler(ImageFrame frame) => _frame.Masks switch
-    {
-        MaskResize.Direct => new MaskUpscaler(new ImageSize(LowResSize, LowResSize), frame.SourceSize, LowResSize, LowResSize),
-        MaskResize.DirectBicubic => new BicubicMaskUpscaler(LowResSize, frame.SourceSize),
-        _ => new MaskUpscaler(frame.ResizedSize, frame.SourceSize, LowResSize, frame.ModelSize),
-    };
 
     /// <summary>Throws unless an embedding was made by this model.</summary>
     internal void Check(ImageEmbedding embedding)

@@ -134,11 +134,15 @@ public sealed class PromptEncoder : IDisposable
         if (prompt.MaskInSource is { } mask) CheckShape(mask, sourceSize, which);
         Box? box = prompt.BoxInSource is { } given ? Clip(given, sourceSize, which) : BoxOf(prompt.MaskInSource, sourceSize);
         WriteTokens(prompt, box, sourceSize, tokens);
-        if (prompt.HasMask) EncodeMask(LogitsOf(prompt, sourceSize), dense, cancellationToken);
+        if (prompt.HasMask) EncodeMask(LogitsOf(prompt, sourceSize, cancellationToken), dense, cancellationToken);
     }
 
-    private ReadOnlyMemory<float> LogitsOf(Prompt prompt, ImageSize sourceSize) => prompt.MaskInSource is { } mask
-        ? MaskPromptLogits.Of(mask, _frame.Of(sourceSize), MaskSize) : prompt.MaskLogits;
+    private ReadOnlyMemory<float> LogitsOf(Prompt prompt, ImageSize sourceSize, CancellationToken cancellationToken)
+    {
+        if (prompt.MaskInSource is not { } mask) return prompt.MaskLogits;
+        ImageFrame frame = _frame.Of(sourceSize);
+        return MaskPromptLogits.Of(mask, frame, MaskSize, _frame.CreateUpscaler(frame, MaskSize), cancellationToken);
+    }
 
     internal int TokenCount(Prompt prompt) => _tokens.Count(prompt.Points.Length, HasBox(prompt));
 
@@ -195,7 +199,7 @@ public sealed class PromptEncoder : IDisposable
         if (box.X0 < -across || box.Y0 < -down || box.X1 > size.Width + across || box.Y1 > size.Height + down
             || box.X1 < 0 || box.Y1 < 0 || box.X0 > size.Width || box.Y0 > size.Height)
         {
-            throw new ArgumentOutOfRangeException("prompt",
+            throw new ArgumentOutOfRangeException(nameof(box),
                 $"{which}The box {box} does not lie within the image of {size} pixels, nor within the {100 * BoxTolerance} % around it that are clipped: "
                 + $"give left, top, right, bottom from (0, 0) to ({size.Width}, {size.Height}), in pixels of the source image.");
         }
@@ -221,7 +225,7 @@ public sealed class PromptEncoder : IDisposable
         if (Math.Abs(mask.Height - height) > 1 && Math.Abs(mask.Width - width) > 1)
         {
             throw new ArgumentException(
-                $"{which}The mask of {mask.Width}x{mask.Height} pixels has not the shape of the image of {size}: give a mask of the whole image, of its size or scaled.", "prompt");
+                $"{which}The mask of {mask.Width}x{mask.Height} pixels has not the shape of the image of {size}: give a mask of the whole image, of its size or scaled.", nameof(mask));
         }
     }
 

@@ -30,13 +30,13 @@ public sealed record SearchArea
         {
             throw new ArgumentException(
                 $"The region {region} does not lie within the image of {image} pixels, or is empty: give left, top, right, bottom from (0, 0) to ({image.Width}, {image.Height}).",
-                nameof(Region));
+                nameof(image));
         }
 
         if (Excluded is { } excluded && (excluded.Width != image.Width || excluded.Height != image.Height))
         {
             throw new ArgumentException(
-                $"The excluded mask has {excluded.Width}x{excluded.Height} pixels, the image {image}: resize it first (RleMask.Resize).", nameof(Excluded));
+                $"The excluded mask has {excluded.Width}x{excluded.Height} pixels, the image {image}: resize it first (RleMask.Resize).", nameof(image));
         }
     }
 }

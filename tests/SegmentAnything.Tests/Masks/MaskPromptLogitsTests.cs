@@ -55,8 +55,22 @@ public class MaskPromptLogitsTests
     public void Logits_OfFullMask_AreForegroundInTheImageAndBackgroundInThePadding()
     {
         var frame = new ImageFrame(new ImageSize(100, 50), 128);
-        float[] logits = MaskPromptLogits.Of(RleMask.Full(100, 50), frame, Side);
+        float[] logits = MaskPromptLogits.Of(RleMask.Full(100, 50), frame, Side, new MaskUpscaler(frame.ResizedSize, frame.SourceSize, Side, 128));
         for (int i = 0; i < logits.Length; i++)
             Assert.Equal(i < Side * Side / 2 ? MaskPromptLogits.LargestLogit : -MaskPromptLogits.LargestLogit, logits[i], 1e-4);
+    }
+
+    [Theory]
+    [InlineData(PictureFit.Pad)]
+    [InlineData(PictureFit.Squash)]
+    public void Logits_BroughtBackToTheImage_AreTheMask(PictureFit fit)
+    {
+        var frame = new ImageFrame(new ImageSize(900, 600), 1024, fit);
+        RleMask mask = RleMask.FromPolygon([100.5, 80, 700, 140, 820.25, 500, 300, 560.5, 180, 300], 900, 600);
+        var upscaler = fit == PictureFit.Pad
+            ? new MaskUpscaler(frame.ResizedSize, frame.SourceSize) : new MaskUpscaler(new ImageSize(256, 256), frame.SourceSize, 256, 256);
+        Assert.InRange(upscaler.Measure(MaskPromptLogits.Of(mask, frame, 256, upscaler), 0, 0).Mask.IntersectionOverUnion(mask), 0.998, 1);
+        // A mask of another size shows the same.
+        Assert.InRange(upscaler.Measure(MaskPromptLogits.Of(mask.Resize(3600, 2400), frame, 256, upscaler), 0, 0).Mask.IntersectionOverUnion(mask), 0.998, 1);
     }
 }
