@@ -1,3 +1,4 @@
+using System.Buffers;
 using SegmentAnything.Rle.Kernels;
 
 namespace SegmentAnything.Rle;
@@ -18,7 +19,18 @@ public sealed partial class RleMask
     /// <summary>The mask with rows and columns exchanged: the pixel at (x, y) goes to (y, x).</summary>
     /// <returns>A mask of Height x Width pixels (width x height).</returns>
     /// <remarks>Memory is in proportion to the runs of both masks.</remarks>
-    public RleMask Transpose() => new(RleKernels.Transpose(_counts, Width, Height), Height, Width);
+    public RleMask Transpose()
+    {
+        // So many runs take longer one by one than all pixels do at once; and the pixels' memory is in proportion to the runs then.
+        const int PixelsPerRun = 32;
+        if (Width * Height / PixelsPerRun >= _counts.Length) return new RleMask(RleKernels.Transpose(_counts, Width, Height), Height, Width);
+        byte[] pixels = ArrayPool<byte>.Shared.Rent(Width * Height);
+        Span<byte> rows = pixels.AsSpan(0, Width * Height);
+        ToBitmap(rows);
+        RleMask transposed = FromColumnMajor(rows, Height, Width);
+        ArrayPool<byte>.Shared.Return(pixels);
+        return transposed;
+    }
 
     /// <summary>The mask turned by 90 degrees clockwise: its left column becomes the top row.</summary>
     /// <returns>A mask of Height x Width pixels (width x height).</returns>
