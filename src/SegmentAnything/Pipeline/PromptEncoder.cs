@@ -200,8 +200,8 @@ public sealed class PromptEncoder : IDisposable
             || box.X1 < 0 || box.Y1 < 0 || box.X0 > size.Width || box.Y0 > size.Height)
         {
             throw new ArgumentOutOfRangeException(nameof(box),
-                $"{which}The box {box} does not lie within the image of {size} pixels, nor within the {100 * BoxTolerance} % around it that are clipped: "
-                + $"give left, top, right, bottom from (0, 0) to ({size.Width}, {size.Height}), in pixels of the source image.");
+                $"{which}The box {box} does not lie within the image of {size} pixels, nor within the {100 * BoxTolerance} % around it that are clipped here: "
+                + $"clip it to (0, 0)-({size.Width}, {size.Height}), in pixels of the source image.");
         }
 
         return new Box(Math.Max(box.X0, 0), Math.Max(box.Y0, 0), Math.Min(box.X1, size.Width), Math.Min(box.Y1, size.Height));
