@@ -79,7 +79,7 @@ public sealed class SegmentCommandTests : IDisposable
     [InlineData("""{"size":[2,2],"counts":[3]}""", "rough.json")]
     [InlineData("""{"size":[2,2],"counts":""", "rough.json")]
     [InlineData("""{"segmentation":[[0,0,5,0,5,5]]}""", "Polygons")]
-    [InlineData("""{"size":[2,2],"counts":[0,4]}""", "shape of the image")]
+    [InlineData("""{"size":[4,9],"counts":[0,36]}""", "shape of the image")]
     [InlineData("nonsense", "not an image")]
     public async Task Mask_ThatIsNone_IsAnErrorThatSaysWhy(string content, string expected)
     {
