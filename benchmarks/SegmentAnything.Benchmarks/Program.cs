@@ -24,6 +24,9 @@ if (args is ["prompt-fractions", ..]) return PromptFractions.Run(args[1..]);
 // decoder-peak [rounds]: the tiled mask decoder beside the processor's peak.
 if (args is ["decoder-peak", ..]) return DecoderPeak.Run(args.Length > 1 ? int.Parse(args[1]) : 10);
 
+// encoder-peak [rounds] [cpu]: MobileSAM's image encoder in our own kernels, phase by phase, beside the processor's peak.
+if (args is ["encoder-peak", ..]) return EncoderPeak.Run(args[1..]);
+
 // vit-build [B] [L] [H]: from checkpoints of random weights to loaded encoders, time and memory.
 if (args is ["vit-build", ..]) return VitBuild.Run(args[1..]);
 

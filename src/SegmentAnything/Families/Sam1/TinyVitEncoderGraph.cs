@@ -18,12 +18,15 @@ internal sealed partial class TinyVitEncoderGraph
     /// <summary>The output that other families add.</summary>
     public const string EarlyFeature = VitEncoderGraph.EarlyFeature;
 
-    private const float TokenNormEpsilon = 1e-5f;
-    private const float ChannelNormEpsilon = 1e-6f;
-    private const float BatchNormEpsilon = 1e-5f;
+    /// <summary>Of the norms in front of attention and MLPs.</summary>
+    public const float TokenNormEpsilon = 1e-5f;
+
+    /// <summary>Of the neck's norms.</summary>
+    public const float ChannelNormEpsilon = 1e-6f;
 
     private readonly TinyVitLayout _layout;
     private readonly TokenRows _rows;
+    private readonly TinyVitWeights _weights;
     private readonly EncoderForm _form;
     private readonly GraphBuilder _g;
 
@@ -31,6 +34,7 @@ internal sealed partial class TinyVitEncoderGraph
     {
         _layout = layout;
         _form = form;
+        _weights = new TinyVitWeights(weights);
         _rows = new TokenRows(weights, TinyVitLayout.Prefix, form);
         _g = new GraphBuilder("sam_tiny_vit_encoder", options);
     }
@@ -266,29 +270,8 @@ internal sealed partial class TinyVitEncoderGraph
             kernel, Groups: kernel == 3 && inputs == 1 ? outputs : 1);
     }
 
-    private (float[] Weight, float[] Bias) FoldedWeights(string name, int inputs, int outputs, int kernel)
-    {
-        float[] weight = _rows.Read(name + ".c.weight", outputs, inputs, kernel, kernel);
-        float[] bias;
-        if (_rows.Weights.Contains(TinyVitLayout.Prefix + name + ".c.bias"))
-        {
-            bias = _rows.Read(name + ".c.bias", outputs);
-        }
-        else
-        {
-            float[] scale = _rows.Read(name + ".bn.weight", outputs), mean = _rows.Read(name + ".bn.running_mean", outputs);
-            float[] variance = _rows.Read(name + ".bn.running_var", outputs);
-            bias = _rows.Read(name + ".bn.bias", outputs);
-            for (int o = 0; o < outputs; o++)
-            {
-                double factor = scale[o] / Math.Sqrt((double)variance[o] + BatchNormEpsilon);
-                bias[o] = (float)(bias[o] - mean[o] * factor);
-                foreach (ref float w in weight.AsSpan(o * (weight.Length / outputs), weight.Length / outputs)) w = (float)(w * factor);
-            }
-        }
-
-        return (weight, bias);
-    }
+    private (float[] Weight, float[] Bias) FoldedWeights(string name, int inputs, int outputs, int kernel) =>
+        _weights.Convolution(name, inputs, outputs, kernel);
 
     private readonly record struct Convolution(Value Weight, Value Bias, int Kernel, int Groups)
     {
