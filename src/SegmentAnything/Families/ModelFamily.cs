@@ -19,6 +19,9 @@ internal abstract class ModelFamily
     /// <summary>The published models, the smallest first.</summary>
     public abstract ImmutableArray<SamVariant> Published { get; }
 
+    /// <summary>It has use for a specification of this kind.</summary>
+    public virtual bool Takes(ModelSpecification specification) => specification.GetType() == typeof(ModelSpecification);
+
     /// <summary>Recognises the weights of a whole model, by names and shapes alone.</summary>
     /// <param name="weights">Names as the file has them, without a wrapper's prefix; the result's may be others.</param>
     /// <param name="specification">What shapes do not tell; null for what the published models have.</param>

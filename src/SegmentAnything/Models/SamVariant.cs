@@ -15,6 +15,9 @@ public sealed record SamVariant
     /// <summary>Its name in prose, such as <c>MobileSAM</c>.</summary>
     public required string DisplayName { get; init; }
 
+    /// <summary>What it is good for, in a few words. Default: empty.</summary>
+    public string Description { get; init; } = "";
+
     /// <summary>The side of the square frame that a picture is brought to, in pixels. Default: 1024.</summary>
     public int ImageSize { get; init; } = 1024;
 

@@ -108,6 +108,7 @@ internal sealed class EfficientSamModel(int imageSize, int grid, EfficientSamDec
     {
         Name = name,
         DisplayName = displayName,
+        Description = "points on the object and boxes alone, six points at most",
         License = "Apache-2.0",
         Source = new Uri("https://github.com/yformer/EfficientSAM"),
         Fit = PictureFit.Squash,
