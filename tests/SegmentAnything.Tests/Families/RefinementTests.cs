@@ -78,7 +78,7 @@ public sealed class RefinementTests
             }
         }
 
-        Assert.InRange(compared, PointsPerSide * PointsPerSide, 3 * PointsPerSide * PointsPerSide);
+        Assert.InRange(compared, PointsPerSide, 3 * PointsPerSide * PointsPerSide);
         Assert.True(found.All(m => m.Area == 0 || m.PredictedIou <= ScoreTolerance), $"{found.Count} masks are of no point");
         // And refining changes something, or this would show nothing.
         Assert.NotEqual(plain.Select(m => m.PredictedIou), [.. sam.GenerateMasks(picture, options, cancellationToken: TestContext.Current.CancellationToken).Select(m => m.PredictedIou)]);
