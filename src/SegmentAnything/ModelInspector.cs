@@ -134,7 +134,7 @@ public static class ModelInspector
         try
         {
             OnnxExternalData.Load(model, inspection.Path, inspection.Path);
-            // Sizes of the picture matter to nothing that is looked at here.
+            // Sizes of the image matter to nothing that is looked at here.
             FamilyModel decoder = ModelFamilies.RecogniseOnnxDecoder(model, SamModels.MobileSam, inspection.Path);
             using StateDict weights = decoder.Weights;
             return inspection with
@@ -182,7 +182,7 @@ public static class ModelInspector
         }
         catch (ModelContractException e)
         {
-            // Something that takes a picture and gives positions of one is an encoder, if not one that can be fed.
+            // Something that takes an image and gives positions of one is an encoder, if not one that can be fed.
             bool isEncoder = inspection.Inputs[0].Shape.Contains("3") && inspection.Outputs.Any(o => o.Shape.Length == 4);
             return inspection with { Kind = isEncoder ? ModelFileKind.ImageEncoder : ModelFileKind.Unknown, Note = $"{e.Message} {UseCheckpoint}" };
         }

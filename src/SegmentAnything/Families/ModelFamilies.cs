@@ -103,7 +103,7 @@ internal static class ModelFamilies
 
 /// <summary>A relative of these families that is refused by its name.</summary>
 /// <param name="Name">In prose.</param>
-/// <param name="Fit">How it takes pictures.</param>
+/// <param name="Fit">How it takes images.</param>
 /// <param name="Prefixes">A tensor whose name begins so is of it.</param>
 internal sealed record KnownRelative(string Name, PictureFit Fit, ImmutableArray<string> Prefixes)
 {

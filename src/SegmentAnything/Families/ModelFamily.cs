@@ -13,7 +13,7 @@ internal abstract class ModelFamily
     /// <summary>Its name in prose.</summary>
     public abstract string Name { get; }
 
-    /// <summary>How it takes pictures. Default: <see cref="PictureFit.Pad"/>.</summary>
+    /// <summary>How it takes images. Default: <see cref="PictureFit.Pad"/>.</summary>
     public virtual PictureFit Fit => PictureFit.Pad;
 
     /// <summary>The published models, the smallest first.</summary>

@@ -8,10 +8,10 @@ namespace SegmentAnything.Preprocessing;
 internal static class PlainEncoderInput
 {
     /// <summary>
-    /// Resizes a picture to a square, whatever that does to its proportions, between the four nearest pixels, normalises each
+    /// Resizes an image to a square, whatever that does to its proportions, between the four nearest pixels, normalises each
     /// channel, and lays the channels out one after the other.
     /// </summary>
-    /// <param name="source">The picture.</param>
+    /// <param name="source">The image.</param>
     /// <param name="side">The side S of the square, in pixels.</param>
     /// <param name="mean">Three values, red, green, blue, on the scale 0 to 255.</param>
     /// <param name="std">Three values, by which the difference to the mean is divided.</param>
@@ -19,7 +19,7 @@ internal static class PlainEncoderInput
     /// <param name="threads">Bands of rows that are worked on at the same time, at most.</param>
     /// <param name="cancellationToken">Looked at between bands.</param>
     /// <remarks>
-    /// Columns first, then rows, in float32; pixel centres are at halves (align_corners = false). A larger picture is not
+    /// Columns first, then rows, in float32; pixel centres are at halves (align_corners = false). A larger image is not
     /// averaged: most of its pixels are not looked at. Exactness: every number of threads gives the same bits.
     /// Source: EfficientSAM, efficient_sam/efficient_sam.py (preprocess).
     /// </remarks>
@@ -45,7 +45,7 @@ internal static class PlainEncoderInput
     private readonly unsafe struct Square(
         PixelBuffer source, InterpolationAxis horizontal, InterpolationAxis vertical, int side, float* mean, float* std, float* planar)
     {
-        /// <summary>Makes some rows. Keeps the two rows of the picture, already resized, that a row is made of.</summary>
+        /// <summary>Makes some rows. Keeps the two rows of the image, already resized, that a row is made of.</summary>
         public void Fill(int firstRow, int endRow)
         {
             byte[] pixels = ArrayPool<byte>.Shared.Rent(4 * source.Width);
@@ -54,7 +54,7 @@ internal static class PlainEncoderInput
             {
                 Span<float> above = rows.AsSpan(0, 3 * side), below = rows.AsSpan(3 * side, 3 * side), scratch = rows.AsSpan(6 * side, side);
                 Span<byte> rgbx = pixels.AsSpan(0, 4 * source.Width);
-                // Which rows of the picture the two are of.
+                // Which rows of the image the two are of.
                 (int First, int Second) held = (-1, -1);
                 for (int y = firstRow; y < endRow; y++)
                 {
@@ -89,7 +89,7 @@ internal static class PlainEncoderInput
             }
         }
 
-        // One row of the picture at the square's width, channel by channel.
+        // One row of the image at the square's width, channel by channel.
         private void Narrow(int row, Span<byte> rgbx, Span<float> destination)
         {
             ImageKernels.ToRgbx(ImageResizer.RowOf(source, row), ImageResizer.OrderOf(source.Format), rgbx);
