@@ -49,7 +49,7 @@ internal sealed class Convolutions(
     }
 
     /// <summary>
-    /// Resizes square planes as two products: ONNX Runtime's bicubic Resize takes some fifty times as long.
+    /// Resizes square planes as two products: ONNX Runtime's bicubic Resize takes some twenty times as long.
     /// </summary>
     /// <param name="g">The graph.</param>
     /// <param name="x">(1, channels, from, from).</param>
