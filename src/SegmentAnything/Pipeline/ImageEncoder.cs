@@ -157,7 +157,7 @@ public sealed class ImageEncoder : IDisposable
         }
         else if (_frame.Resize == PictureResize.FloatsWithoutAntialias)
         {
-            PlainEncoderInput.Write(image, size, _preprocessing.Mean, _preprocessing.Std, input.Span);
+            PlainEncoderInput.Write(image, size, _preprocessing.Mean, _preprocessing.Std, input.Span, _threads, cancellationToken);
         }
         else
         {

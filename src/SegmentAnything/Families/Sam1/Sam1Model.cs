@@ -7,7 +7,7 @@ using SegmentAnything.Networks;
 namespace SegmentAnything.Families.Sam1;
 
 /// <summary>A model of SAM 1's family, as its weights' shapes tell it.</summary>
-/// <param name="imageSize">The side of the square picture, in pixels.</param>
+/// <param name="imageSize">The side of the square image, in pixels.</param>
 /// <param name="grid">The side of the embedding.</param>
 /// <param name="decoder">The sizes of prompt encoder and mask decoder; null where the weights are an image encoder's alone.</param>
 internal sealed class Sam1Model(int imageSize, int grid, DecoderLayout? decoder) : FamilyModel
