@@ -2,7 +2,7 @@ using SegmentAnything.Masks;
 
 namespace SegmentAnything.Families;
 
-/// <summary>How a picture becomes what an image encoder takes.</summary>
+/// <summary>How an image becomes what an image encoder takes.</summary>
 internal enum PictureResize
 {
     /// <summary>

@@ -5,7 +5,7 @@ using SegmentAnything.Decoding;
 namespace SegmentAnything.Families;
 
 /// <summary>A model whose prompt encoder and mask decoder are SAM's, behind whatever image encoder.</summary>
-/// <param name="frame">How pictures go in and masks come out.</param>
+/// <param name="frame">How images go in and masks come out.</param>
 /// <param name="grid">The side of the embedding.</param>
 /// <param name="decoder">The sizes of prompt encoder and mask decoder.</param>
 internal abstract class SamDecoderModel(ModelFrame frame, int grid, DecoderLayout decoder) : FamilyModel

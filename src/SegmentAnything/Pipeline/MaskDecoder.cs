@@ -250,8 +250,8 @@ public sealed class MaskDecoder : IDisposable
     /// <param name="tokens">B x N x channels.</param>
     /// <param name="promptCount">B.</param>
     /// <param name="selection">Not <see cref="MaskSelection.Auto"/>.</param>
-    /// <param name="leastPredictedIou">Masks with less need no logits.</param>
-    /// <param name="logits">B x masks x LowResSize x LowResSize values, of which those that the masks at source size need are written.</param>
+    /// <param name="leastPredictedIou">Masks with less need no logits, nor does the frame's padding; null where all of all masks is wanted.</param>
+    /// <param name="logits">B x masks x LowResSize x LowResSize values, of which those that the masks at source size need are written; all of them for null.</param>
     /// <param name="predictedIou">B x masks values are written.</param>
     /// <param name="cancellationToken">Stops the work soon.</param>
     internal void DecodeLogits(
@@ -259,7 +259,7 @@ public sealed class MaskDecoder : IDisposable
         ReadOnlySpan<float> tokens,
         int promptCount,
         MaskSelection selection,
-        float leastPredictedIou,
+        float? leastPredictedIou,
         Span<float> logits,
         Span<float> predictedIou,
         CancellationToken cancellationToken)
@@ -275,7 +275,9 @@ public sealed class MaskDecoder : IDisposable
             Tokens = tokens,
             Prompts = promptCount,
             TokensPerPrompt = tokensPerPrompt,
-            Wanted = new WantedMasks(first, count, leastPredictedIou, (image.Upscaler.LowResRows + scale - 1) / scale),
+            Wanted = leastPredictedIou is { } least
+                ? new WantedMasks(first, count, least, (image.Upscaler.LowResRows + scale - 1) / scale)
+                : new WantedMasks(first, count),
         };
         _engine.Decode(request, new DecodeResult { Logits = logits, PredictedIou = predictedIou }, cancellationToken);
     }
