@@ -34,6 +34,15 @@ public sealed record SamOptions
     }
 
     /// <summary>
+    /// Does <see cref="SamModel.Encode"/> also compute what the mask decoder makes of an image before any prompt, so that the first
+    /// prompt takes no longer than the next? Where not, the first prompt does. It takes a small part of the encoder's time, and a
+    /// place in <see cref="PreparedImageBudget"/>: switch it off where images are encoded in advance and prompted much later, or
+    /// never. Default: true. <see cref="ImageEncoder"/> and saved embeddings are not concerned: for them there is
+    /// <see cref="MaskDecoder.Prepare"/>.
+    /// </summary>
+    public bool PreparesEncodedImages { get; init; } = true;
+
+    /// <summary>
     /// What the shapes of a checkpoint's weights do not tell. Null, the default, for what the published models have; a model
     /// of other sizes needs it.
     /// </summary>
