@@ -93,10 +93,7 @@ internal sealed unsafe class ImageMaps : PackedWeights
         Between = Pack(ToFloat(betweenImage));
         BetweenSquare = (float)TensorPrimitives.Dot<double>(between, between);
         BetweenFirst = Pack(Apply(output1, betweenImage));
-        BetweenSecond = Pack(Apply(output2, between));
-        BetweenKeys2 = Pack(Apply(Padded(keys2), between));
-        BetweenValues2 = Pack(Apply(Padded(values2), between));
-        BetweenUpscale = Pack(Apply(upscale2, between));
+        BetweenMaps = Pack(Products([between], second));
         UpscaleBias = Pack(Add(Apply(Split(upscale), bias2), upscaleBias));
         ValueBias = [
             Pack(_source.Read($"{Transformer}{TokenToImage0}v_proj.bias", inner)), Pack(Biased(TokenToImage1 + "v_proj", bias1)), Pack(Biased(Final + "v_proj", bias2))];
@@ -239,17 +236,8 @@ internal sealed unsafe class ImageMaps : PackedWeights
     /// <summary>Its products with layer 0's directions: [d].</summary>
     public float* BetweenFirst { get; }
 
-    /// <summary>Its products with layer 1's directions: [d].</summary>
-    public float* BetweenSecond { get; }
-
-    /// <summary>[Block].</summary>
-    public float* BetweenKeys2 { get; }
-
-    /// <summary>[Block].</summary>
-    public float* BetweenValues2 { get; }
-
-    /// <summary>[c].</summary>
-    public float* BetweenUpscale { get; }
+    /// <summary>Its maps, as those of <see cref="Directions2"/>: [<see cref="Columns"/>].</summary>
+    public float* BetweenMaps { get; }
 
     /// <summary>The transposed convolution's constant: [c].</summary>
     public float* UpscaleBias { get; }

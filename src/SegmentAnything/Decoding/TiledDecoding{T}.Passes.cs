@@ -14,13 +14,14 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         int inner = _weights.Inner;
         float* coordinates = prompt.Coordinates + TileOffset(tile, CoordinateRows);
         HeadScores(prompt.QueryPanels, _tokens, _image.Keys0 + TileOffset(tile, inner), Following(tile, _image.Keys0, inner), worker.Scores);
-        if (FirstRow > 0)
+        if (MaskRows > 0)
         {
-            Copy(_image.Mask + TileOffset(tile, FirstRow), coordinates, FirstRow * TileTokens);
-            AddProduct(prompt.ScorePanels, coordinates, FirstRow, worker.Scores, Heads * _tokens);
+            Copy(_image.Mask + TileOffset(tile, MaskRows), coordinates, MaskRows * TileTokens);
+            AddProduct(prompt.ScorePanels, coordinates, MaskRows, worker.Scores, Heads * _tokens);
         }
 
-        TokensToImage(tile, segment, first, _tokens, 0, coordinates, worker.Ones, FirstRow, prompt, worker);
+        Copy(worker.Ones, Row(coordinates, OneRow), TileTokens);
+        TokensToImage(tile, segment, first, _tokens, 0, coordinates, worker.Ones, MaskRows, prompt, worker);
     }
 
     // Pass 2: image to tokens in layer 0, then tokens to the new image in layer 1.
@@ -33,11 +34,13 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         float* deviation = Row(coordinates, Deviation1Row), scale = Row(coordinates, Scale1Row);
 
         HeadScores(prompt.KeyPanels, _tokens, _image.Queries0 + TileOffset(tile, inner), Following(tile, _image.Queries0, inner), worker.Scores);
-        if (FirstRow > 0) AddProduct(prompt.ImageScorePanels, coordinates, FirstRow, worker.Scores, Heads * _tokens);
+        if (MaskRows > 0) AddProduct(prompt.ImageScorePanels, coordinates, MaskRows, worker.Scores, Heads * _tokens);
         ImageToTokens(worker.Ones, worker.Ones, prompt.Values, Row(coordinates, FirstRow), worker);
 
         // The square of the length of image + coordinates x directions.
-        Copy(_image.Moments + TileOffset(tile, DecoderKernels.MomentRows), worker.Square, TileTokens);
+        SumBase(Row(image, ImageMaps.Length1), coordinates, prompt.Base1, prompt.MaskBase1, worker.Zeros, worker.Product);
+        DecoderKernels.SquareOfSum<TSimd, TVector>(
+            _image.Moments + TileOffset(tile, DecoderKernels.MomentRows), worker.Product, prompt.BaseSquare, worker.Ones, worker.Square);
         AddLength(prompt.Directions1, Row(image, ImageMaps.Length1), NextRow(next, ImageMaps.Length1), prompt.LengthPanels, FirstRow, coordinates, worker);
         DecoderKernels.Deviation<TSimd, TVector>(worker.Square, Channels, _weights.NormEpsilon, worker.Ones, deviation, scale);
 
@@ -64,8 +67,11 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         ImageToTokens(Row(coordinates, Scale1Row), deviation1, prompt.Values, second, worker);
 
         float* moments = _image.Moments + TileOffset(tile, DecoderKernels.MomentRows);
-        DecoderKernels.WeightedSum<TSimd, TVector>(Row(coordinates, FirstRow), Coordinates, prompt.BetweenProducts, Row(moments, 2), worker.Product);
-        DecoderKernels.SquareOfSum<TSimd, TVector>(Row(moments, 1), worker.Product, maps.BetweenSquare, deviation1, worker.Square);
+        SumBase(Row(image, maps.Length2First), coordinates, prompt.Base1, prompt.WeightedMaskBase1, worker.Zeros, worker.Product);
+        DecoderKernels.SquareOfSum<TSimd, TVector>(Row(moments, 1), worker.Product, prompt.WeightedBaseSquare, worker.Ones, worker.Square);
+        SumBase(Row(image, maps.Length2Second), coordinates, prompt.Base2, prompt.MaskBase2, Row(moments, 2), worker.Product);
+        DecoderKernels.WeightedSum<TSimd, TVector>(Row(coordinates, OneRow), 1 + Coordinates, prompt.BetweenProducts, worker.Product, worker.Product);
+        DecoderKernels.SquareOfSum<TSimd, TVector>(worker.Square, worker.Product, prompt.BetweenSquare, deviation1, worker.Square);
         AddLength(prompt.Directions1, Row(image, maps.Length2First), NextRow(next, maps.Length2First), prompt.LengthPanels, FirstRow, coordinates, worker);
         AddLength(prompt.Directions2, Row(image, maps.Length2Second), NextRow(next, maps.Length2Second), prompt.SecondLengthPanels, SecondRow, coordinates, worker);
         DecoderKernels.Deviation<TSimd, TVector>(worker.Square, Channels, _weights.NormEpsilon, deviation1, deviation2, scale2);
