@@ -7,6 +7,8 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
 {
     private int Channels => _weights.Channels;
 
+    private int Heads => _weights.Heads;
+
     /// <summary>Rows of a head where its tokens are rows of a block of their own.</summary>
     private int HeadRows => DecoderMath.RoundUp(_tokens, DecoderKernels.BlockRows);
 

@@ -22,6 +22,15 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         }
     }
 
+    // Keys or queries of the image with those of its positional encoding, which become as much too large as the image is.
+    private void AddEncoding(int tile, int map, float* image, float* deviation, float* encoded)
+    {
+        int block = _weights.Maps.Block, rows = 3 * block, inner = _weights.Inner;
+        float* next = NextRow(Following(tile, _grid.Maps, rows), map * block);
+        DecoderKernels.AddScaled<TSimd, TVector>(image, Row(_grid.Maps + TileOffset(tile, rows), map * block), deviation, inner, encoded);
+        if (next != null) DecoderKernels.Prefetch(next, inner * LinesInRow);
+    }
+
     // scores += panels x coordinates.
     private static void AddProduct(float* panels, float* coordinates, int steps, float* scores, int rows) =>
         DecoderKernels.Product<TSimd, TVector, PanelLayout, FromMatrix>(

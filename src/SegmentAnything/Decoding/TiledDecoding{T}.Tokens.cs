@@ -118,7 +118,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         for (int prompt = 0; prompt < prompts; prompt++)
         {
             ref TiledPromptMemory state = ref _prompts[prompt];
-            new Span<float>(state.Hyper, Channels / 8 * TiledDecoderWeights.MaskTokens).Clear();
+            new Span<float>(state.Hyper, Channels / 8 * DecoderKernels.MostMasks).Clear();
             state.Upscaled = 0;
             state.UpscaledCount = 0;
             for (int mask = 0; mask < _wanted.Count; mask++)
@@ -144,7 +144,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
                 if (predictedIou[(prompt * _wanted.Count) + mask] < _wanted.LeastPredictedIou) continue;
                 ref TiledPromptMemory state = ref _prompts[prompt];
                 for (int c = 0; c < Channels / 8; c++)
-                    state.Hyper[(c * TiledDecoderWeights.MaskTokens) + state.UpscaledCount] = hyper[(prompt * layers[^1].PaddedOutputs) + c];
+                    state.Hyper[(c * DecoderKernels.MostMasks) + state.UpscaledCount] = hyper[(prompt * layers[^1].PaddedOutputs) + c];
                 state.Upscaled |= 1 << mask;
                 state.UpscaledCount++;
             }
