@@ -19,7 +19,7 @@ public sealed record SamOptions
 
     /// <summary>
     /// Bytes that the mask decoder may keep of the images that it was prompted for, so that their next prompts start at once:
-    /// some 28 MB an image, which would otherwise be computed again. The image that was used longest ago goes first; what was
+    /// some 28 MB an image (SAM 2: 41), which would otherwise be computed again. The image that was used longest ago goes first; what was
     /// kept of an embedding goes when the embedding is disposed. Default: 256 MB.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is negative.</exception>
