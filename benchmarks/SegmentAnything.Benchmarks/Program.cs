@@ -43,6 +43,9 @@ if (args is ["relatives-encode", ..]) return RelativesEncode.Run(args[1..]);
 // sam2-encode [tiny] [small] [base_plus] [large] [rounds] [cpu]: SAM 2's image encoder beside the official operators.
 if (args is ["sam2-encode", ..]) return Sam2Encode.Run(args[1..]);
 
+// first-click [rounds] [cpu]: the first click on a new image beside later ones.
+if (args is ["first-click", ..]) return FirstClick.Run(args[1..]);
+
 // sam2-decode, hq-decode [rounds] [cpu]: the mask decoder of SAM 2 or HQ-SAM beside the official operators.
 if (args is ["sam2-decode", ..]) return FamilyDecode.Run("sam2", args[1..]);
 if (args is ["hq-decode", ..]) return FamilyDecode.Run("hq", args[1..]);

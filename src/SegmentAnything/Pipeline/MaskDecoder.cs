@@ -11,8 +11,8 @@ namespace SegmentAnything;
 
 /// <summary>Gives masks and predicted IoUs for an image embedding and any number of encoded prompts.</summary>
 /// <remarks>
-/// Safe to use from several threads. What depends on the image alone is computed with its first prompt and kept here, within
-/// <see cref="SamOptions.PreparedImageBudget"/>, as long as the embedding is. Source: Segment Anything, modeling/mask_decoder.py, predictor.py.
+/// Safe to use from several threads. What depends on the image alone is computed with its first prompt, or before it by
+/// <see cref="Prepare"/>, and kept here, within <see cref="SamOptions.PreparedImageBudget"/>, as long as the embedding is. Source: Segment Anything, modeling/mask_decoder.py, predictor.py.
 /// </remarks>
 public sealed class MaskDecoder : IDisposable
 {
@@ -71,6 +71,23 @@ public sealed class MaskDecoder : IDisposable
 
     /// <summary>The side of the low-resolution logits: 256.</summary>
     public int LowResSize { get; }
+
+    /// <summary>
+    /// Computes what prompts need of the image alone, unless it is there already, so that the first prompt takes no longer than the
+    /// next. Does nothing where <see cref="SamOptions.PreparedImageBudget"/> cannot hold one image.
+    /// </summary>
+    /// <param name="embedding">The image.</param>
+    /// <param name="cancellationToken">Stops the work soon.</param>
+    /// <exception cref="ModelContractException">The embedding was made by another model.</exception>
+    /// <exception cref="ObjectDisposedException">The decoder or the embedding was disposed.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public void Prepare(ImageEmbedding embedding, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(embedding);
+        using UseGate.Use own = _gate.Enter(this);
+        using ImageEmbedding.Use use = Acquire(embedding, cancellationToken);
+        if (_images.CanKeep) _images.Get(embedding, cancellationToken).Dispose();
+    }
 
     /// <summary>Decodes one prompt.</summary>
     /// <param name="embedding">The image.</param>
