@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text;
+using SegmentAnything.Annotations;
 using SegmentAnything.Imaging;
 
 namespace SegmentAnything.Cli.Commands;
@@ -70,9 +71,9 @@ internal static class EverythingCommand
                     continue;
                 }
 
-                var image = new Sa1bImage
+                var image = new AnnotationImage
                 {
-                    ImageId = number,
+                    Id = number,
                     Width = masks.ImageSize.Width,
                     Height = masks.ImageSize.Height,
                     FileName = Path.GetFileName(path),
@@ -143,7 +144,7 @@ internal static class EverythingCommand
         }
     }
 
-    private static void WriteJson(string path, Sa1bImage image, GeneratedMasks masks, TextWriter output)
+    private static void WriteJson(string path, AnnotationImage image, GeneratedMasks masks, TextWriter output)
     {
         if (path != "-")
         {
