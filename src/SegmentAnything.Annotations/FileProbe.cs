@@ -7,15 +7,18 @@ namespace SegmentAnything.Annotations;
 internal sealed class FileProbe
 {
     // Names that leave no doubt; what comes before may be a long list.
-    private static readonly string[] Telling = ["image", "images", "categories", "shapes", "features", "type"];
+    private static readonly string[] Telling = ["image", "images", "categories", "shapes", "features"];
 
     private readonly HashSet<string> _properties = new(StringComparer.Ordinal);
     private readonly HashSet<string> _ofFirstElement = new(StringComparer.Ordinal);
 
-    private FileProbe(string path) => Path = path;
+    private FileProbe(string path, CancellationToken cancellation) => (Path, Cancellation) = (path, cancellation);
 
     /// <summary>The file or folder.</summary>
     public string Path { get; }
+
+    /// <summary>Looked at while files are gone through.</summary>
+    public CancellationToken Cancellation { get; }
 
     /// <summary>Whether it is a folder.</summary>
     public bool IsFolder { get; private init; }
@@ -41,25 +44,17 @@ internal sealed class FileProbe
     /// <summary>Whether the first element of a JSON list has a property.</summary>
     public bool ElementHas(string property) => _ofFirstElement.Contains(property);
 
-    /// <summary>A folder's file of some extension, the first by name, looked at; null where there is none.</summary>
-    public FileProbe? FirstFile(string extension, CancellationToken cancellation = default)
-    {
-        string? first = IsFolder
-            ? Directory.EnumerateFiles(Path, "*" + extension).Where(f => f.EndsWith(extension, StringComparison.OrdinalIgnoreCase)).Min(StringComparer.Ordinal) : null;
-        return first is null ? null : Of(first, cancellation);
-    }
-
     /// <summary>Looks at a file or a folder.</summary>
     public static FileProbe Of(string path, CancellationToken cancellation)
     {
-        if (Directory.Exists(path)) return new FileProbe(path) { IsFolder = true };
-        var probe = new FileProbe(path) { Extension = System.IO.Path.GetExtension(path).ToLowerInvariant() };
+        if (Directory.Exists(path)) return new FileProbe(path, cancellation) { IsFolder = true };
+        var probe = new FileProbe(path, cancellation) { Extension = System.IO.Path.GetExtension(path).ToLowerInvariant() };
         Span<byte> start = stackalloc byte[1024];
         using (FileStream file = JsonPieceReader.OpenFile(path)) start = start[..file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)];
         ReadOnlySpan<byte> text = start.StartsWith((ReadOnlySpan<byte>)[0xEF, 0xBB, 0xBF]) ? start[3..] : start;
         text = text.TrimStart(" \t\r\n"u8);
         probe.Start = System.Text.Encoding.UTF8.GetString(text);
-        if (!text.IsEmpty && text[0] is (byte)'{' or (byte)'[' || probe.Extension is ".json" or ".geojson") probe.LookAtJson(cancellation);
+        if (!text.IsEmpty && text[0] is (byte)'{' or (byte)'[' || probe.Extension is ".json" or ".geojson") probe.LookAtJson();
         return probe;
     }
 
@@ -72,11 +67,11 @@ internal sealed class FileProbe
         _ => $"{Path}: neither JSON nor CVAT's XML, a CSV file with run lengths, YOLO's text or a PNG: it is no file of annotations that is known",
     };
 
-    private void LookAtJson(CancellationToken cancellation)
+    private void LookAtJson()
     {
         IsJson = true;
         using var pieces = JsonPieceReader.Open(Path);
-        while (pieces.Read(cancellation))
+        while (pieces.Read(Cancellation))
         {
             if (pieces.Property.Length > 0)
             {
@@ -87,14 +82,17 @@ internal sealed class FileProbe
             IsJsonList = IsEmptyList = true;
             if (pieces.Kind != PieceKind.Element) continue;
             IsEmptyList = false;
-            var reader = new Utf8JsonReader(pieces.Piece, new JsonReaderOptions { MaxDepth = JsonPieceReader.MaxDepth, AllowTrailingCommas = true });
-            if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject) return;
-            while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+            if (pieces.Piece[0] != '{') return;
+            AnnotationJson.ReadPiece(pieces, (ref Utf8JsonReader reader) =>
             {
-                _ofFirstElement.Add(reader.GetString()!);
-                reader.Skip();
-            }
+                while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+                {
+                    _ofFirstElement.Add(reader.GetString()!);
+                    reader.Skip();
+                }
 
+                return true;
+            });
             return;
         }
     }

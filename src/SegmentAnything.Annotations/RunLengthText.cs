@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using SegmentAnything.Annotations.Codecs;
 using SegmentAnything.Rle;
 
 namespace SegmentAnything.Annotations;
@@ -70,11 +71,13 @@ public static class RunLengthText
     /// <summary>A mask as CVAT has it: run lengths along the rows of its box, background first.</summary>
     /// <param name="mask">The mask, cropped to its box.</param>
     /// <returns>Such as <c>1, 3, 2</c>.</returns>
+    /// <exception cref="ArgumentException">The mask has more than 2^28 pixels.</exception>
     /// <remarks>Source: CVAT, XML annotation format, the attribute rle of a mask.</remarks>
     public static string ToCvat(RleMask mask)
     {
         ArgumentNullException.ThrowIfNull(mask);
         var text = new StringBuilder();
+        GrayPng.CheckPixels(mask.Width, mask.Height);
         byte[] pixels = mask.ToBitmap();
         byte value = 0;
         long run = 0;
@@ -96,11 +99,11 @@ public static class RunLengthText
     /// <param name="text">Run lengths along the rows, background first, separated by commas.</param>
     /// <param name="width">Columns of the box.</param>
     /// <param name="height">Rows of the box.</param>
-    /// <exception cref="RleFormatException">They are no run lengths, or do not add up to the size (the position is the run's place).</exception>
+    /// <exception cref="RleFormatException">They are no run lengths, or there are more than 2^28 pixels, or they do not add up to the size (the position is the run's place).</exception>
     public static RleMask FromCvat(string text, int width, int height)
     {
         ArgumentNullException.ThrowIfNull(text);
-        int pixels = RleMask.Empty(width, height).Counts[0];
+        int pixels = CountPixels(width, height);
         // Nothing is allocated before the runs are known to add up.
         List<int> runs = [];
         long sum = 0;
@@ -130,10 +133,12 @@ public static class RunLengthText
     /// <summary>A mask as Label Studio's brush has it: the packed bytes of its picture in four equal channels.</summary>
     /// <param name="mask">The mask.</param>
     /// <returns>The bytes, of which a file has a list.</returns>
+    /// <exception cref="ArgumentException">The mask has more than 2^28 pixels.</exception>
     /// <remarks>Source: label-studio-converter, brush.py (encode_rle).</remarks>
     public static byte[] ToLabelStudio(RleMask mask)
     {
         ArgumentNullException.ThrowIfNull(mask);
+        GrayPng.CheckPixels(mask.Width, mask.Height);
         byte[] pixels = mask.ToBitmap(); // row-major
         var bits = new BitWriter();
         bits.Write((uint)(4L * pixels.Length), 32);
@@ -154,10 +159,10 @@ public static class RunLengthText
     /// <param name="bytes">The bytes.</param>
     /// <param name="width">Columns.</param>
     /// <param name="height">Rows.</param>
-    /// <exception cref="RleFormatException">They are no such bytes, end early or are of another size (the position is a byte's).</exception>
+    /// <exception cref="RleFormatException">They are no such bytes, end early or are of another size, or there are more than 2^28 pixels (the position is a byte's).</exception>
     public static RleMask FromLabelStudio(ReadOnlySpan<byte> bytes, int width, int height)
     {
-        int pixels = RleMask.Empty(width, height).Counts[0];
+        int pixels = CountPixels(width, height);
         var bits = new BitReader(bytes);
         long values = bits.Read(32);
         // The number has 32 bits and wraps around in very large pictures.
@@ -199,6 +204,13 @@ public static class RunLengthText
             if (runs.Count > 0 && runs[^1].Inside == inside) runs[^1] = (position, inside);
             else runs.Add((position, inside));
         }
+    }
+
+    // Rows are turned into columns by way of a picture.
+    private static int CountPixels(int width, int height)
+    {
+        int pixels = RleMask.Empty(width, height).Counts[0];
+        return pixels <= GrayPng.MaxPixels ? pixels : throw new RleFormatException($"there are {width}x{height} pixels; at most {GrayPng.MaxPixels} are read");
     }
 
     private static void WriteRun(BitWriter bits, long length, uint value)

@@ -53,7 +53,7 @@ public static class FuzzEntries
 public class FuzzTests
 {
     /// <summary>How many inputs are tried: some seconds of them, or as many as the variable SEGMENTANYTHING_FUZZ says.</summary>
-    private static int Iterations { get; } = int.TryParse(Environment.GetEnvironmentVariable("SEGMENTANYTHING_FUZZ"), out int wanted) ? wanted : 20_000;
+    private static int Iterations { get; } = int.TryParse(Environment.GetEnvironmentVariable("SEGMENTANYTHING_FUZZ"), out int wanted) ? wanted : 10_000;
 
     [Fact]
     public void Files_Mutated_AreReadOrTheOneException()

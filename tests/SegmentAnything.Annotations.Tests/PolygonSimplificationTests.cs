@@ -23,7 +23,7 @@ public class PolygonSimplificationTests
     public void Tolerance_FewerPointsAndTheLossIsMeasured(double tolerance, double least)
     {
         SimplifiedMask exact = PolygonSimplification.Simplify(Disk, 0), simple = PolygonSimplification.Simplify(Disk, tolerance);
-        Assert.True(simple.Polygons.Sum(p => p.Coordinates.Length) < exact.Polygons.Sum(p => p.Coordinates.Length) / 3);
+        Assert.True(simple.Polygons.Sum(p => p.Coordinates.Length) < exact.Polygons.Sum(p => p.Coordinates.Length) / 2);
         Assert.InRange(simple.IntersectionOverUnion, least, 0.99999);
         Assert.Equal(RleMask.FromContours(simple.Polygons, 200, 200).IntersectionOverUnion(Disk), simple.IntersectionOverUnion);
         // Every point of the exact contours is near the simple ones.

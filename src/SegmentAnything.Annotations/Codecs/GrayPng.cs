@@ -13,6 +13,9 @@ namespace SegmentAnything.Annotations.Codecs;
 /// </remarks>
 internal static class GrayPng
 {
+    /// <summary>The most pixels that are read or written: they are in memory, two bytes each.</summary>
+    public const int MaxPixels = 1 << 28;
+
     // Deflate cannot make more of a byte than this.
     private const long MostExpansion = 1032;
 
@@ -51,8 +54,8 @@ internal static class GrayPng
                 if (data.Length != 13) throw Fail("the PNG file's header has another length", at);
                 uint columns = BinaryPrimitives.ReadUInt32BigEndian(data), rows = BinaryPrimitives.ReadUInt32BigEndian(data[4..]);
                 (bits, colour) = (data[8], data[9]);
-                if (columns is 0 or > int.MaxValue || rows is 0 or > int.MaxValue || (long)columns * rows > int.MaxValue)
-                    throw Fail($"the PNG file has {columns}x{rows} pixels; 1 to {int.MaxValue} in all were expected", at);
+                if (columns is 0 or > int.MaxValue || rows is 0 or > int.MaxValue || (long)columns * rows > MaxPixels)
+                    throw Fail($"the PNG file has {columns}x{rows} pixels; 1 to {MaxPixels} in all were expected", at);
                 if (colour is not (0 or 3))
                     throw Fail("the PNG file is in colour or has transparency; one channel (gray, or a palette whose indices are labels) was expected", at);
                 if (bits is not (1 or 2 or 4 or 8 or 16) || (colour == 3 && bits == 16)) throw Fail($"the PNG file has {bits} bits a pixel; 1, 2, 4, 8 or 16 were expected", at);
@@ -85,6 +88,7 @@ internal static class GrayPng
     /// <param name="fillRow">Fills a row, given its number, in big-endian order where it is wide.</param>
     public static void Write(Stream stream, int width, int height, bool wide, Action<int, Span<byte>> fillRow)
     {
+        CheckPixels(width, height);
         stream.Write(Signature);
         Span<byte> header = stackalloc byte[13];
         BinaryPrimitives.WriteInt32BigEndian(header, width);
@@ -113,6 +117,13 @@ internal static class GrayPng
         WriteChunk(stream, "IEND"u8, []);
     }
 
+    /// <summary>Throws where there are more pixels than are held in memory.</summary>
+    /// <exception cref="ArgumentException">There are.</exception>
+    public static void CheckPixels(int width, int height)
+    {
+        if ((long)width * height > MaxPixels) throw new ArgumentException($"There are {width}x{height} pixels; formats that hold each of them take at most {MaxPixels}.", nameof(width));
+    }
+
     private static ushort[] Unpack(Stream compressed, int width, int height, int bits, string name)
     {
         int length = (int)((((long)width * bits) + 7) / 8), step = Math.Max(bits / 8, 1);
@@ -131,7 +142,7 @@ internal static class GrayPng
                 (row, above) = (above, row);
             }
         }
-        catch (Exception e) when (e is InvalidDataException or EndOfStreamException)
+        catch (Exception e) when (e is InvalidDataException or IOException)
         {
             throw new AnnotationFormatException($"{name}: the PNG file's pixels are damaged or cut short", innerException: e);
         }

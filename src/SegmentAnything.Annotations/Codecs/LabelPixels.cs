@@ -88,7 +88,8 @@ internal static class LabelPixels
     /// <param name="stream">Where to.</param>
     public static void WriteMask(RleMask mask, byte foreground, Stream stream)
     {
-        byte[] pixels = new byte[(long)mask.Width * mask.Height];
+        GrayPng.CheckPixels(mask.Width, mask.Height);
+        byte[] pixels = new byte[mask.Width * mask.Height];
         mask.ToBitmap(pixels, foreground: foreground);
         GrayPng.Write(stream, mask.Width, mask.Height, wide: false, (y, row) => pixels.AsSpan(y * mask.Width, mask.Width).CopyTo(row));
     }

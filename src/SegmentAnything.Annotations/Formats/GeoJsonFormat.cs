@@ -11,6 +11,9 @@ namespace SegmentAnything.Annotations.Formats;
 /// </remarks>
 internal sealed class GeoJsonFormat : PerImageFormat
 {
+    // Not "image", which SA-1B's files are known by.
+    private const string Picture = "picture";
+
     public override string Name => "geojson";
 
     public override string Description => "GeoJSON in pixels, a file an image: outer rings with their holes";
@@ -19,7 +22,7 @@ internal sealed class GeoJsonFormat : PerImageFormat
 
     protected override string Extension => ".geojson";
 
-    protected override bool RecognisesFile(FileProbe probe) => probe.Has("features") || (probe.Has("type") && probe.IsJson);
+    protected override bool RecognisesFile(FileProbe probe) => probe.Has("features");
 
     protected override bool IsFile(string path) => base.IsFile(path) || (path.EndsWith(".json", StringComparison.OrdinalIgnoreCase) && !Directory.Exists(path));
 
@@ -40,9 +43,9 @@ internal sealed class GeoJsonFormat : PerImageFormat
                     any = true;
                     break;
                 case ("features", _):
-                    features.Add((AnnotationJson.ReadPiece(pieces, ReadFeature), pieces.Index, pieces.Position));
+                    features.Add((AnnotationJson.ReadPiece(pieces, ReadFeature, "feature"), pieces.Index, pieces.Position));
                     break;
-                case ("image", PieceKind.Value):
+                case (Picture, PieceKind.Value):
                     image = AnnotationJson.ReadPiece(pieces, (ref Utf8JsonReader reader) => AnnotationJson.ReadImage(ref reader, "id", requireId: false));
                     break;
                 case ("type", _):
@@ -89,7 +92,7 @@ internal sealed class GeoJsonFormat : PerImageFormat
         Utf8JsonWriter json = file.Json;
         json.WriteStartObject();
         json.WriteString("type"u8, "FeatureCollection");
-        json.WritePropertyName("image"u8);
+        json.WritePropertyName(Picture);
         AnnotationJson.Write(json, image.Image, "id");
         json.WriteStartArray("features"u8);
         foreach (Annotation annotation in image.Annotations)

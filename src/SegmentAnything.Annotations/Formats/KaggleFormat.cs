@@ -114,7 +114,8 @@ internal sealed class KaggleFormat : AnnotationFormat
 
         private protected override void Dispose(bool disposing)
         {
-            _text.Dispose();
+            if (!_completed) _text.Dispose();
+            _completed = true;
             _file.Dispose();
         }
     }

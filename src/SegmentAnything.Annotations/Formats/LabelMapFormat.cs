@@ -29,7 +29,8 @@ internal sealed class LabelMapFormat : PerImageFormat
     {
         (int width, int height) = (image.Image.Width, image.Image.Height);
         if (width == 0 || height == 0) throw new ArgumentException($"Image {image.Image.Id} has no size, and a label map needs one.", nameof(image));
-        var values = new ushort[(long)width * height];
+        GrayPng.CheckPixels(width, height);
+        var values = new ushort[width * height];
         List<(RleMask Mask, ushort Label)> masks = [];
         foreach (Annotation annotation in image.Annotations)
         {

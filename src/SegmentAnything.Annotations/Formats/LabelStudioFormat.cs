@@ -97,7 +97,7 @@ internal sealed class LabelStudioFormat : AnnotationFormat
         {
             ImageId = image,
             CategoryId = context.Categories.IdOf(label),
-            Score = Find(result, "score") is { ValueKind: JsonValueKind.Number } score ? score.GetDouble() : null,
+            Score = Find(result, "score") is { ValueKind: JsonValueKind.Number } score && double.IsFinite(score.GetDouble()) ? score.GetDouble() : null,
         };
         string place = $"result {index}";
         if (Find(value, "rle") is { ValueKind: JsonValueKind.Array } rle)
@@ -140,7 +140,7 @@ internal sealed class LabelStudioFormat : AnnotationFormat
 
         return annotation;
 
-        double? Number(string name) => Find(value, name) is { ValueKind: JsonValueKind.Number } number ? number.GetDouble() : null;
+        double? Number(string name) => Find(value, name) is { ValueKind: JsonValueKind.Number } number && double.IsFinite(number.GetDouble()) ? number.GetDouble() : null;
     }
 
     private static int Size(JsonElement result, string name) => Find(result, name) switch

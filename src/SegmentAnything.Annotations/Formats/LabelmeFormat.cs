@@ -42,7 +42,7 @@ internal sealed class LabelmeFormat : PerImageFormat
                     any = true;
                     break;
                 case ("shapes", _):
-                    shapes.Add((AnnotationJson.ReadPiece(pieces, ReadShape), pieces.Index, pieces.Position));
+                    shapes.Add((AnnotationJson.ReadPiece(pieces, ReadShape, "shape"), pieces.Index, pieces.Position));
                     break;
                 case (_, PieceKind.Value):
                     AnnotationJson.ReadPiece(pieces, (ref Utf8JsonReader reader) =>

@@ -21,7 +21,8 @@ internal sealed class MaskListFormat(bool official) : PerImageFormat
     protected override string Extension => ".json";
 
     protected override bool RecognisesFile(FileProbe probe) =>
-        probe.IsJsonList && probe.ElementHas("segmentation") && !probe.ElementHas("image_id") && probe.ElementHas("prompt") != official;
+        probe.IsEmptyList ? official
+            : probe.IsJsonList && probe.ElementHas("segmentation") && !probe.ElementHas("image_id") && probe.ElementHas("prompt") != official;
 
     protected override ImageAnnotations ReadFile(string path, ReadContext context)
     {

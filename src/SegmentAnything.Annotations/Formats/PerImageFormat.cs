@@ -35,8 +35,14 @@ internal abstract class PerImageFormat : AnnotationFormat
     /// <summary>The path of a picture's file in a folder.</summary>
     protected virtual string PathOf(string folder, string name) => Path.Combine(folder, name + Extension);
 
-    internal override bool Recognises(FileProbe probe) =>
-        probe.IsFolder ? probe.FirstFile(Extension) is { } first && RecognisesFile(first) : RecognisesFile(probe);
+    internal override bool Recognises(FileProbe probe)
+    {
+        // The first of a folder may hold nothing that tells.
+        const int MostFiles = 16;
+        return probe.IsFolder
+            ? FindFiles(probe.Path).Take(MostFiles).Any(file => RecognisesFile(FileProbe.Of(file, probe.Cancellation)))
+            : RecognisesFile(probe);
+    }
 
     internal override AnnotationReader Open(string path, AnnotationReadOptions options) => new PlainReader(Read, path, options);
 

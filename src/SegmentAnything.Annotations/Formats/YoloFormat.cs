@@ -25,9 +25,6 @@ internal sealed class YoloFormat : PerImageFormat
 
     protected override string Extension => ".txt";
 
-    internal override bool Recognises(FileProbe probe) =>
-        probe.IsFolder ? FindFiles(probe.Path).FirstOrDefault() is { } first && RecognisesFile(FileProbe.Of(first, default)) : RecognisesFile(probe);
-
     protected override bool RecognisesFile(FileProbe probe)
     {
         if (probe.Extension != ".txt") return false;

@@ -6,13 +6,17 @@ namespace SegmentAnything.Annotations.Json;
 /// <summary>Annotations, pictures and categories as objects of JSON, by the names that COCO and SA-1B have for their properties.</summary>
 internal static class AnnotationJson
 {
+    /// <summary>How deep annotations, pictures and categories may be nested: as deep as readers of JSON usually go.</summary>
+    public const int MaxDepth = 64;
+
     /// <summary>Runs code that reads a piece; its errors get the file, the annotation and the place.</summary>
     /// <param name="pieces">Stands on the piece.</param>
     /// <param name="read">Reads it; the reader stands on its first token.</param>
     /// <param name="what">What the piece is, such as "annotation"; empty for a property of the file.</param>
     public static T ReadPiece<T>(JsonPieceReader pieces, PieceParser<T> read, string what = "")
     {
-        var reader = new Utf8JsonReader(pieces.Piece, new JsonReaderOptions { MaxDepth = JsonPieceReader.MaxDepth, AllowTrailingCommas = true });
+        int depth = what.Length > 0 ? MaxDepth : JsonPieceReader.MaxDepth;
+        var reader = new Utf8JsonReader(pieces.Piece, new JsonReaderOptions { MaxDepth = depth, AllowTrailingCommas = true });
         reader.Read();
         try
         {
@@ -20,13 +24,15 @@ internal static class AnnotationJson
         }
         catch (Exception e) when (e is JsonValueException or RleFormatException)
         {
-            string title = what.Length > 0 && FindId(pieces.Piece) is { } id ? $"{what} {id} ({pieces.Place})" : pieces.Place;
-            throw pieces.Fail($"{title}: {(e is RleFormatException rle ? rle.Reason : e.Message)}", pieces.Position + reader.TokenStartIndex, e);
+            throw pieces.Fail($"{Title()}: {(e is RleFormatException rle ? rle.Reason : e.Message)}", pieces.Position + reader.TokenStartIndex, e);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            throw pieces.Fail($"{pieces.Place}: not what was expected there: {e.Message}", pieces.Position + reader.TokenStartIndex, e);
+            string reason = e.Message.Contains("depth", StringComparison.Ordinal) ? $"nested deeper than {depth} levels" : $"not what was expected there: {e.Message}";
+            throw pieces.Fail($"{Title()}: {reason}", pieces.Position + reader.TokenStartIndex, e);
         }
+
+        string Title() => what.Length > 0 && FindId(pieces.Piece) is { } id ? $"{what} {id} ({pieces.Place})" : pieces.Place;
     }
 
     /// <summary>Reads an annotation of any format that is JSON. The mask is not drawn yet.</summary>

@@ -151,7 +151,7 @@ internal sealed class JsonPieceReader(Stream stream, string name, int firstBuffe
         if (!reader.Read())
         {
             if (!_atEnd) return Step.NeedsMore;
-            throw _begun ? FailCutShort() : Fail("the file holds no JSON object or list");
+            throw _begun ? FailCutShort() : Fail("the file holds no JSON object or list", _consumed);
         }
 
         if (!_begun)
