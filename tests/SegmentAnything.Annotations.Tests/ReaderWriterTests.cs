@@ -16,7 +16,10 @@ public class ReaderWriterTests
     {
         Annotation mask = Annotation.From(Square) with
         {
-            PredictedIou = 0.96875, StabilityScore = 0.984375, Points = [new MaskPoint(2.5, 3.25)], CropBox = new PixelRectangle(0, 0, 8, 8),
+            PredictedIou = 0.96875,
+            StabilityScore = 0.984375,
+            Points = [new MaskPoint(2.5, 3.25)],
+            CropBox = new PixelRectangle(0, 0, 8, 8),
         };
         using var stream = new MemoryStream();
         using (var writer = Sa1bWriter.Create(stream, new AnnotationImage { Id = 7, Width = 8, Height = 8, FileName = "sa_7.jpg" }))
