@@ -9,19 +9,21 @@ internal static class InspectCommand
     public static Command Create()
     {
         Argument<string[]> files = new("FILE") { Description = "Checkpoints (.pth, .pt, .safetensors) or ONNX files.", Arity = ArgumentArity.OneOrMore };
+        var specification = new SpecificationOption();
         var command = new Command("inspect", "Says what a model's file is: family, sizes, inputs and outputs, and whether it can be run here.") { files };
-        command.SetAction(parsed => Run(parsed.GetRequiredValue(files), parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error));
+        specification.AddTo(command);
+        command.SetAction(parsed => Run(parsed.GetRequiredValue(files), specification.Read(parsed), parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error));
         return command;
     }
 
-    private static int Run(string[] files, TextWriter output, TextWriter error)
+    private static int Run(string[] files, ModelSpecification? specification, TextWriter output, TextWriter error)
     {
         int status = Tool.Success;
         foreach (string file in files)
         {
             try
             {
-                Write(ModelInspector.Inspect(file), output);
+                Write(ModelInspector.Inspect(file, specification), output);
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
