@@ -65,6 +65,7 @@ internal static class Tool
         DownloadCommand.Create(),
         EverythingCommand.Create(),
         StatsCommand.Create(),
+        ConvertAnnotationsCommand.Create(),
         DemoCommand.Create(),
         InspectCommand.Create(),
         ConvertCommand.Create(),

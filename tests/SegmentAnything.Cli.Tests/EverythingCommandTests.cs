@@ -1,4 +1,5 @@
 using System.Text;
+using SegmentAnything.Annotations;
 using SegmentAnything.Imaging;
 using SegmentAnything.ModelTests;
 using SegmentAnything.Rle;
@@ -30,12 +31,12 @@ public sealed class EverythingCommandTests : IDisposable
         Assert.Contains("still life.png: 50 %", run.Error, StringComparison.Ordinal);
         Assert.Contains(" masks in ", run.Error, StringComparison.Ordinal);
         using var reader = Sa1bReader.Open(json);
-        Sa1bAnnotation[] masks = [.. reader.ReadAnnotations()];
-        Assert.Equal(new Sa1bImage { ImageId = 1, Width = StillLife.Width, Height = StillLife.Height, FileName = "still life.png" }, reader.Image);
-        Assert.Equal(Enumerable.Range(1, masks.Length).Select(i => (long)i), masks.Select(m => m.Id));
+        Annotation[] masks = [.. reader.ReadAnnotations()];
+        Assert.Equal(new AnnotationImage { Id = 1, Width = StillLife.Width, Height = StillLife.Height, FileName = "still life.png" }, reader.Image);
+        Assert.Equal(Enumerable.Range(1, masks.Length).Select(i => (long)i), masks.Select(m => m.Id!.Value));
         foreach (string name in new[] { "mug", "ball", "pear" })
-            Assert.InRange(masks.Max(m => m.Segmentation.IntersectionOverUnion(Scene.Find(name).Mask)), 0.9, 1);
-        Assert.All(masks, mask => Assert.Equal(mask.Segmentation.Area, mask.Area));
+            Assert.InRange(masks.Max(m => m.Mask!.IntersectionOverUnion(Scene.Find(name).Mask)), 0.9, 1);
+        Assert.All(masks, mask => Assert.Equal(mask.Mask!.Area, mask.Area));
         LoadedImage drawn = ImageFile.Load(overlay);
         Assert.Equal((StillLife.Width, StillLife.Height), (drawn.Width, drawn.Height));
         Assert.NotEqual(StillLife.Image.Pixels, drawn.Pixels);
@@ -86,9 +87,9 @@ public sealed class EverythingCommandTests : IDisposable
         ToolRun run = await ToolRun.Run("everything", _picture, "--points-per-side", "10", "--prompt-fraction", "0.5");
         Assert.Equal(0, run.Status);
         using var reader = Sa1bReader.Open(new MemoryStream(Encoding.UTF8.GetBytes(run.Output)));
-        Sa1bAnnotation[] masks = [.. reader.ReadAnnotations()];
+        Annotation[] masks = [.. reader.ReadAnnotations()];
         foreach (string name in new[] { "mug", "ball", "pear" })
-            Assert.InRange(masks.Max(m => m.Segmentation.IntersectionOverUnion(Scene.Find(name).Mask)), 0.9, 1);
+            Assert.InRange(masks.Max(m => m.Mask!.IntersectionOverUnion(Scene.Find(name).Mask)), 0.9, 1);
     }
 
     [Fact]
@@ -113,7 +114,7 @@ public sealed class EverythingCommandTests : IDisposable
         RleMask[] Masks(string name)
         {
             using var reader = Sa1bReader.Open(Path.Combine(results, name));
-            return [.. reader.ReadAnnotations().Select(a => a.Segmentation)];
+            return [.. reader.ReadAnnotations().Select(a => a.Mask!)];
         }
     }
 
@@ -150,7 +151,7 @@ public sealed class EverythingCommandTests : IDisposable
     {
         ToolRun run = await ToolRun.Run("stats", _picture);
         Assert.Equal(1, run.Status);
-        Assert.Contains("JSON", run.ErrorLine, StringComparison.Ordinal);
+        Assert.Contains("one channel", run.ErrorLine, StringComparison.Ordinal);
         Assert.Equal(1, (await ToolRun.Run("stats", Path.Combine(_folder.Path, "nothing.json"))).Status);
     }
 }

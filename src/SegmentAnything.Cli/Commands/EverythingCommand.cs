@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Runtime.CompilerServices;
 using System.Text;
+using SegmentAnything.Annotations;
 using SegmentAnything.Imaging;
 using SegmentAnything.Rle;
 
@@ -80,9 +81,9 @@ internal static class EverythingCommand
                     continue;
                 }
 
-                var image = new Sa1bImage
+                var image = new AnnotationImage
                 {
-                    ImageId = number,
+                    Id = number,
                     Width = masks.ImageSize.Width,
                     Height = masks.ImageSize.Height,
                     FileName = Path.GetFileName(path),
@@ -183,7 +184,7 @@ internal static class EverythingCommand
         }
     }
 
-    private static void WriteJson(string path, Sa1bImage image, GeneratedMasks masks, TextWriter output)
+    private static void WriteJson(string path, AnnotationImage image, GeneratedMasks masks, TextWriter output)
     {
         if (path != "-")
         {
