@@ -143,6 +143,31 @@ public class EdgeGoldenTests
         }
     }
 
+    [Fact]
+    public void Count_BadInput_IsRefused()
+    {
+        RleMask drawn = RleMask.Full(4, 3);
+        Assert.Throws<ArgumentException>(() => EdgeBenchmark.Count(new byte[12], []));
+        Assert.Throws<ArgumentException>(() => EdgeBenchmark.Count(new byte[11], [drawn]));
+        Assert.Throws<ArgumentException>(() => EdgeBenchmark.Count(new byte[12], [drawn, RleMask.Full(3, 4)]));
+        Assert.Throws<ArgumentException>(() => EdgeBenchmark.Count(new byte[12], [drawn], new() { Thresholds = 255 }));
+        Assert.Throws<ArgumentException>(() => EdgeBenchmark.Count(new byte[12], [drawn], new() { MaxDistance = double.NaN }));
+        Assert.Throws<ArgumentException>(() => EdgeBenchmark.Gather([]));
+        Assert.Throws<OperationCanceledException>(
+            () => EdgeBenchmark.Count(new byte[12], [drawn], cancellationToken: new CancellationToken(true)));
+    }
+
+    // No edges at all and no boundaries at all: 0 / 0 is 0.
+    [Fact]
+    public void Count_NothingDrawnOrFound_ScoresZero()
+    {
+        EdgeCounts counts = EdgeBenchmark.Count(new byte[12], [RleMask.Empty(4, 3)]);
+        Assert.All(counts.Edges, count => Assert.Equal(0, count));
+        EdgeScores scores = EdgeBenchmark.Gather([counts]);
+        Assert.Equal(0, scores.DataSetScale.F);
+        Assert.Equal(0, scores.AveragePrecision);
+    }
+
     private static (int X, int Y)[] Pixels(Random random, int count) =>
         [.. Enumerable.Range(0, 64).OrderBy(_ => random.Next()).Take(count).Order().Select(place => (place % 8, place / 8))];
 
