@@ -139,7 +139,7 @@ public class EdgeGoldenTests
             AssertOneToOne(partners);
             (int pairs, double cost) = Best(first, second, reach * reach, 0, new bool[second.Length]);
             Assert.Equal(pairs, partners.Count(partner => partner >= 0));
-            AssertNear(cost, sum, 1e-3);
+            AssertNear(cost, sum, 0.01 * pairs);
         }
     }
 

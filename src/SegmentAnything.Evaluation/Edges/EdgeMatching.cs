@@ -13,10 +13,9 @@ namespace SegmentAnything.Evaluation;
 /// </remarks>
 internal sealed class EdgeMatching
 {
-    // Distances are whole numbers of this part of a pixel: sums are exact, and equal paths are equal.
-    private const double Scale = 1 << 16;
+    // Distances are whole hundredths of a pixel, as in the official code: paths can be sorted by counting.
+    private const double Scale = 100;
     private const int None = -1;
-    private const long Infinite = long.MaxValue / 4;
 
     private readonly (int X, int Y)[] _rows;
     private readonly (int X, int Y)[] _columns;
@@ -25,13 +24,14 @@ internal sealed class EdgeMatching
     private readonly int[] _costs;
     private readonly int[] _columnOf;
     private readonly int[] _rowOf;
-    private readonly long[] _price;
-    private readonly long[] _distance;
+    private readonly int[] _price;
+    private readonly int[] _paid;
+    private readonly int[] _distance;
     private readonly int[] _cameFrom;
     private readonly int[] _seen;
     private readonly int[] _done;
     private readonly List<int> _settled = [];
-    private readonly PriorityQueue<int, long> _queue = new();
+    private readonly BucketQueue _queue = new();
     private int _search;
 
     private EdgeMatching((int X, int Y)[] rows, (int X, int Y)[] columns, int width, int height, double maxDistanceSquared)
@@ -41,8 +41,9 @@ internal sealed class EdgeMatching
         (_first, _neighbours, _costs) = Connect(width, height, maxDistanceSquared);
         _columnOf = new int[rows.Length];
         _rowOf = new int[columns.Length];
-        _price = new long[columns.Length];
-        _distance = new long[columns.Length];
+        _price = new int[columns.Length];
+        _paid = new int[rows.Length];
+        _distance = new int[columns.Length];
         _cameFrom = new int[columns.Length];
         _seen = new int[columns.Length];
         _done = new int[columns.Length];
@@ -63,7 +64,7 @@ internal sealed class EdgeMatching
         // The side with fewer pixels searches: nearly all of its searches find a free pixel nearby.
         bool swap = first.Length > second.Length;
         var matching = new EdgeMatching(swap ? second : first, swap ? first : second, width, height, maxDistanceSquared);
-        long alone = (long)Math.Ceiling(2 * Math.Sqrt(maxDistanceSquared) * Scale) + 1;
+        int alone = (int)Math.Ceiling(2 * Math.Sqrt(maxDistanceSquared) * Scale) + 1;
         matching.MatchNearest();
         for (int row = 0; row < matching._rows.Length; row++)
         {
@@ -132,6 +133,7 @@ internal sealed class EdgeMatching
             if (_first[row] == _first[row + 1]) continue;
             int column = _neighbours[_first[row]];
             if (_rowOf[column] != None) continue;
+            _paid[row] = _costs[_first[row]];
             Pair(row, column);
         }
     }
@@ -142,53 +144,39 @@ internal sealed class EdgeMatching
         _rowOf[column] = row;
     }
 
-    // What a row pays: the least of distance minus price over its columns. A matched row's is that of its own column.
-    private long Potential(int row)
-    {
-        int own = _columnOf[row];
-        for (int e = _first[row]; e < _first[row + 1]; e++)
-        {
-            if (_neighbours[e] == own) return _costs[e] - _price[own];
-        }
-
-        throw new InvalidOperationException("A row's own column is not among its neighbours.");
-    }
-
     // Finds the cheapest of: a free column; a row on the way that is better left unmatched; leaving this row unmatched.
-    private void AddRow(int row, long alone)
+    private void AddRow(int row, int alone)
     {
         Begin();
-        long best = alone;
-        int bestColumn = None, leftRow = row;
-        Relax(row, 0, 0);
-        while (_queue.TryDequeue(out int column, out long distance) && distance < best)
+        int best = alone, end = None, left = row;
+        Relax(row, 0, 0, best);
+        while (Next(best) is var column and not None)
         {
-            if (_done[column] == _search || distance > _distance[column]) continue;
-            _done[column] = _search;
-            int owner = _rowOf[column];
+            int distance = _distance[column], owner = _rowOf[column];
             if (owner == None)
             {
                 best = distance;
-                bestColumn = column;
+                end = column;
+                left = None;
                 break;
             }
 
             _settled.Add(column);
-            long potential = Potential(owner);
-            if (distance - potential + alone < best)
+            if (distance - _paid[owner] + alone < best)
             {
-                best = distance - potential + alone;
-                bestColumn = column;
-                leftRow = owner;
+                best = distance - _paid[owner] + alone;
+                end = column;
+                left = owner;
             }
 
-            Relax(owner, distance, potential);
+            Relax(owner, distance, _paid[owner], best);
         }
 
         Reprice(best);
-        if (bestColumn == None) return;
-        if (_rowOf[bestColumn] != None) _columnOf[leftRow] = None;
-        Augment(bestColumn, row);
+        if (end == None) return;
+        _paid[row] = best;
+        if (left != None) _columnOf[left] = None;
+        Augment(end, row);
     }
 
     // Adds pairs along the shortest paths from any unmatched row to any free column, until there is none.
@@ -199,30 +187,28 @@ internal sealed class EdgeMatching
             Begin();
             for (int row = 0; row < _rows.Length; row++)
             {
-                if (_columnOf[row] == None) Relax(row, 0, 0);
+                if (_columnOf[row] == None) Relax(row, 0, 0, int.MaxValue);
             }
 
             int end = None;
-            long length = 0;
-            while (end == None && _queue.TryDequeue(out int column, out long distance))
+            while (end == None)
             {
-                if (_done[column] == _search || distance > _distance[column]) continue;
-                _done[column] = _search;
+                int column = Next(int.MaxValue);
+                if (column == None) return;
                 int owner = _rowOf[column];
                 if (owner == None)
                 {
                     end = column;
-                    length = distance;
-                    break;
+                    continue;
                 }
 
                 _settled.Add(column);
-                Relax(owner, distance, Potential(owner));
+                Relax(owner, _distance[column], _paid[owner], int.MaxValue);
             }
 
-            if (end == None) return;
-            Reprice(length);
-            Augment(end, None);
+            Reprice(_distance[end]);
+            int start = Augment(end, None);
+            _paid[start] = _distance[end];
         }
     }
 
@@ -233,36 +219,55 @@ internal sealed class EdgeMatching
         _settled.Clear();
     }
 
+    // The nearest column that is not settled, if it is nearer than the limit.
+    private int Next(int limit)
+    {
+        while (_queue.TryTake(limit, out int column, out int distance))
+        {
+            if (_done[column] == _search || distance > _distance[column]) continue;
+            _done[column] = _search;
+            return column;
+        }
+
+        return None;
+    }
+
     // The lengths of paths that go on from a row to its columns.
-    private void Relax(int row, long distance, long potential)
+    private void Relax(int row, int distance, int paid, int limit)
     {
         for (int e = _first[row]; e < _first[row + 1]; e++)
         {
             int column = _neighbours[e];
             if (_done[column] == _search) continue;
-            long length = distance + _costs[e] - _price[column] - potential;
-            if (_seen[column] == _search && length >= _distance[column]) continue;
+            int length = distance + _costs[e] - _price[column] - paid;
+            if (length >= limit || (_seen[column] == _search && length >= _distance[column])) continue;
             _seen[column] = _search;
             _distance[column] = length;
             _cameFrom[column] = row;
-            _queue.Enqueue(column, length);
+            _queue.Add(column, length);
         }
     }
 
-    private void Reprice(long length)
+    // What is nearer than the path is long pays the difference: afterwards the path costs nothing.
+    private void Reprice(int length)
     {
-        foreach (int column in _settled) _price[column] += _distance[column] - length;
+        foreach (int column in _settled)
+        {
+            int difference = length - _distance[column];
+            _price[column] -= difference;
+            _paid[_rowOf[column]] += difference;
+        }
     }
 
-    // Turns the pairs of a path round, from its end to the row it began at.
-    private void Augment(int column, int start)
+    // Turns the pairs of a path round, from its end to the row it began at, which is given back.
+    private int Augment(int column, int start)
     {
         while (true)
         {
             int row = _cameFrom[column];
             int next = _columnOf[row];
             Pair(row, column);
-            if (row == start || next == None) return;
+            if (row == start || next == None) return row;
             column = next;
         }
     }
