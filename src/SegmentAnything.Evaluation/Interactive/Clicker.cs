@@ -60,6 +60,21 @@ public sealed class Clicker
         return click;
     }
 
+    /// <summary>Takes a click that was made otherwise, such as a random first one.</summary>
+    /// <param name="click">A pixel of the image.</param>
+    /// <exception cref="ArgumentOutOfRangeException">It is outside.</exception>
+    public void Record(Click click)
+    {
+        bool inside = (uint)click.X < (uint)_groundTruth.Width && (uint)click.Y < (uint)_groundTruth.Height;
+        if (!inside)
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(click), click, $"The click is outside of the image, which has {_groundTruth.Width}x{_groundTruth.Height} pixels.");
+        }
+
+        _clicks.Add(click);
+    }
+
     /// <summary>Intersection over union of a prediction and the object, where pixels count.</summary>
     /// <param name="prediction">A mask of the object's size.</param>
     /// <exception cref="ArgumentException">The prediction has another size than the object.</exception>
