@@ -2,6 +2,7 @@ using BenchmarkDotNet.Running;
 using SegmentAnything.Benchmarks;
 using SegmentAnything.Benchmarks.Comparison;
 using SegmentAnything.Benchmarks.Decoding;
+using SegmentAnything.Benchmarks.Evaluation;
 using SegmentAnything.Benchmarks.Graphs;
 using SegmentAnything.Benchmarks.Kernels;
 using SegmentAnything.Benchmarks.Pipeline;
@@ -58,6 +59,9 @@ if (args is ["mask-prompts", ..]) return MaskPrompts.Run(args[1..]);
 
 // cold-start [rounds NAME=TOOL...]: from the start of a process to the first mask, of each form of the tool.
 if (args is ["cold-start", ..]) return ColdStart.Run(args[1..]);
+
+// evaluation-speed [images] [pictures]: average precision beside the official Python API, and edge scores.
+if (args is ["evaluation-speed", ..]) return EvaluationSpeed.Run(args[1..]);
 
 BenchmarkSwitcher.FromAssembly(typeof(BenchmarkSettings).Assembly).Run(args, new BenchmarkSettings());
 return 0;

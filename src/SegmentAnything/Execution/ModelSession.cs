@@ -33,6 +33,9 @@ internal sealed class ModelSession : IDisposable
         Outputs = session.OutputMetadata.ToDictionary(m => m.Key, m => TensorContract.FromMetadata(m.Key, m.Value));
     }
 
+    /// <summary>What the model's maker wrote into the file beside the graph, by name.</summary>
+    public IReadOnlyDictionary<string, string> Metadata => _session.ModelMetadata.CustomMetadataMap;
+
     /// <summary>Where the model came from, for messages: a file name, or what the bytes are.</summary>
     public string Source { get; }
 
