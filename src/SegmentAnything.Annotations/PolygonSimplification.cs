@@ -38,7 +38,7 @@ public static class PolygonSimplification
         }
 
         // Two empty masks are equal.
-        double iou = mask.IsEmpty ? 1 : RleMask.FromContours(simple, mask.Width, mask.Height).IntersectionOverUnion(mask);
+        double iou = mask.IsEmpty ? 1 : RleMask.FromContours(simple, mask.Width, mask.Height, cancellationToken).IntersectionOverUnion(mask);
         return new SimplifiedMask(simple, iou);
     }
 

@@ -65,7 +65,7 @@ public sealed class EverythingCommandTests : IDisposable
         {
             Assert.Equal(0, run.Status);
             using var reader = Sa1bReader.Open(new MemoryStream(Encoding.UTF8.GetBytes(run.Output)));
-            return [.. reader.ReadAnnotations().Select(a => new GeneratedMask(a.Segmentation, 1, 1, a.PointCoordinates[0][0], a.PointCoordinates[0][1]))];
+            return [.. reader.ReadAnnotations().Select(a => new GeneratedMask(a.Mask!, 1, 1, a.Points[0].X, a.Points[0].Y))];
         }
 
         ToolRun first = await ToolRun.Run("everything", _picture, "--points-per-side", "4", "--region", region);
