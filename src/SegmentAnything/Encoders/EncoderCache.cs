@@ -61,7 +61,6 @@ internal static class EncoderCache
         string path = Path.Combine(folder, EncoderFileName);
         if (File.Exists(path)) return path;
 
-        UnfinishedFolder.RemoveAbandoned(cache);
         using UnfinishedFolder unfinished = new(folder);
         Write(model, hash, unfinished.Path, options, cancellationToken);
         unfinished.Install(EncoderFileName);
