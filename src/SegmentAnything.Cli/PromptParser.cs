@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
-using System.Globalization;
 
 namespace SegmentAnything.Cli;
 
@@ -66,6 +65,5 @@ internal static class PromptParser
         return numbers is [{ } x0, { } y0, { } x1, { } y1] ? Box.FromXyxy(x0, y0, x1, y1) : null;
     }
 
-    private static float? Number(string text) =>
-        float.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out float value) && float.IsFinite(value) ? value : null;
+    private static float? Number(string text) => Numbers.Parse<float>(text.Trim());
 }

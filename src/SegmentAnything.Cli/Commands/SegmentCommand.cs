@@ -15,11 +15,13 @@ internal static class SegmentCommand
         Option<bool> multimask = new("--multimask") { Description = "Three masks for each object: whole, part, subpart. The default for a single point." };
         Option<bool> single = new("--single") { Description = "One mask for each object. The default for everything but a single point." };
         Option<string?> json = new("--json") { Description = "Write the masks as JSON; - is standard output, the default unless --overlay is given.", HelpName = "FILE|-" };
-        Option<string?> overlay = new("--overlay") { Description = "Draw the best mask of each object and the prompts over the picture.", HelpName = "FILE.png" };
+        Option<string?> overlay = new("--overlay") { Description = "Draw the best mask of each object and the prompts over the picture; .jpg is written as JPEG.", HelpName = "FILE.png|FILE.jpg" };
         var model = new ModelOptions();
+        var pictures = new PictureOptions();
 
         var command = new Command("segment", "Gives the masks of the objects that points and boxes show.") { image, points, boxes, multimask, single };
         model.AddTo(command);
+        pictures.AddTo(command);
         command.Options.Add(json);
         command.Options.Add(overlay);
         command.SetAction((parsed, cancellation) => Task.FromResult(Run(
@@ -30,6 +32,7 @@ internal static class SegmentCommand
             parsed.GetValue(json),
             parsed.GetValue(overlay),
             model,
+            pictures,
             parsed,
             cancellation)));
         return command;
@@ -45,13 +48,16 @@ internal static class SegmentCommand
 
     private static int Run(
         string path, PointPrompt[] points, Box[] boxes, MaskSelection selection, string? json, string? overlay,
-        ModelOptions model, ParseResult parsed, CancellationToken cancellation)
+        ModelOptions model, PictureOptions pictures, ParseResult parsed, CancellationToken cancellation)
     {
         if (points.Length == 0 && boxes.Length == 0)
             throw new UsageException("Nothing says what to segment; give at least one --point X,Y or --box X0,Y0,X1,Y1.");
         var progress = new Progress(parsed.InvocationConfiguration.Error);
         Prompt[] prompts = PromptParser.Combine(points, boxes);
-        LoadedImage picture = ImageFile.Load(path);
+        OverlayFile.Check(overlay);
+        model.NoteInputs(parsed, new OutputFiles().Reads(path, $"the picture {path}"))
+            .Writes(json ?? (overlay is null ? "-" : null), $"--json {json ?? "-"}").Writes(overlay, $"--overlay {overlay}");
+        LoadedImage picture = pictures.Load(path, parsed, progress, cancellation);
         using SamModel sam = model.Load(parsed, progress, cancellation);
         foreach (Prompt prompt in prompts) CheckInside(sam, prompt, picture);
         using ImageEmbedding embedding = progress.Run(
@@ -68,7 +74,7 @@ internal static class SegmentCommand
 
         if (overlay is not null)
         {
-            MaskDrawing.Overlay(picture.ToPixelBuffer(), [.. predictions.Select(p => p.Best.Mask)], prompts).SavePng(overlay);
+            OverlayFile.Write(overlay, MaskDrawing.Overlay(picture.ToPixelBuffer(), [.. predictions.Select(p => p.Best.Mask)], prompts));
             progress.Say($"Overlay: {overlay}");
         }
 
