@@ -6,16 +6,12 @@ namespace SegmentAnything.Cli;
 /// <summary>How pictures are read, alike in every command that reads one.</summary>
 internal sealed class PictureOptions
 {
-    private readonly Option<long?> _maxPixels = Numbers.Whole<long>(
+    private readonly Option<long?> _maxPixels = OptionOf.Whole<long>(
         "--max-pixels", "pixels", 1, (long)int.MaxValue, $"The most pixels that a picture may have ({ImageReadOptions.Default.MaxPixels}).");
 
-    private readonly Option<string> _stretch = new("--stretch")
-    {
-        Description = "How samples of 16 bits become 8: none (the upper 8), range (least to greatest of the picture), percentiles (2nd to 98th).",
-        DefaultValueFactory = _ => "none",
-    };
-
-    public PictureOptions() => _stretch.AcceptOnlyFromAmong("none", "range", "percentiles");
+    private readonly Option<string> _stretch = OptionOf.Word(
+        "--stretch", "How samples of 16 bits become 8: none (the upper 8), range (least to greatest of the picture), percentiles (2nd to 98th).",
+        "none", "range", "percentiles");
 
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(Command command)

@@ -10,7 +10,7 @@ namespace SegmentAnything.Cli;
 /// <param name="inner">Where to.</param>
 internal sealed class PrintableWriter(TextWriter inner) : TextWriter(CultureInfo.InvariantCulture)
 {
-    /// <summary>Where it goes, for what draws on a terminal and shows names as <see cref="Show"/> gives them.</summary>
+    /// <summary>Where it goes, for what draws on a terminal and shows names as <see cref="Show(string)"/> gives them.</summary>
     public TextWriter Inner => inner;
 
     public override Encoding Encoding => inner.Encoding;

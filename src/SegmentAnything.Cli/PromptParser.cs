@@ -65,5 +65,5 @@ internal static class PromptParser
         return numbers is [{ } x0, { } y0, { } x1, { } y1] ? Box.FromXyxy(x0, y0, x1, y1) : null;
     }
 
-    private static float? Number(string text) => Numbers.Parse<float>(text.Trim());
+    private static float? Number(string text) => OptionOf.Parse<float>(text.Trim());
 }

@@ -49,8 +49,8 @@ internal readonly record struct TiffBands(int Colours, bool HasAlpha)
 
         int colours = photometric switch
         {
-            // Grey; but who writes three samples and more so means colours, as GDAL does.
-            0 or 1 => samples >= 3 ? 3 : 1,
+            // Grey; but who writes three samples or four so means colours, as GDAL does. More are bands that nobody can name.
+            0 or 1 => samples switch { 3 or 4 => 3, > 4 => 0, _ => 1 },
             Rgb or YCbCr or CieLab => 3,
             Separated => 4,
             _ => 0, // a palette, and what is rare: left to the decoder

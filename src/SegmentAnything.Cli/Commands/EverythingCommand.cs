@@ -69,13 +69,13 @@ internal static class EverythingCommand
         }
 
         if (paths.Length == 0) return Tool.Success;
-        using SamModel sam = model.Load(parsed, new Progress(error), cancellation);
-        var generator = new AutomaticMaskGenerator(sam, settings.Read(parsed, sam.AutomaticDefaults));
         ImageReadOptions reading = pictures.Read(parsed);
         List<string> failures = [];
         int done = 0;
         try
         {
+            using SamModel sam = model.Load(parsed, new Progress(error), cancellation);
+            var generator = new AutomaticMaskGenerator(sam, settings.Read(parsed, sam.AutomaticDefaults));
             await GenerationProgress.RunAsync(error, paths, async progress =>
             {
                 long number = 0;
@@ -223,25 +223,23 @@ internal static class EverythingCommand
     /// <summary>The generator's options, by the names of the reference. What is not given is the preset's.</summary>
     private sealed class GeneratorOptions
     {
-        private readonly Option<string> _preset = new("--preset")
-        {
-            Description = "The settings that the others change: default, which are the model's own, or paper (crops and cleaning as for SA-1B; much slower).",
-            DefaultValueFactory = _ => "default",
-        };
+        private readonly Option<string> _preset = OptionOf.Word(
+            "--preset", "The settings that the others change: default, which are the model's own, or paper (crops and cleaning as for SA-1B; much slower).",
+            "default", "paper");
 
         // Limits are those of AutomaticMaskOptions.Validate, which has the last word.
-        private readonly Option<int?> _pointsPerSide = Numbers.Whole("--points-per-side", "points", 1, 4096, "Points along each side of the grid (32).");
-        private readonly Option<double?> _promptFraction = Numbers.Real("--prompt-fraction", "a part of the points", 0.0, 1, "The part of the grid's points that is prompted (1); 0.33 finds nearly all in less than half of the time.");
-        private readonly Option<int?> _pointsPerBatch = Numbers.Whole("--points-per-batch", "points", 1, 2048, "Points decoded at a time (64).");
-        private readonly Option<float?> _predIouThreshold = Numbers.Real("--pred-iou-thresh", "a predicted IoU", 0f, 10, "Least predicted IoU (0.88; of SAM 2 0.8).");
-        private readonly Option<float?> _stabilityThreshold = Numbers.Real("--stability-score-thresh", "a stability score", 0f, 1, "Least stability score (0.95).");
-        private readonly Option<float?> _stabilityOffset = Numbers.Real("--stability-score-offset", "a distance of logits", 0f, 1000, "How far the cut-off is moved to measure stability (1).");
-        private readonly Option<double?> _boxNms = Numbers.Real("--box-nms-thresh", "an IoU of boxes", 0.0, 1, "Box IoU above which masks are duplicates (0.7).");
-        private readonly Option<int?> _cropLayers = Numbers.Whole("--crop-n-layers", "layers", 0, 6, "Layers of crops beside the whole image (0).");
-        private readonly Option<double?> _cropNms = Numbers.Real("--crop-nms-thresh", "an IoU of boxes", 0.0, 1, "The same between crops (0.7).");
-        private readonly Option<double?> _cropOverlap = Numbers.Real("--crop-overlap-ratio", "a part of the shorter side", 0.0, 1, "By how much crops overlap, as a part of the shorter side (0.3413).");
-        private readonly Option<int?> _cropDownscale = Numbers.Whole("--crop-n-points-downscale-factor", "parts", 1, 4096, "By what the points per side are divided with each layer (1).");
-        private readonly Option<int?> _minArea = Numbers.Whole("--min-mask-region-area", "pixels", 0, int.MaxValue, "Holes and islands of fewer pixels are cleaned away (0).");
+        private readonly Option<int?> _pointsPerSide = OptionOf.Whole("--points-per-side", "points", 1, 4096, "Points along each side of the grid (32).");
+        private readonly Option<double?> _promptFraction = OptionOf.Real("--prompt-fraction", "a part of the points", 0.0, 1, "The part of the grid's points that is prompted (1); 0.33 finds nearly all in less than half of the time.");
+        private readonly Option<int?> _pointsPerBatch = OptionOf.Whole("--points-per-batch", "points", 1, 2048, "Points decoded at a time (64).");
+        private readonly Option<float?> _predIouThreshold = OptionOf.Real("--pred-iou-thresh", "a predicted IoU", 0f, 10, "Least predicted IoU (0.88; of SAM 2 0.8).");
+        private readonly Option<float?> _stabilityThreshold = OptionOf.Real("--stability-score-thresh", "a stability score", 0f, 1, "Least stability score (0.95).");
+        private readonly Option<float?> _stabilityOffset = OptionOf.Real("--stability-score-offset", "a distance of logits", 0f, 1000, "How far the cut-off is moved to measure stability (1).");
+        private readonly Option<double?> _boxNms = OptionOf.Real("--box-nms-thresh", "an IoU of boxes", 0.0, 1, "Box IoU above which masks are duplicates (0.7).");
+        private readonly Option<int?> _cropLayers = OptionOf.Whole("--crop-n-layers", "layers", 0, 6, "Layers of crops beside the whole image (0).");
+        private readonly Option<double?> _cropNms = OptionOf.Real("--crop-nms-thresh", "an IoU of boxes", 0.0, 1, "The same between crops (0.7).");
+        private readonly Option<double?> _cropOverlap = OptionOf.Real("--crop-overlap-ratio", "a part of the shorter side", 0.0, 1, "By how much crops overlap, as a part of the shorter side (0.3413).");
+        private readonly Option<int?> _cropDownscale = OptionOf.Whole("--crop-n-points-downscale-factor", "parts", 1, 4096, "By what the points per side are divided with each layer (1).");
+        private readonly Option<int?> _minArea = OptionOf.Whole("--min-mask-region-area", "pixels", 0, int.MaxValue, "Holes and islands of fewer pixels are cleaned away (0).");
 
         public void AddTo(Command command)
         {
@@ -250,8 +248,6 @@ internal static class EverythingCommand
             {
                 command.Options.Add(option);
             }
-
-            _preset.AcceptOnlyFromAmong("default", "paper");
         }
 
         /// <summary>Reads the options.</summary>

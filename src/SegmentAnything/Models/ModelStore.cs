@@ -117,7 +117,7 @@ public sealed class ModelStore
         string folder = Path.Combine(Folders[0], variant.Name);
         foreach (ModelFile file in variant.Files)
         {
-            if (Problem(folder, file, Verified) is null) continue;
+            if (Problem(folder, file, Verified, cancellationToken: cancellationToken) is null) continue;
             ModelFile source = mirror is null
                 ? file
                 : file with { Downloads = [new Uri(mirror, $"{variant.Name}/{file.FileName}"), .. file.Downloads] };

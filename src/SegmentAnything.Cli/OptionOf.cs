@@ -5,8 +5,10 @@ using System.Numerics;
 
 namespace SegmentAnything.Cli;
 
-/// <summary>Options that take a number: with a point, whatever the system's language, and within limits that are told.</summary>
-internal static class Numbers
+/// <summary>
+/// Options that take a number, with a point, whatever the system's language, and within limits that are told; or one of a few words.
+/// </summary>
+internal static class OptionOf
 {
     /// <summary>An option of a whole number.</summary>
     /// <param name="name">With its dashes.</param>
@@ -26,6 +28,29 @@ internal static class Numbers
     /// <param name="description">For help.</param>
     public static Option<T?> Real<T>(string name, string unit, T least, T most, string description) where T : struct, IFloatingPoint<T> =>
         Create(name, unit, least, most, description, "X", text => Parse<T>(text));
+
+    /// <summary>An option of one of a few words.</summary>
+    /// <param name="name">With its dashes.</param>
+    /// <param name="description">For help.</param>
+    /// <param name="words">What is taken; the first is the default.</param>
+    public static Option<string> Word(string name, string description, params string[] words)
+    {
+        Option<string> option = new(name)
+        {
+            Description = description,
+            HelpName = string.Join('|', words),
+            DefaultValueFactory = _ => words[0],
+            CustomParser = result =>
+            {
+                string text = result.Tokens is [var token] ? token.Value : "";
+                if (words.Contains(text)) return text;
+                result.AddError($"{name} '{text}': expected {string.Join(", ", words[..^1])} or {words[^1]}.");
+                return null;
+            },
+        };
+        option.CompletionSources.Add(words);
+        return option;
+    }
 
     /// <summary>A number with a point, without separators of thousands: <c>0,88</c> is none. Null where it is none, or not finite.</summary>
     public static T? Parse<T>(string text) where T : struct, IFloatingPoint<T> =>
