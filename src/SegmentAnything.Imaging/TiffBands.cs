@@ -56,6 +56,10 @@ internal readonly record struct TiffBands(int Colours, bool HasAlpha)
             _ => 0, // a palette, and what is rare: left to the decoder
         };
         if (colours == 0 || samples <= colours) return null;
+        // Several alphas make no sense: those are bands of who did not say what they are.
+        int alphas = 0;
+        for (int i = 0; i < extras; i++) alphas += Read(kinds, 2 * i, 2, little) is 1 or 2 ? 1 : 0;
+        if (alphas > 1) return null;
         // The extra samples are the last of a pixel's.
         int first = colours - (samples - extras);
         return new TiffBands(colours, first >= 0 && first < extras && Read(kinds, 2 * first, 2, little) is 1 or 2);
