@@ -41,6 +41,7 @@ internal sealed class ModelOptions
         string model = parsed.GetRequiredValue(_model);
         if (!Path.Exists(model) && SamModels.Find(model) is { } published)
         {
+            foreach (string problem in Changed(published)) progress.Say($"{problem}; it is fetched again.");
             // The commands are synchronous, and nothing here waits for the thread that waits.
             ModelStore.Default.GetAsync(published, progress: new DownloadReporter(progress), cancellationToken: cancellation).GetAwaiter().GetResult();
         }
@@ -69,6 +70,21 @@ internal sealed class ModelOptions
     {
         Execution = ExecutionOptions.For([.. parsed.GetRequiredValue(_provider).Select(ParseProvider)]),
     };
+
+    // Files that are there, and are not what was published.
+    private static IEnumerable<string> Changed(SamVariant variant)
+    {
+        if (ModelStore.Default.TryFind(variant, out _)) return [];
+        try
+        {
+            ModelStore.Default.Find(variant);
+            return [];
+        }
+        catch (ModelNotFoundException e)
+        {
+            return e.Tried.Where(problem => problem.Contains("SHA-256", StringComparison.Ordinal));
+        }
+    }
 
     // At once, on the thread that tells: Progress of .NET would tell when the command has ended.
     private sealed class Notices(Progress progress) : IProgress<string>

@@ -52,6 +52,11 @@ internal static class FuzzTargets
         if (IsDecoder(model)) ModelFamilies.RecogniseOnnxDecoder(model, ToyModel.Variant, "fuzz").Weights.Dispose();
         else _ = EncoderContract.Of(model.Graph, "fuzz");
         ModelFamilies.ReadOnnxEncoder(model, ToyModel.Variant, "fuzz")?.Weights.Dispose();
+        // What is nothing known is told, and no exception.
+        using TemporaryFolder folder = new();
+        string path = Path.Combine(folder.Path, "fuzz.onnx");
+        File.WriteAllBytes(path, file);
+        _ = ModelInspector.Inspect(path);
     }
 
     // As an application does it: loaded, and one click.

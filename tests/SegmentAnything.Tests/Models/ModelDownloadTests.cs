@@ -106,7 +106,7 @@ public sealed class ModelDownloadTests : IDisposable
         await store.GetAsync(variant, cancellationToken: Token);
         Assert.Equal(Content, await File.ReadAllBytesAsync(path, Token));
         Assert.Equal((true, null), Assert.Single(ModelVerifier.Verify(variant, store, Token)) is var whole ? (whole.IsPublished, whole.Problem) : default);
-        Assert.Equal(2, server.Requests.Count());
+        Assert.Equal(2, server.Requests.Count);
     }
 
     [Fact]

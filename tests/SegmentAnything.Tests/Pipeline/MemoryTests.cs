@@ -1,4 +1,4 @@
-using SegmentAnything.TestSupport;
+using System.Runtime.CompilerServices;
 
 namespace SegmentAnything.Tests.Pipeline;
 
@@ -35,6 +35,26 @@ public sealed class MemoryTests
             using SamModel sam = SamModel.Load(ToyModel.Variant, files);
             using MaskPrediction masks = sam.Predict(embedding, Prompt.Point(40, 30));
         });
+    }
+
+    [Fact]
+    public void OneEmbedding_OfModelsThatNobodyDisposed_KeepsNoneOfThem()
+    {
+        ModelFiles files = ToyModel.Files();
+        using SamModel maker = SamModel.Load(ToyModel.Variant, files);
+        using ImageEmbedding embedding = maker.Encode(PixelBuffer.FromRgb24(new byte[96 * 64 * 3], 96, 64));
+        WeakReference[] models = [.. Enumerable.Range(0, 20).Select(_ => Use())];
+        Managed();
+        // What is on this thread's stack may keep the last.
+        Assert.InRange(models.Count(model => model.IsAlive), 0, 1);
+
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        WeakReference Use()
+        {
+            SamModel sam = SamModel.Load(ToyModel.Variant, files);
+            sam.Predict(embedding, Prompt.Point(40, 30));
+            return new WeakReference(sam.Decoder);
+        }
     }
 
     private static void Check(Action cycle)
