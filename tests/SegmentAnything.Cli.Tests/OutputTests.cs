@@ -189,6 +189,25 @@ public sealed class OutputTests : IDisposable
         }
     }
 
+    [Fact]
+    public async Task Verify_ReadsEveryWeight()
+    {
+        byte[] file = TinyCheckpoint.Safetensors([new TinyTensor("weight", "float32", [2L, 2L], [1, 2, 3, 4])]);
+        await File.WriteAllBytesAsync(At("model.safetensors"), file, TestContext.Current.CancellationToken);
+        ToolRun run = await ToolRun.Run("verify", _folder.Path);
+        Assert.Equal(0, run.Status);
+        Assert.Contains("every weight finite", run.Output, StringComparison.Ordinal);
+
+        BitConverter.GetBytes(float.NaN).CopyTo(file, file.Length - sizeof(float));
+        await File.WriteAllBytesAsync(At("model.safetensors"), file, TestContext.Current.CancellationToken);
+        foreach (string command in (string[])["verify", "inspect"])
+        {
+            run = await ToolRun.Run(command, At("model.safetensors"));
+            Assert.Equal(1, run.Status);
+            Assert.Contains("'weight'", run.ErrorLine, StringComparison.Ordinal);
+        }
+    }
+
     [Theory]
     [InlineData("INT", 130, false)]
     [InlineData("TERM", 143, false)]

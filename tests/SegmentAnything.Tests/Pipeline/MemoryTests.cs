@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 namespace SegmentAnything.Tests.Pipeline;
 
 /// <summary>What is disposed leaves nothing behind: a process that loads and drops models for days stays as large as it was.</summary>
+[Collection(AloneCollection.Name)]
 public sealed class MemoryTests
 {
     private const int Cycles = 100;
@@ -78,4 +79,11 @@ public sealed class MemoryTests
 
         return GC.GetTotalMemory(forceFullCollection: true);
     }
+}
+
+/// <summary>Tests that measure the process: nothing else runs meanwhile.</summary>
+[CollectionDefinition(Name, DisableParallelization = true)]
+public sealed class AloneCollection
+{
+    public const string Name = "alone";
 }

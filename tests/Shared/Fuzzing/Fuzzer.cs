@@ -18,6 +18,9 @@ internal static class Fuzzer
 
     private const int LongestMessage = 8000;
 
+    // However slow the machine is.
+    private const int FewestFiles = 60;
+
     /// <summary>Damages files until the time is over.</summary>
     /// <param name="target">What reads them.</param>
     /// <param name="seconds">For how long, where nothing else is said.</param>
@@ -39,7 +42,7 @@ internal static class Fuzzer
         {
             try
             {
-                while (Stopwatch.GetElapsedTime(begun).TotalSeconds < seconds) ReadOne();
+                while (Stopwatch.GetElapsedTime(begun).TotalSeconds < seconds || number < FewestFiles) ReadOne();
             }
             catch (Exception e)
             {
