@@ -7,6 +7,7 @@ namespace SegmentAnything.Tests.Pipeline;
 public sealed class MemoryTests
 {
     private const int Cycles = 100;
+    private const int MostRounds = 4;
 
     // Less than the smallest thing that a cycle could keep: a hundredth of the embedding.
     private const long MostBytesPerCycle = 2048;
@@ -60,13 +61,19 @@ public sealed class MemoryTests
 
     private static void Check(Action cycle)
     {
-        // Pools, and code that is compiled.
+        // Code that is compiled, and pools, which keep what each new thread of the process has used: that ends, and a leak does not.
         for (int i = 0; i < 30; i++) cycle();
-        long before = Managed();
-        for (int i = 0; i < Cycles; i++) cycle();
-        long grown = Managed() - before;
-        TestContext.Current.TestOutputHelper?.WriteLine($"{grown / Cycles} bytes a cycle");
-        Assert.True(grown < MostBytesPerCycle * Cycles, $"{grown} bytes more after {Cycles} cycles");
+        List<long> grown = [];
+        do
+        {
+            long before = Managed();
+            for (int i = 0; i < Cycles; i++) cycle();
+            grown.Add((Managed() - before) / Cycles);
+        }
+        while (grown[^1] >= MostBytesPerCycle && grown.Count < MostRounds);
+
+        TestContext.Current.TestOutputHelper?.WriteLine($"bytes a cycle in rounds of {Cycles}: {string.Join(", ", grown)}");
+        Assert.True(grown[^1] < MostBytesPerCycle, $"Memory grows by {string.Join(", then ", grown)} bytes a cycle.");
     }
 
     private static long Managed()
