@@ -4,6 +4,7 @@ using SegmentAnything.Benchmarks.Comparison;
 using SegmentAnything.Benchmarks.Decoding;
 using SegmentAnything.Benchmarks.Graphs;
 using SegmentAnything.Benchmarks.Kernels;
+using SegmentAnything.Benchmarks.Pipeline;
 using SegmentAnything.Benchmarks.Rle;
 
 // rle-ratios [part of a name]: the quick comparison with C. Everything else is BenchmarkDotNet's.
@@ -18,11 +19,17 @@ if (args is ["grid-ratios", ..]) return GridRatios.Run(args[1..]);
 // family-ratios [rounds] [cpu] [--most MB] [NAME...]: every published model beside MobileSAM, encoding and a click.
 if (args is ["family-ratios", ..]) return FamilyRatios.Run(args[1..]);
 
+// load-times [NAME...]: loading a checkpoint the first time and again, time and memory.
+if (args is ["load-times", ..]) return LoadTimes.Run(args[1..]);
+
 // prompt-fractions FILE...: what a part of the grid's prompts finds again.
 if (args is ["prompt-fractions", ..]) return PromptFractions.Run(args[1..]);
 
 // decoder-peak [rounds]: the tiled mask decoder beside the processor's peak.
 if (args is ["decoder-peak", ..]) return DecoderPeak.Run(args.Length > 1 ? int.Parse(args[1]) : 10);
+
+// encoder-peak [rounds] [cpu]: MobileSAM's image encoder in our own kernels, phase by phase, beside the processor's peak.
+if (args is ["encoder-peak", ..]) return EncoderPeak.Run(args[1..]);
 
 // vit-build [B] [L] [H]: from checkpoints of random weights to loaded encoders, time and memory.
 if (args is ["vit-build", ..]) return VitBuild.Run(args[1..]);
@@ -30,10 +37,14 @@ if (args is ["vit-build", ..]) return VitBuild.Run(args[1..]);
 // vit-encode [rounds]: ViT-B's forms beside the processor's peak.
 if (args is ["vit-encode", ..]) return VitBuild.Encode(args.Length > 1 ? int.Parse(args[1]) : 3);
 
-// relatives-encode [rounds] [cpu]: the image encoders of EfficientViT-SAM L0 and EfficientSAM-Ti beside the official operators.
+// relatives-encode [rounds] [cpu] [profile]: the image encoders of EfficientViT-SAM L0 and EfficientSAM-Ti beside the official operators.
 if (args is ["relatives-encode", ..]) return RelativesEncode.Run(args[1..]);
+
 // sam2-encode [tiny] [small] [base_plus] [large] [rounds] [cpu]: SAM 2's image encoder beside the official operators.
 if (args is ["sam2-encode", ..]) return Sam2Encode.Run(args[1..]);
+
+// first-click [rounds] [cpu]: the first click on a new image beside later ones.
+if (args is ["first-click", ..]) return FirstClick.Run(args[1..]);
 
 // sam2-decode, hq-decode [rounds] [cpu]: the mask decoder of SAM 2 or HQ-SAM beside the official operators.
 if (args is ["sam2-decode", ..]) return FamilyDecode.Run("sam2", args[1..]);

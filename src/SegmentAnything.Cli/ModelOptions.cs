@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace SegmentAnything.Cli;
 
-/// <summary>The options <c>--model</c> and <c>--provider</c>, alike in every command that runs a model.</summary>
+/// <summary>The options <c>--model</c>, <c>--spec</c> and <c>--provider</c>, alike in every command that runs a model.</summary>
 internal sealed class ModelOptions
 {
     /// <summary>The most threads that <see cref="CpuProvider"/> takes.</summary>
@@ -25,10 +25,13 @@ internal sealed class ModelOptions
         DefaultValueFactory = _ => ["cpu"],
     };
 
-    /// <summary>Adds both options to a command.</summary>
+    private readonly SpecificationOption _specification = new();
+
+    /// <summary>Adds the options to a command.</summary>
     public void AddTo(Command command)
     {
         command.Options.Add(_model);
+        _specification.AddTo(command);
         command.Options.Add(_provider);
     }
 
@@ -64,11 +67,13 @@ internal sealed class ModelOptions
     /// <summary>What <c>--model</c> says.</summary>
     public string NameOf(ParseResult parsed) => parsed.GetRequiredValue(_model);
 
-    /// <summary>The options for a model, from <c>--provider</c>.</summary>
+    /// <summary>The options for a model, from <c>--provider</c> and <c>--spec</c>.</summary>
     /// <exception cref="UsageException">A provider is malformed.</exception>
+    /// <exception cref="FormatException">The specification is malformed.</exception>
     public SamOptions ReadOptions(ParseResult parsed) => SamOptions.Default with
     {
         Execution = ExecutionOptions.For([.. parsed.GetRequiredValue(_provider).Select(ParseProvider)]),
+        Specification = _specification.Read(parsed),
     };
 
     // Files that are there, and are not what was published.

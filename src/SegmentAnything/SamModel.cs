@@ -16,6 +16,8 @@ namespace SegmentAnything;
 /// </remarks>
 public sealed partial class SamModel : ISegmenter
 {
+    private readonly bool _preparesImages;
+
     private SamModel(OpenedModel opened, SamOptions options, CancellationToken cancellationToken)
     {
         using (opened)
@@ -23,6 +25,7 @@ public sealed partial class SamModel : ISegmenter
             cancellationToken.ThrowIfCancellationRequested();
             FamilyModel model = opened.Model;
             Variant = opened.Variant;
+            _preparesImages = options.PreparesEncodedImages;
             AutomaticDefaults = model.AutomaticDefaults;
             PromptEncoder = new PromptEncoder(model, options);
             Task<MaskDecoder>? decoder = null;
@@ -170,11 +173,28 @@ public sealed partial class SamModel : ISegmenter
         return new SamModel(OpenedModel.Open(variant, files, options?.Specification), options ?? SamOptions.Default, cancellationToken);
     }
 
-    /// <summary>Computes the embedding of one image. See <see cref="ImageEncoder.Encode(PixelBuffer, CancellationToken)"/>.</summary>
+    /// <summary>
+    /// Computes the embedding of one image, and what the mask decoder makes of it before any prompt. See
+    /// <see cref="ImageEncoder.Encode(PixelBuffer, CancellationToken)"/> and <see cref="SamOptions.PreparesEncodedImages"/>.
+    /// </summary>
     /// <param name="image">Pixels in rows from the top.</param>
     /// <param name="cancellationToken">Stops the work soon.</param>
-    public ImageEmbedding Encode(PixelBuffer image, CancellationToken cancellationToken = default) =>
-        Encoder.Encode(image, cancellationToken);
+    /// <returns>The embedding, which the caller disposes.</returns>
+    public ImageEmbedding Encode(PixelBuffer image, CancellationToken cancellationToken = default)
+    {
+        ImageEmbedding embedding = Encoder.Encode(image, cancellationToken);
+        if (!_preparesImages) return embedding;
+        try
+        {
+            Decoder.Prepare(embedding, cancellationToken);
+            return embedding;
+        }
+        catch
+        {
+            embedding.Dispose();
+            throw;
+        }
+    }
 
     /// <summary>Reads an embedding that was saved, and checks that this model made it.</summary>
     /// <param name="source">What <see cref="ImageEmbedding.Save"/> wrote.</param>

@@ -9,20 +9,22 @@ internal static class InspectCommand
     public static Command Create()
     {
         Argument<string[]> files = new("FILE") { Description = "Checkpoints (.pth, .pt, .safetensors) or ONNX files.", Arity = ArgumentArity.OneOrMore };
+        var specification = new SpecificationOption();
         var command = new Command("inspect", "Says what a model's file is: family, sizes, inputs and outputs, and whether it can be run here. Reads all of it.") { files };
+        specification.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.FromResult(Run(
-            parsed.GetRequiredValue(files), parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error, cancellation)));
+            parsed.GetRequiredValue(files), specification.Read(parsed), parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error, cancellation)));
         return command;
     }
 
-    private static int Run(string[] files, TextWriter output, TextWriter error, CancellationToken cancellation)
+    private static int Run(string[] files, ModelSpecification? specification, TextWriter output, TextWriter error, CancellationToken cancellation)
     {
         int status = Tool.Success;
         foreach (string file in files)
         {
             try
             {
-                ModelInspection found = ModelInspector.Inspect(file);
+                ModelInspection found = ModelInspector.Inspect(file, specification);
                 FileVerification? read = found.Kind == ModelFileKind.Unknown ? null : ModelVerifier.Verify(file, cancellation);
                 Write(found, read, output);
                 if (read?.Problem is null) continue;

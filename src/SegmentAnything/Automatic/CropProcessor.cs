@@ -96,8 +96,8 @@ internal sealed class CropProcessor(AutomaticMaskOptions options, ImageSize imag
         if (_predictedIou.Length < masks) _predictedIou = new float[masks];
 
         long before = Stopwatch.GetTimestamp();
-        // Where masks are refined, what was predicted before says nothing.
-        float least = options.PredIouThreshold > 0 && !options.RefineMasks ? options.PredIouThreshold : float.NegativeInfinity;
+        // Where masks are refined, what was predicted before says nothing, and the prompt that a mask becomes is the whole frame.
+        float? least = options.RefineMasks ? null : options.PredIouThreshold > 0 ? options.PredIouThreshold : float.NegativeInfinity;
         encoded.Decode(points, least, _logits.AsSpan(0, masks * maskValues), _predictedIou.AsSpan(0, masks), cancellationToken);
         for (int i = 0; options.RefineMasks && i < masks; i++)
             _predictedIou[i] = encoded.Refine(points[i / masksPerPoint], _logits.AsSpan(i * maskValues, maskValues), cancellationToken);

@@ -39,12 +39,12 @@ internal interface IEncodedCrop : IDisposable
 
     /// <summary>Decodes a batch of single foreground points.</summary>
     /// <param name="points">In pixels of the crop.</param>
-    /// <param name="leastPredictedIou">Masks with less need no logits.</param>
-    /// <param name="logits">points x masks x side x side values, of which those that the upscaler reads are written.</param>
+    /// <param name="leastPredictedIou">Masks with less need no logits, nor does the frame's padding; null where all of all masks is wanted.</param>
+    /// <param name="logits">points x masks x side x side values, of which those that the upscaler reads are written; all of them for null.</param>
     /// <param name="predictedIou">points x masks values are written.</param>
     /// <param name="cancellationToken">Stops the work soon.</param>
     void Decode(
-        ReadOnlySpan<(double X, double Y)> points, float leastPredictedIou, Span<float> logits, Span<float> predictedIou, CancellationToken cancellationToken);
+        ReadOnlySpan<(double X, double Y)> points, float? leastPredictedIou, Span<float> logits, Span<float> predictedIou, CancellationToken cancellationToken);
 
     /// <summary>Decodes a point together with a mask that it gave, into the single mask of both.</summary>
     /// <param name="point">In pixels of the crop.</param>
@@ -81,7 +81,7 @@ internal sealed class ModelCropEncoder(ImageEncoder imageEncoder, PromptEncoder 
         public IMaskUpscaler Upscaler { get; } = maskDecoder.UpscalerOf(embedding);
 
         public void Decode(
-            ReadOnlySpan<(double X, double Y)> points, float leastPredictedIou, Span<float> logits, Span<float> predictedIou, CancellationToken cancellationToken)
+            ReadOnlySpan<(double X, double Y)> points, float? leastPredictedIou, Span<float> logits, Span<float> predictedIou, CancellationToken cancellationToken)
         {
             int tokenValues = promptEncoder.TokensOfPoint * embedding.Channels;
             if (_tokens.Length < points.Length * tokenValues) _tokens = new float[points.Length * tokenValues];

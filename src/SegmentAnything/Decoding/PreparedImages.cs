@@ -22,12 +22,24 @@ internal sealed class PreparedImages(
     private readonly LinkedList<Entry> _byUse = [];
     private long _bytes;
 
+    // The memory of the last image: all of a model have the same.
+    private long _bytesOfOne;
+
     /// <summary>The memory of all that is kept now.</summary>
     public long Bytes
     {
         get
         {
             lock (_lock) return _bytes;
+        }
+    }
+
+    /// <summary>Would an image stay when nobody uses it? Until the first was prepared, any budget seems enough for it.</summary>
+    public bool CanKeep
+    {
+        get
+        {
+            lock (_lock) return budget > 0 && budget >= _bytesOfOne;
         }
     }
 
@@ -45,7 +57,8 @@ internal sealed class PreparedImages(
                     entry.Image = engine.Prepare(embedding.AllValues, withoutMask, null, cancellationToken);
                     lock (_lock)
                     {
-                        _bytes += entry.Image.Bytes;
+                        _bytesOfOne = entry.Image.Bytes;
+                        _bytes += _bytesOfOne;
                         DropUnused(down: budget);
                     }
                 }

@@ -147,7 +147,8 @@ internal static class EncoderCache
         options.Progress?.Report(1);
     }
 
-    private static string HashOf(StateDict weights, string cache, CancellationToken cancellationToken) => File.Exists(weights.Source)
+    /// <summary>The SHA-256 of a checkpoint, in hexadecimal: as <see cref="VerifiedFiles"/> knows it.</summary>
+    public static string HashOf(StateDict weights, string cache, CancellationToken cancellationToken) => File.Exists(weights.Source)
         ? new VerifiedFiles(Path.Combine(cache, "hashes")).HashOf(weights.Source, weights.Stretches, cancellationToken)
         : weights.ComputeHash(cancellationToken);
 }

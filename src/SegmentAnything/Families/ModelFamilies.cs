@@ -41,7 +41,7 @@ internal static class ModelFamilies
     /// <summary>Recognises the weights of a whole model.</summary>
     /// <param name="weights">As they were opened.</param>
     /// <param name="specification">What shapes do not tell; null for what the published models have.</param>
-    /// <exception cref="CheckpointException">They are of no family that is built here, or of one and damaged.</exception>
+    /// <exception cref="CheckpointException">They are of no family that is built here, or of one and damaged, or the specification is not theirs.</exception>
     public static FamilyModel Recognise(StateDict weights, ModelSpecification? specification = null)
     {
         // Asked first: relatives share names with the families.
@@ -49,7 +49,12 @@ internal static class ModelFamilies
             throw new CheckpointException($"{weights.Source}: {relative.Name} has another architecture, which is not built here.");
         foreach (ModelFamily family in All)
         {
-            if (family.Recognise(weights, specification) is { } model) return model;
+            if (family.Recognise(weights, specification) is not { } model) continue;
+            if (specification is not null && !family.Takes(specification))
+                throw new CheckpointException($"{weights.Source}: a {specification.GetType().Name} was given, but the weights are of {model.Description}: give a {nameof(ModelSpecification)}, or none.");
+            if (specification?.ImageSize is { } side && side != model.Frame.Side)
+                throw new CheckpointException($"{weights.Source}: the {specification.GetType().Name} has {nameof(ModelSpecification.ImageSize)} {side}, the weights have {model.Frame.Side}.");
+            return model;
         }
 
         throw new CheckpointException(
@@ -98,7 +103,7 @@ internal static class ModelFamilies
 
 /// <summary>A relative of these families that is refused by its name.</summary>
 /// <param name="Name">In prose.</param>
-/// <param name="Fit">How it takes pictures.</param>
+/// <param name="Fit">How it takes images.</param>
 /// <param name="Prefixes">A tensor whose name begins so is of it.</param>
 internal sealed record KnownRelative(string Name, PictureFit Fit, ImmutableArray<string> Prefixes)
 {

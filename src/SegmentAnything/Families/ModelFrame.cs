@@ -1,6 +1,6 @@
 namespace SegmentAnything.Families;
 
-/// <summary>How a picture becomes what an image encoder takes.</summary>
+/// <summary>How an image becomes what an image encoder takes.</summary>
 internal enum PictureResize
 {
     /// <summary>

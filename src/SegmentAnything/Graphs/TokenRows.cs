@@ -94,7 +94,7 @@ internal sealed class TokenRows(StateDict weights, string prefix, EncoderForm fo
 
     // In this form, ONNX Runtime joins the transposition with the change to its own layout for convolutions.
 
-    /// <summary>Rows of a height x width picture to planes: (1, channels, height, width).</summary>
+    /// <summary>Rows of a height x width image to planes: (1, channels, height, width).</summary>
     public static Value ToPlanes(GraphBuilder g, Value rows, int height, int width, int channels) =>
         g.Transpose(g.Reshape(rows, 1, height, width, channels), 0, 3, 1, 2);
 
@@ -155,7 +155,7 @@ internal sealed class TokenRows(StateDict weights, string prefix, EncoderForm fo
     }
 
     /// <summary>The sizes of an attention within windows.</summary>
-    /// <param name="Grid">Tokens along each side of the picture.</param>
+    /// <param name="Grid">Tokens along each side of the image.</param>
     /// <param name="Window">Tokens along each side of a window.</param>
     /// <param name="Heads">Attention heads.</param>
     /// <param name="HeadChannels">Channels of each.</param>
@@ -176,7 +176,7 @@ internal sealed class TokenRows(StateDict weights, string prefix, EncoderForm fo
     }
 
     /// <summary>
-    /// Attention within windows on rows of a Grid x Grid picture, with its projection. One part is a row of windows.
+    /// Attention within windows on rows of a Grid x Grid image, with its projection. One part is a row of windows.
     /// </summary>
     /// <param name="g">The graph.</param>
     /// <param name="x">(Grid², channels). Padding is zero, here.</param>
@@ -254,20 +254,6 @@ internal sealed class TokenRows(StateDict weights, string prefix, EncoderForm fo
                 windows = b.Slice(b.Reshape(windows, (long)windowRows * window, (long)sizes.Padded * inside), 1, 0, (long)grid * inside);
             return b.Reshape(windows, (long)windowRows * window * grid, inside);
         }
-    }
-
-    /// <summary>x + the projected attention within each of some windows, whose tokens are already together: (windows * tokens, channels).</summary>
-    /// <remarks>As <see cref="WindowAttention"/>; a token of the padding is a row of zeros, and what comes out for it means nothing.</remarks>
-    public Value AttentionOfWindows(
-        GraphBuilder g, Value x, int windows, WindowSizes sizes, string name,
-        ((float[] Weight, float[] Bias) Query, (float[] Weight, float[] Bias) Key, (float[] Weight, float[] Bias) Value) projections,
-        (float[] Weight, float[] Bias) output, float epsilon, Func<GraphBuilder, Value, Value, Value, Value> attend)
-    {
-        int channels = sizes.Channels, rows = windows * sizes.Tokens;
-        return g.Add(x, Attention(
-            g, Normalize(g, x, rows, sizes.Outside, epsilon), name, channels, sizes.Outside, projections, WithValueBias(output, projections.Value.Bias),
-            tokens => g.Transpose(g.Reshape(tokens, windows, sizes.Tokens, sizes.Heads, sizes.HeadChannels), 0, 2, 1, 3),
-            (q, k, v) => g.Reshape(g.Transpose(attend(g, q, k, v), 0, 2, 1, 3), rows, channels)));
     }
 
     // Projects rows to queries, keys and values, takes them apart by window and head, and projects what the attention makes

@@ -54,7 +54,7 @@ internal static unsafe partial class DecoderKernels
 
     // Four rows become four columns; rows beyond those that exist count as zero.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void TransposeFour(float* source, nint rowStride, int rows, int columns, float* destination, nint destinationStride)
+    internal static void TransposeFour(float* source, nint rowStride, int rows, int columns, float* destination, nint destinationStride)
     {
         float* row0 = source, row1 = row0 + rowStride, row2 = row1 + rowStride, row3 = row2 + rowStride;
         int c = 0, whole = columns & ~3;

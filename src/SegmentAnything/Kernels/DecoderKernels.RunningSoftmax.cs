@@ -88,7 +88,7 @@ internal static unsafe partial class DecoderKernels
         return max;
     }
 
-    private static float LargestLane<TSimd, TVector>(TVector value)
+    internal static float LargestLane<TSimd, TVector>(TVector value)
         where TSimd : ISimd<TVector>
         where TVector : struct
     {

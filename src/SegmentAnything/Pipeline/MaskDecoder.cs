@@ -10,8 +10,8 @@ namespace SegmentAnything;
 
 /// <summary>Gives masks and predicted IoUs for an image embedding and any number of encoded prompts.</summary>
 /// <remarks>
-/// Safe to use from several threads. What depends on the image alone is computed with its first prompt and kept here, within
-/// <see cref="SamOptions.PreparedImageBudget"/>, as long as the embedding is. Source: Segment Anything, modeling/mask_decoder.py, predictor.py.
+/// Safe to use from several threads. What depends on the image alone is computed with its first prompt, or before it by
+/// <see cref="Prepare"/>, and kept here, within <see cref="SamOptions.PreparedImageBudget"/>, as long as the embedding is. Source: Segment Anything, modeling/mask_decoder.py, predictor.py.
 /// </remarks>
 public sealed class MaskDecoder : IDisposable
 {
@@ -70,6 +70,23 @@ public sealed class MaskDecoder : IDisposable
 
     /// <summary>The side of the low-resolution logits: 256.</summary>
     public int LowResSize { get; }
+
+    /// <summary>
+    /// Computes what prompts need of the image alone, unless it is there already, so that the first prompt takes no longer than the
+    /// next. Does nothing where <see cref="SamOptions.PreparedImageBudget"/> cannot hold one image.
+    /// </summary>
+    /// <param name="embedding">The image.</param>
+    /// <param name="cancellationToken">Stops the work soon.</param>
+    /// <exception cref="ModelContractException">The embedding was made by another model.</exception>
+    /// <exception cref="ObjectDisposedException">The decoder or the embedding was disposed.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public void Prepare(ImageEmbedding embedding, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(embedding);
+        using UseGate.Use own = _gate.Enter(this);
+        using ImageEmbedding.Use use = Acquire(embedding, cancellationToken);
+        if (_images.CanKeep) _images.Get(embedding, cancellationToken).Dispose();
+    }
 
     /// <summary>Decodes one prompt.</summary>
     /// <param name="embedding">The image.</param>
@@ -206,8 +223,8 @@ public sealed class MaskDecoder : IDisposable
     /// <param name="tokens">B x N x channels.</param>
     /// <param name="promptCount">B.</param>
     /// <param name="selection">Not <see cref="MaskSelection.Auto"/>.</param>
-    /// <param name="leastPredictedIou">Masks with less need no logits.</param>
-    /// <param name="logits">B x masks x LowResSize x LowResSize values, of which those that the masks at source size need are written.</param>
+    /// <param name="leastPredictedIou">Masks with less need no logits, nor does the frame's padding; null where all of all masks is wanted.</param>
+    /// <param name="logits">B x masks x LowResSize x LowResSize values, of which those that the masks at source size need are written; all of them for null.</param>
     /// <param name="predictedIou">B x masks values are written.</param>
     /// <param name="cancellationToken">Stops the work soon.</param>
     internal void DecodeLogits(
@@ -215,7 +232,7 @@ public sealed class MaskDecoder : IDisposable
         ReadOnlySpan<float> tokens,
         int promptCount,
         MaskSelection selection,
-        float leastPredictedIou,
+        float? leastPredictedIou,
         Span<float> logits,
         Span<float> predictedIou,
         CancellationToken cancellationToken)
@@ -231,7 +248,9 @@ public sealed class MaskDecoder : IDisposable
             Tokens = tokens,
             Prompts = promptCount,
             TokensPerPrompt = tokensPerPrompt,
-            Wanted = new WantedMasks(first, count, leastPredictedIou, (image.Upscaler.LowResRows + scale - 1) / scale),
+            Wanted = leastPredictedIou is { } least
+                ? new WantedMasks(first, count, least, (image.Upscaler.LowResRows + scale - 1) / scale)
+                : new WantedMasks(first, count),
         };
         _engine.Decode(request, new DecodeResult { Logits = logits, PredictedIou = predictedIou }, cancellationToken);
         // Of the logits, those of rejected masks are not written, and each mask's first tells of the rest: all are sums over the same tokens.

@@ -293,7 +293,7 @@ public class AutomaticMaskGeneratorTests
             public IMaskUpscaler Upscaler { get; } = new MaskUpscaler(new ImageFrame(size, 1024).ResizedSize, size);
 
             public void Decode(
-                ReadOnlySpan<(double X, double Y)> points, float leastPredictedIou, Span<float> logits, Span<float> predictedIou, CancellationToken cancellationToken)
+                ReadOnlySpan<(double X, double Y)> points, float? leastPredictedIou, Span<float> logits, Span<float> predictedIou, CancellationToken cancellationToken)
             {
                 Assert.False(_disposed);
                 cancellationToken.WaitHandle.WaitOne(model.DecodeDelay);

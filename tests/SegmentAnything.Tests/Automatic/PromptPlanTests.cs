@@ -196,7 +196,7 @@ public class PromptPlanTests
             public IMaskUpscaler Upscaler { get; }
 
             public void Decode(
-                ReadOnlySpan<(double X, double Y)> points, float leastPredictedIou, Span<float> logits, Span<float> predictedIou, CancellationToken cancellationToken)
+                ReadOnlySpan<(double X, double Y)> points, float? leastPredictedIou, Span<float> logits, Span<float> predictedIou, CancellationToken cancellationToken)
             {
                 _model.Batches++;
                 for (int p = 0; p < points.Length; p++)

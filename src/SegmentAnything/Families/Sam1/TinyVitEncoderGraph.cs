@@ -13,17 +13,20 @@ namespace SegmentAnything.Families.Sam1;
 /// the largest of the network.
 /// Source: MobileSAM, mobile_sam/modeling/tiny_vit_sam.py.
 /// </remarks>
-internal sealed partial class TinyVitEncoderGraph
+internal sealed class TinyVitEncoderGraph
 {
     /// <summary>The output that other families add.</summary>
     public const string EarlyFeature = VitEncoderGraph.EarlyFeature;
 
-    private const float TokenNormEpsilon = 1e-5f;
-    private const float ChannelNormEpsilon = 1e-6f;
-    private const float BatchNormEpsilon = 1e-5f;
+    /// <summary>Of the norms in front of attention and MLPs.</summary>
+    public const float TokenNormEpsilon = 1e-5f;
+
+    /// <summary>Of the neck's norms.</summary>
+    public const float ChannelNormEpsilon = 1e-6f;
 
     private readonly TinyVitLayout _layout;
     private readonly TokenRows _rows;
+    private readonly TinyVitWeights _weights;
     private readonly EncoderForm _form;
     private readonly GraphBuilder _g;
 
@@ -31,6 +34,7 @@ internal sealed partial class TinyVitEncoderGraph
     {
         _layout = layout;
         _form = form;
+        _weights = new TinyVitWeights(weights);
         _rows = new TokenRows(weights, TinyVitLayout.Prefix, form);
         _g = new GraphBuilder("sam_tiny_vit_encoder", options);
     }
@@ -225,23 +229,15 @@ internal sealed partial class TinyVitEncoderGraph
         return table;
     }
 
-    private Value Neck(Value x, int grid) =>
-        NeckOfPlanes(TokenRows.ToPlanes(_g, NeckOfTokens(x, grid * grid), grid, grid, _layout.OutputChannels), grid, grid, padding: 1);
-
-    private Value NeckOfTokens(Value x, int count)
+    private Value Neck(Value x, int grid)
     {
-        int inputs = _layout.Stages[^1].Channels, channels = _layout.OutputChannels;
+        int inputs = _layout.Stages[^1].Channels, channels = _layout.OutputChannels, count = grid * grid;
         x = _g.MatMul(x, TokenRows.Matrix(_g, "neck.0", _rows.Read("neck.0.weight", channels, inputs, 1, 1), channels));
-        return _rows.Norm(_g, x, "neck.1", count, channels, ChannelNormEpsilon);
-    }
-
-    private Value NeckOfPlanes(Value planes, int rows, int grid, long padding)
-    {
-        int channels = _layout.OutputChannels;
+        x = _rows.Norm(_g, x, "neck.1", count, channels, ChannelNormEpsilon);
         Value kernel = _g.Kernel("neck.2.weight", _rows.Read("neck.2.weight", channels, channels, 3, 3), channels, channels, 3, 3);
-        Value x = _g.Node("Conv", [planes, kernel], ("pads", new[] { padding, 1, padding, 1 }));
-        x = _rows.Norm(_g, TokenRows.ToRows(_g, x, rows, grid, channels), "neck.3", rows * grid, channels, ChannelNormEpsilon);
-        return TokenRows.ToPlanes(_g, x, rows, grid, channels);
+        x = _g.Node("Conv", [TokenRows.ToPlanes(_g, x, grid, grid, channels), kernel], ("pads", new long[] { 1, 1, 1, 1 }));
+        x = _rows.Norm(_g, TokenRows.ToRows(_g, x, grid, grid, channels), "neck.3", count, channels, ChannelNormEpsilon);
+        return TokenRows.ToPlanes(_g, x, grid, grid, channels);
     }
 
     /// <summary>Builds rows start .. end-1 of the result for each strip, and joins them.</summary>
@@ -260,49 +256,20 @@ internal sealed partial class TinyVitEncoderGraph
     /// <param name="kernel">Side of the kernel.</param>
     private Convolution Folded(string name, int inputs, int outputs, int kernel)
     {
-        (float[] weight, float[] bias) = FoldedWeights(name, inputs, outputs, kernel);
+        (float[] weight, float[] bias) = _weights.Convolution(name, inputs, outputs, kernel);
         return new Convolution(
             _g.Kernel(name + ".weight", weight, outputs, inputs, kernel, kernel), _g.Constant(name + ".bias", bias, outputs),
             kernel, Groups: kernel == 3 && inputs == 1 ? outputs : 1);
     }
 
-    private (float[] Weight, float[] Bias) FoldedWeights(string name, int inputs, int outputs, int kernel)
-    {
-        float[] weight = _rows.Read(name + ".c.weight", outputs, inputs, kernel, kernel);
-        float[] bias;
-        if (_rows.Weights.Contains(TinyVitLayout.Prefix + name + ".c.bias"))
-        {
-            bias = _rows.Read(name + ".c.bias", outputs);
-        }
-        else
-        {
-            float[] scale = _rows.Read(name + ".bn.weight", outputs), mean = _rows.Read(name + ".bn.running_mean", outputs);
-            float[] variance = _rows.Read(name + ".bn.running_var", outputs);
-            bias = _rows.Read(name + ".bn.bias", outputs);
-            for (int o = 0; o < outputs; o++)
-            {
-                double factor = scale[o] / Math.Sqrt((double)variance[o] + BatchNormEpsilon);
-                bias[o] = (float)(bias[o] - mean[o] * factor);
-                foreach (ref float w in weight.AsSpan(o * (weight.Length / outputs), weight.Length / outputs)) w = (float)(w * factor);
-            }
-        }
-
-        return (weight, bias);
-    }
-
     private readonly record struct Convolution(Value Weight, Value Bias, int Kernel, int Groups)
     {
         /// <summary>As much padding as keeps the size.</summary>
-        public Value Apply(GraphBuilder g, Value x, int stride = 1) => Apply(g, x, stride, Kernel / 2);
-
-        /// <summary>The same without padding above and below: the rows beside the strip are there.</summary>
-        public Value ApplyToStrip(GraphBuilder g, Value x, int stride = 1) => Apply(g, x, stride, 0);
-
-        private Value Apply(GraphBuilder g, Value x, int stride, long rows)
+        public Value Apply(GraphBuilder g, Value x, int stride = 1)
         {
-            long columns = Kernel / 2;
+            long padding = Kernel / 2;
             return g.Node("Conv", [x, Weight, Bias],
-                ("pads", new[] { rows, columns, rows, columns }), ("strides", new long[] { stride, stride }), ("group", (long)Groups));
+                ("pads", new[] { padding, padding, padding, padding }), ("strides", new long[] { stride, stride }), ("group", (long)Groups));
         }
     }
 }
