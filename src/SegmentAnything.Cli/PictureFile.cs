@@ -16,11 +16,13 @@ internal static class PictureFile
 
     /// <summary>Reads a picture.</summary>
     /// <param name="path">A file's path, or <c>-</c>.</param>
-    /// <exception cref="ImageFileException">It is none, in a format that is not read, or damaged.</exception>
-    public static LoadedImage Load(string path)
+    /// <param name="options">How it is read.</param>
+    /// <param name="cancellation">Stops the reading.</param>
+    /// <exception cref="ImageFileException">It is none, in a format that is not read, too large, or damaged.</exception>
+    public static LoadedImage Load(string path, ImageReadOptions options, CancellationToken cancellation)
     {
-        if (path != StandardInputName) return ImageFile.Load(path);
+        if (path != StandardInputName) return ImageFile.Load(path, options, cancellation);
         using Stream input = OpenStandardInput();
-        return ImageFile.Load(input);
+        return ImageFile.Load(input, options, cancellation);
     }
 }

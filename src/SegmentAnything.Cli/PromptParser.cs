@@ -78,6 +78,5 @@ internal static class PromptParser
         return numbers is [{ } x0, { } y0, { } x1, { } y1] ? Box.FromXyxy(x0, y0, x1, y1) : null;
     }
 
-    private static float? Number(string text) =>
-        float.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out float value) && float.IsFinite(value) ? value : null;
+    private static float? Number(string text) => OptionOf.Parse<float>(text.Trim());
 }

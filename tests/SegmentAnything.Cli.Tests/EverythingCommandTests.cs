@@ -107,7 +107,7 @@ public sealed class EverythingCommandTests : IDisposable
         Assert.Equal(1, run.Status);
         Assert.Contains("error: 1 of 3 images could not be read", run.Error, StringComparison.Ordinal);
         Assert.Contains("1 of 4 files are passed over, by their names no pictures: readme.txt", run.Error, StringComparison.Ordinal);
-        Assert.Equal(["a.json", "a.png", "c.json", "c.png"], Directory.GetFiles(results).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.Equal([".segment-anything.jsonl", "a.json", "a.png", "c.json", "c.png"], Directory.GetFiles(results).Select(Path.GetFileName).Order(StringComparer.Ordinal));
         RleMask[] first = Masks("a.json"), second = Masks("c.json");
         Assert.Equal(first, second);
 
@@ -119,9 +119,15 @@ public sealed class EverythingCommandTests : IDisposable
     }
 
     [Theory]
-    [InlineData("PointsPerSide is 1 to 4096", "--points-per-side", "0")]
+    [InlineData("'0': expected a whole number of points, 1 to 4096", "--points-per-side", "0")]
     [InlineData("PromptFraction is more than 0 and at most 1", "--prompt-fraction", "0")]
-    [InlineData("CropLayers is 0 to 6", "--crop-n-layers", "9")]
+    [InlineData("'9': expected a whole number of layers, 0 to 6", "--crop-n-layers", "9")]
+    [InlineData("--pred-iou-thresh '0,88': expected a predicted IoU", "--pred-iou-thresh", "0,88")]
+    [InlineData("--pred-iou-thresh 'nan'", "--pred-iou-thresh", "nan")]
+    [InlineData("--box-nms-thresh '7': expected an IoU of boxes, 0 to 1", "--box-nms-thresh", "7")]
+    [InlineData("'1e3': expected a whole number of points", "--points-per-batch", "1e3")]
+    [InlineData("--max-pixels '0'", "--max-pixels", "0")]
+    [InlineData("stretch", "--stretch", "all")]
     [InlineData("paper", "--preset", "other")]
     public async Task Everything_BadOption_SaysWhatIsExpected(string expected, params string[] options)
     {
@@ -144,6 +150,38 @@ public sealed class EverythingCommandTests : IDisposable
         run = await ToolRun.Run("everything", _picture, "--out", _folder.Path);
         Assert.Equal(2, run.Status);
         Assert.Contains("overwrite", run.ErrorLine, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Everything_FilesOfOthersInTheFolder_AreRefused_OursAreReplaced_AndResumedOnesPassedOver()
+    {
+        string folder = Directory.CreateDirectory(Path.Combine(_folder.Path, "out")).FullName, annotations = Path.Combine(folder, "still life.json");
+        File.WriteAllText(annotations, """{"version": "5.4.1", "shapes": []}""");
+        string[] command = ["everything", _picture, "--out", folder, "--points-per-side", "2"];
+
+        ToolRun run = await ToolRun.Run(command);
+        Assert.Equal(2, run.Status);
+        Assert.Contains("still life.json. Give another --out folder, or --overwrite", run.ErrorLine, StringComparison.Ordinal);
+        Assert.Contains("shapes", File.ReadAllText(annotations), StringComparison.Ordinal);
+
+        Assert.Equal(0, (await ToolRun.Run([.. command, "--overwrite"])).Status);
+        string first = File.ReadAllText(annotations);
+        Assert.DoesNotContain("shapes", first, StringComparison.Ordinal);
+
+        run = await ToolRun.Run([.. command, "--resume"]);
+        Assert.Equal(0, run.Status);
+        Assert.Contains("1 of 1 images are done already", run.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("masks in", run.Error, StringComparison.Ordinal);
+
+        // Other settings are other results; what is ours needs no leave.
+        run = await ToolRun.Run("everything", _picture, "--out", folder, "--points-per-side", "3", "--resume");
+        Assert.Equal(0, run.Status);
+        Assert.Contains("masks in", run.Error, StringComparison.Ordinal);
+        Assert.NotEqual(first, File.ReadAllText(annotations));
+
+        // What somebody has corrected since is theirs.
+        File.AppendAllText(annotations, "\n");
+        Assert.Equal(2, (await ToolRun.Run(command)).Status);
     }
 
     [Fact]

@@ -174,8 +174,8 @@ public sealed class SegmentCommandTests : IDisposable
 
         ToolRun run = await ToolRun.Run("segment", _picture, "--point", Click("pear"), "--json", taken);
 
-        Assert.Equal((1, ""), (run.Status, run.Output));
-        Assert.Contains("taken.json: cannot be written", run.ErrorLine, StringComparison.Ordinal);
+        Assert.Equal((2, ""), (run.Status, run.Output));
+        Assert.Contains("taken.json: is a folder", run.ErrorLine, StringComparison.Ordinal);
         Assert.Equal([_picture, taken], Directory.GetFileSystemEntries(_folder.Path).Order());
     }
 

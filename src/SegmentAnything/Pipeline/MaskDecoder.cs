@@ -297,6 +297,13 @@ public sealed class MaskDecoder : IDisposable
                 : new WantedMasks(first, count),
         };
         _engine.Decode(request, new DecodeResult { Logits = logits, PredictedIou = predictedIou }, cancellationToken);
+        // Of the logits, those of rejected masks are not written, and each mask's first tells of the rest: all are sums over the same tokens.
+        int maskSize = LowResSize * LowResSize;
+        CheckFinite(predictedIou[..(promptCount * count)]);
+        for (int i = 0; i < promptCount * count; i++)
+        {
+            if (predictedIou[i] >= leastPredictedIou) CheckFinite(logits.Slice(i * maskSize, 1));
+        }
     }
 
     /// <summary>Decodes one prompt with a mask to its single mask, without one at source size: the automatic generator's refinement.</summary>
@@ -325,9 +332,19 @@ public sealed class MaskDecoder : IDisposable
             Wanted = new WantedMasks(first, count),
         };
         _engine.Decode(request, new DecodeResult { Logits = computed.Span, PredictedIou = iou.Span }, cancellationToken);
+        CheckFinite(iou.Span);
+        CheckFinite(computed.Span);
         int chosen = _rules.Choose(MaskSelection.Single, computed.Span, iou.Span) ?? 0;
         computed.Span.Slice(chosen * maskSize, maskSize).CopyTo(logits);
         return iou.Span[chosen];
+    }
+
+    // NaN is not greater than any cut-off: such masks would be empty, without a word.
+    private void CheckFinite(ReadOnlySpan<float> values)
+    {
+        if (values.IsEmpty || float.IsFinite(TensorPrimitives.MaxMagnitude(values))) return;
+        throw new ModelContractException(
+            $"The mask decoder of {_variant.Name} gave NaN or infinity on {Provider.Name}. The embedding or its weights are damaged, or too large for the precision it computes in; check them with segment-anything verify.");
     }
 
     /// <summary>Brings logits to what is handed out: <see cref="MaskRules.LogitLimit"/>.</summary>
@@ -438,6 +455,9 @@ public sealed class MaskDecoder : IDisposable
         {
             if (hasMask) image.Dispose();
         }
+
+        CheckFinite(iou.Span);
+        CheckFinite(logits[..(count * maskSize)]);
 
         using SpanOwner<int> chosen = SpanOwner<int>.Allocate(prompts);
         int masks = Choose(selection, logits, iou.Span, chosen.Span, computed, maskSize);
