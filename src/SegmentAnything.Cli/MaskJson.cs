@@ -17,33 +17,39 @@ internal static class MaskJson
     /// "prompt":{"points":[[x,y,label],…],"box":[x0,y0,x1,y1],"mask":{"size":[h,w],"counts":"…"}}}</c>: counts are COCO's compressed text, the box spans whole
     /// pixels as in COCO, a stability score that does not exist (nothing is near the mask) is null.
     /// </remarks>
-    public static string Write(IEnumerable<(PredictedMask Mask, Prompt Prompt)> masks)
+    public static string Write(IEnumerable<(PredictedMask Mask, Prompt Prompt)> masks) => Lines(masks.Select(pair => WriteObject(
+        pair.Mask.Mask, pair.Mask.PredictedIou, pair.Mask.StabilityScore, json => WritePrompt(json, pair.Prompt))));
+
+    /// <summary>The same for masks that are like another, with <c>"similarity":…</c>, a cosine, in place of the prompt.</summary>
+    public static string WriteSimilar(IEnumerable<(GeneratedMask Mask, double Similarity)> masks) => Lines(masks.Select(pair => WriteObject(
+        pair.Mask.Mask, pair.Mask.PredictedIou, pair.Mask.StabilityScore, json => json.WriteNumber("similarity", Math.Round(pair.Similarity, 6)))));
+
+    private static string Lines(IEnumerable<string> objects)
     {
         var text = new StringBuilder("[");
         string separator = "\n";
-        foreach ((PredictedMask mask, Prompt prompt) in masks)
+        foreach (string each in objects)
         {
-            text.Append(separator).Append(Write(mask, prompt));
+            text.Append(separator).Append(each);
             separator = ",\n";
         }
 
         return text.Append("\n]\n").ToString();
     }
 
-    private static string Write(PredictedMask predicted, Prompt prompt)
+    private static string WriteObject(RleMask mask, float predictedIou, float stabilityScore, Action<Utf8JsonWriter> writeRest)
     {
         using var stream = new MemoryStream();
         using (var json = new Utf8JsonWriter(stream, Options))
         {
-            RleMask mask = predicted.Mask;
             json.WriteStartObject();
             WriteMask(json, "segmentation", mask);
             json.WriteNumber("area", mask.Area);
             MaskBox box = mask.BoundingBox;
             WriteArray(json, "bbox", box.X, box.Y, box.Width, box.Height);
-            WriteScore(json, "predicted_iou", predicted.PredictedIou);
-            WriteScore(json, "stability_score", predicted.StabilityScore);
-            WritePrompt(json, prompt);
+            WriteScore(json, "predicted_iou", predictedIou);
+            WriteScore(json, "stability_score", stabilityScore);
+            writeRest(json);
             json.WriteEndObject();
         }
 

@@ -9,12 +9,7 @@ internal sealed class ModelOptions
     /// <summary>The most threads that <see cref="CpuProvider"/> takes.</summary>
     private const int MaxThreads = 1024;
 
-    private readonly Option<string> _model = new("--model")
-    {
-        Description = $"The model: {string.Join(", ", SamModels.All.Select(v => v.Name))}, a folder that holds the files of one, or a checkpoint.",
-        HelpName = "NAME|FOLDER|FILE",
-        DefaultValueFactory = _ => SamModels.MobileSam.Name,
-    };
+    private readonly Option<string[]> _model;
 
     private readonly Option<string[]> _provider = new("--provider")
     {
@@ -27,6 +22,16 @@ internal sealed class ModelOptions
 
     private readonly SpecificationOption _specification = new();
 
+    /// <param name="several">Whether <c>--model</c> may be given several times, for a comparison.</param>
+    public ModelOptions(bool several = false) => _model = new("--model")
+    {
+        Description = $"The model: {string.Join(", ", SamModels.All.Select(v => v.Name))}, a folder that holds the files of one, or a checkpoint."
+            + (several ? " Given several times: models to be compared." : ""),
+        HelpName = "NAME|FOLDER|FILE",
+        Arity = several ? ArgumentArity.OneOrMore : ArgumentArity.ExactlyOne,
+        DefaultValueFactory = _ => [SamModels.MobileSam.Name],
+    };
+
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(Command command)
     {
@@ -38,10 +43,13 @@ internal sealed class ModelOptions
     /// <summary>Loads the model that the command line names; a published one is downloaded first where it is missing.</summary>
     /// <exception cref="UsageException">A provider is malformed.</exception>
     /// <exception cref="ModelNotFoundException">There is neither a model of that name nor such a folder, or its files cannot be had.</exception>
-    public SamModel Load(ParseResult parsed, Progress progress, CancellationToken cancellation)
+    public SamModel Load(ParseResult parsed, Progress progress, CancellationToken cancellation) => Load(NameOf(parsed), parsed, progress, cancellation);
+
+    /// <summary>Loads one of the models that the command line names.</summary>
+    /// <inheritdoc cref="Load(ParseResult, Progress, CancellationToken)"/>
+    public SamModel Load(string model, ParseResult parsed, Progress progress, CancellationToken cancellation)
     {
         SamOptions options = ReadOptions(parsed);
-        string model = parsed.GetRequiredValue(_model);
         if (!Path.Exists(model) && SamModels.Find(model) is { } published)
         {
             foreach (string problem in Changed(published)) progress.Say($"{problem}; it is fetched again.");
@@ -60,12 +68,15 @@ internal sealed class ModelOptions
     /// <summary>The files of the model that the command line names, so that nothing is written over them.</summary>
     public OutputFiles NoteInputs(ParseResult parsed, OutputFiles files)
     {
-        string model = parsed.GetRequiredValue(_model);
-        return Path.Exists(model) ? files.Reads(model, $"the model {model}") : files;
+        foreach (string model in NamesOf(parsed).Where(Path.Exists)) files.Reads(model, $"the model {model}");
+        return files;
     }
 
     /// <summary>What <c>--model</c> says.</summary>
-    public string NameOf(ParseResult parsed) => parsed.GetRequiredValue(_model);
+    public string NameOf(ParseResult parsed) => parsed.GetRequiredValue(_model)[0];
+
+    /// <summary>What <c>--model</c> says, each model once.</summary>
+    public IReadOnlyList<string> NamesOf(ParseResult parsed) => [.. parsed.GetRequiredValue(_model).Distinct(StringComparer.Ordinal)];
 
     /// <summary>The options for a model, from <c>--provider</c> and <c>--spec</c>.</summary>
     /// <exception cref="UsageException">A provider is malformed.</exception>

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
+using System.CommandLine.Parsing;
 using System.Runtime.InteropServices;
 using SegmentAnything.Cli.Commands;
 
@@ -80,6 +81,10 @@ internal static class Tool
         SegmentCommand.Create(),
         DownloadCommand.Create(),
         EverythingCommand.Create(),
+        InstancesCommand.Create(),
+        SimilarCommand.Create(),
+        EdgesCommand.Create(),
+        EvaluateCommand.Create(),
         StatsCommand.Create(),
         ConvertAnnotationsCommand.Create(),
         DemoCommand.Create(),
@@ -88,8 +93,14 @@ internal static class Tool
         ConvertCommand.Create(),
     };
 
-    private static string CommandPath(ParseResult parsed) =>
-        parsed.CommandResult.Command is RootCommand ? "" : parsed.CommandResult.Command.Name + " ";
+    // The words of a command and of those that it belongs to, each followed by a space.
+    private static string CommandPath(ParseResult parsed)
+    {
+        string path = "";
+        for (SymbolResult? result = parsed.CommandResult; result is CommandResult { Command: not RootCommand } command; result = command.Parent)
+            path = $"{command.Command.Name} {path}";
+        return path;
+    }
 
     private static string Describe(Exception e) => e switch
     {

@@ -17,6 +17,9 @@ internal static class LayoutRegistry
         (DetectorLayout.RtDetrUltralytics, "rtdetr-ultralytics", s => YoloShape.Of(s) == DetectorLayout.RtDetrUltralytics, s => new RtDetrUltralyticsReader(s)),
     ];
 
+    /// <summary>Each layout's name.</summary>
+    public static IReadOnlyDictionary<string, DetectorLayout> ByName { get; } = All.ToDictionary(entry => entry.Name, entry => entry.Layout, StringComparer.Ordinal);
+
     public static string NameOf(DetectorLayout layout) => All.First(entry => entry.Layout == layout).Name;
 
     /// <summary>The reader of a model's layout.</summary>

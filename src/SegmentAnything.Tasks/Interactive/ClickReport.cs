@@ -10,7 +10,11 @@ namespace SegmentAnything.Tasks;
 /// <param name="ObjectId">Its number.</param>
 /// <param name="Result">What the clicks gave.</param>
 /// <param name="Group">A group to be told apart, such as the value of a column; null when there are none.</param>
-public sealed record EvaluatedObject(string Set, long ImageId, long ObjectId, SimulatedObject Result, string? Group = null);
+public sealed record EvaluatedObject(string Set, long ImageId, long ObjectId, SimulatedObject Result, string? Group = null)
+{
+    /// <summary>Intersection over union of the object and the mask that the box around it gives; null where that was not asked.</summary>
+    public double? BoxQuality { get; init; }
+}
 
 /// <summary>How well clicks segment the objects of one or several sets.</summary>
 /// <remarks>
@@ -77,46 +81,52 @@ public sealed class ClickReport
     public string ToMarkdown()
     {
         int[] numbers = [.. Numbers.Where(number => number <= MaxClicks)];
+        bool boxes = HasBoxes;
         var text = new StringBuilder();
-        text.Append($"| set | objects |{string.Concat(numbers.Select(n => $" mIoU@{n} |"))} oracle@1 |{string.Concat(Qualities.Select(q => $" NoC@{q * 100:0} |"))} never 0.9 | ms a click |\n");
-        text.Append($"|---|---:|{string.Concat(Enumerable.Repeat("---:|", numbers.Length + Qualities.Length + 3))}\n");
+        text.Append($"| set | objects |{string.Concat(numbers.Select(n => $" mIoU@{n} |"))} oracle@1 |{(boxes ? " box mIoU |" : "")}{string.Concat(Qualities.Select(q => $" NoC@{q * 100:0} |"))} never 0.9 | ms a click |\n");
+        text.Append($"|---|---:|{string.Concat(Enumerable.Repeat("---:|", numbers.Length + Qualities.Length + (boxes ? 4 : 3)))}\n");
         foreach ((string name, EvaluatedObject[] objects, ClickCurve curve) in _sets)
         {
-            Append(name, objects.Length, numbers.Select(curve.MeanAfter), Oracle(objects), Qualities.Select(curve.MeanClicksUntil), curve.NeverReached(0.9), Milliseconds(objects));
+            Append(name, objects.Length, numbers.Select(curve.MeanAfter), Oracle(objects), Boxes(objects), Qualities.Select(curve.MeanClicksUntil), curve.NeverReached(0.9), Milliseconds(objects));
         }
 
         if (_sets.Length > 1)
         {
             Append(
-                "mean of sets", _objects.Length, numbers.Select(MeanAfter), _sets.Average(set => Oracle(set.Objects)),
+                "mean of sets", _objects.Length, numbers.Select(MeanAfter), _sets.Average(set => Oracle(set.Objects)), _sets.Average(set => Boxes(set.Objects)),
                 Qualities.Select(q => _sets.Average(set => set.Curve.MeanClicksUntil(q))), _sets.Sum(set => set.Curve.NeverReached(0.9)), Milliseconds(_objects));
         }
 
         AppendGroups(text);
         return text.ToString();
 
-        void Append(string name, int count, IEnumerable<double> means, double oracle, IEnumerable<double> clicks, int never, double milliseconds) =>
+        void Append(string name, int count, IEnumerable<double> means, double oracle, double box, IEnumerable<double> clicks, int never, double milliseconds) =>
             text.Append(string.Create(
                 CultureInfo.InvariantCulture,
-                $"| {name} | {count} |{string.Concat(means.Select(m => Invariant($" {m:0.000} |")))} {oracle:0.000} |{string.Concat(clicks.Select(c => Invariant($" {c:0.00} |")))} {never} | {milliseconds:0.0} |\n"));
+                $"| {name} | {count} |{string.Concat(means.Select(m => Invariant($" {m:0.000} |")))} {oracle:0.000} |{(boxes ? Invariant($" {box:0.000} |") : "")}{string.Concat(clicks.Select(c => Invariant($" {c:0.00} |")))} {never} | {milliseconds:0.0} |\n"));
     }
 
-    /// <summary>The objects one by one as CSV: set, image, object, group, each round's intersection over union, oracle, milliseconds.</summary>
+    /// <summary>The objects one by one as CSV: set, image, object, group, each round's intersection over union, oracle, that of the box where it was asked for, milliseconds.</summary>
     public string ToCsv()
     {
         var text = new StringBuilder("set,image,object,group");
         for (int click = 1; click <= MaxClicks; click++) text.Append(Invariant($",iou_{click}"));
-        text.Append(",oracle_1,ms_per_click\n");
+        bool boxes = HasBoxes;
+        text.Append(boxes ? ",oracle_1,iou_box,ms_per_click\n" : ",oracle_1,ms_per_click\n");
         foreach (EvaluatedObject o in _objects)
         {
             text.Append(Invariant($"{Quoted(o.Set)},{o.ImageId},{o.ObjectId},{Quoted(o.Group ?? "")}"));
             for (int click = 0; click < MaxClicks; click++)
                 text.Append(click < o.Result.Qualities.Count ? Invariant($",{o.Result.Qualities[click]:R}") : ",");
-            text.Append(Invariant($",{o.Result.Oracle:R},{o.Result.MillisecondsPerClick:0.000}\n"));
+            text.Append(Invariant($",{o.Result.Oracle:R},{(boxes ? Invariant($"{o.BoxQuality:R},") : "")}{o.Result.MillisecondsPerClick:0.000}\n"));
         }
 
         return text.ToString();
     }
+
+    private bool HasBoxes => _objects.Any(o => o.BoxQuality is not null);
+
+    private static double Boxes(EvaluatedObject[] objects) => objects.Average(o => o.BoxQuality) ?? double.NaN;
 
     private static double Oracle(EvaluatedObject[] objects) => objects.Average(o => o.Result.Oracle);
 
