@@ -186,6 +186,7 @@ public sealed class EvaluateCommandTests : IDisposable
         Assert.Contains("has 40x30 pixels, but what people drew has 5x4", (await Run("edges", edges, "--truth", truth)).ErrorLine, StringComparison.Ordinal);
         Assert.Equal(2, (await Run("edges", edges)).Status);
         Assert.Equal(2, (await Run("edges", truth + "-none", "--truth", truth)).Status);
+        Assert.Contains("are known", (await Run("edges", "still-life", "--truth", truth)).ErrorLine, StringComparison.Ordinal);
     }
 
     [Fact]

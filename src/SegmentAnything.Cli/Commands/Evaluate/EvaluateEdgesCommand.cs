@@ -39,6 +39,7 @@ internal static class EvaluateEdgesCommand
             EdgeCounts[] counts;
             if (edges == SetOptions.StillLife && !Directory.Exists(edges))
             {
+                if (people is not null) throw new UsageException($"--truth is for a folder of edges; the boundaries of {SetOptions.StillLife} are known.");
                 files.Writes(plotPath, $"--plot {plotPath}");
                 using SamModel sam = model.Load(parsed, progress, cancellation);
                 EdgeMap map = progress.Run("The still life: edges", () => EdgesCommand.Detect(sam, StillLife.Image.ToPixelBuffer(), settings.Read(parsed), cancellation));
