@@ -29,6 +29,7 @@ internal sealed class ModelOptions
             + (several ? " Given several times: models to be compared." : ""),
         HelpName = "NAME|FOLDER|FILE",
         Arity = several ? ArgumentArity.OneOrMore : ArgumentArity.ExactlyOne,
+        CustomParser = result => [.. result.Tokens.Select(token => token.Value)], // a list of exactly one is not parsed otherwise
         DefaultValueFactory = _ => [SamModels.MobileSam.Name],
     };
 
