@@ -45,7 +45,7 @@ internal ref struct RunComponents
     public static RunComponents Find(
         ReadOnlySpan<int> counts, int height, bool foreground, PixelConnectivity connectivity)
     {
-        var components = new RunComponents(CountPieces(counts, height, foreground), height);
+        var components = new RunComponents(checked((int)CountPieces(counts, height, foreground)), height);
         components.CutAndJoin(counts, foreground, connectivity == PixelConnectivity.Eight ? 1 : 0);
         return components;
     }
@@ -104,7 +104,8 @@ internal ref struct RunComponents
         return masks;
     }
 
-    private static int CountPieces(ReadOnlySpan<int> counts, int height, bool foreground)
+    /// <summary>How many pieces runs of a colour are cut into at the ends of columns.</summary>
+    public static long CountPieces(ReadOnlySpan<int> counts, int height, bool foreground)
     {
         // A run that starts in row y and has n pixels touches (y + n - 1) / height more columns.
         long pieces = 0;
@@ -117,7 +118,7 @@ internal ref struct RunComponents
             row = last < height ? last : (int)((uint)last % (uint)height);
         }
 
-        return checked((int)pieces);
+        return pieces;
     }
 
     private readonly void CutAndJoin(ReadOnlySpan<int> counts, bool foreground, int reach)
