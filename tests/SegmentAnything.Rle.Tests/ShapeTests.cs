@@ -15,8 +15,15 @@ public class ShapeTests
         Assert.Equal((double)width * height, full.ConvexHullArea);
         Assert.Equal(0, full.Concavity);
         if (width == 1 || height == 1) Assert.Equal(RleMask.Full(height, width), full.Transpose());
-        if (width == int.MaxValue) Assert.Throws<RleFormatException>(() => full.ToPolygons());
-        else Assert.Equal([0.0, 0, width, 0, width, height, 0, height], Assert.Single(full.ToPolygons()).ToArray());
+        if (width == int.MaxValue)
+        {
+            Assert.Throws<RleFormatException>(() => full.ToPolygons());
+            Assert.Throws<RleFormatException>(() => full.ConnectedComponents());
+            return;
+        }
+
+        Assert.Equal([width, 0.0, width, height, 0, height, 0, 0], Assert.Single(full.ToPolygons()).ToArray());
+        Assert.Equal(full, Assert.Single(full.ConnectedComponents()));
     }
 
     [Theory]

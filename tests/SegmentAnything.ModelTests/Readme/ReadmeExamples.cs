@@ -42,6 +42,21 @@ public sealed class ReadmeExamples(MobileSam fixture)
     }
 
     [Fact]
+    public void MaskPrompts()
+    {
+        (SamModel sam, ImageEmbedding photo) = (fixture.Model, fixture.StillLife);
+        RleMask annotation = Scene.Find("mug").Mask;
+
+        // example: MaskPrompt
+        MaskPrediction better = sam.Predict(photo, Prompt.Mask(annotation));
+        MaskPrediction corrected = sam.Predict(photo, Prompt.Mask(annotation).AndPoint(60, 60, foreground: false));
+        // end
+
+        Assert.InRange(better.Best.Mask.IntersectionOverUnion(annotation), 0.9, 1);
+        Assert.Single(corrected);
+    }
+
+    [Fact]
     public void Prompts()
     {
         SamModel sam = fixture.Model;
