@@ -7,7 +7,7 @@ namespace SegmentAnything.Cli;
 internal sealed class ImageSizes
 {
     private readonly string _folder;
-    private readonly Dictionary<string, string> _byName = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, List<string>> _byName = new(StringComparer.Ordinal);
     private readonly Dictionary<string, (int, int)> _known = new(StringComparer.Ordinal);
 
     /// <summary>Looks at the names in a folder.</summary>
@@ -20,8 +20,14 @@ internal sealed class ImageSizes
         foreach (string file in Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
         {
             if (!extensions.Contains(Path.GetExtension(file), StringComparer.OrdinalIgnoreCase)) continue;
-            _byName.TryAdd(Path.GetFileName(file), file);
-            _byName.TryAdd(Path.GetFileNameWithoutExtension(file), file);
+            Add(Path.GetFileName(file), file);
+            Add(Path.GetFileNameWithoutExtension(file), file);
+        }
+
+        void Add(string name, string file)
+        {
+            if (!_byName.TryGetValue(name, out List<string>? files)) _byName.Add(name, files = []);
+            files.Add(file);
         }
     }
 
@@ -34,13 +40,22 @@ internal sealed class ImageSizes
 
     /// <summary>The size of a picture by its name, with or without extension.</summary>
     /// <exception cref="ImageFileException">The picture cannot be read.</exception>
+    /// <exception cref="InvalidDataException">Several pictures have the name, and are of different sizes.</exception>
     public (int Width, int Height)? Find(string name)
     {
         if (_known.TryGetValue(name, out (int, int) size)) return size;
         string file = name.Split('/', '\\')[^1];
-        if (!_byName.TryGetValue(file, out string? path) && !_byName.TryGetValue(Path.GetFileNameWithoutExtension(file), out path)) return null;
-        LoadedImage picture = ImageFile.Load(path);
-        _known[name] = size = (picture.Width, picture.Height);
+        if (!_byName.TryGetValue(file, out List<string>? paths) && !_byName.TryGetValue(Path.GetFileNameWithoutExtension(file), out paths)) return null;
+        // Masks that are drawn at another picture's size are wrong, and look right.
+        foreach (string path in paths)
+        {
+            LoadedImage picture = ImageFile.Load(path);
+            if (path != paths[0] && (picture.Width, picture.Height) != size)
+                throw new InvalidDataException($"{_folder} has several pictures called {name} of different sizes: {paths[0]} has {size.Item1}x{size.Item2} pixels, {path} {picture.Width}x{picture.Height}. Give a folder with the one that is meant.");
+            size = (picture.Width, picture.Height);
+        }
+
+        _known[name] = size;
         return size;
     }
 

@@ -105,6 +105,20 @@ public sealed class AnnotationCommandsTests : IDisposable
     }
 
     [Fact]
+    public async Task SizesOfPictures_OfOneNameAndDifferentSizes_AreRefused()
+    {
+        string labels = Directory.CreateDirectory(In("labels")).FullName, one = Directory.CreateDirectory(In("pictures/train")).FullName, two = Directory.CreateDirectory(In("pictures/val")).FullName;
+        File.WriteAllText(Path.Combine(labels, "a.txt"), "0 0.1 0.1 0.9 0.1 0.5 0.9\n");
+        ImageFile.SavePng(Path.Combine(one, "a.png"), new byte[8 * 8 * 3], 8, 8);
+        ImageFile.SavePng(Path.Combine(two, "a.png"), new byte[8 * 8 * 3], 8, 8);
+        Assert.Equal(0, (await ToolRun.Run("stats", labels, "--images", In("pictures"))).Status);
+        ImageFile.SavePng(Path.Combine(two, "a.png"), new byte[8 * 9 * 3], 8, 9);
+        ToolRun run = await ToolRun.Run("stats", labels, "--images", In("pictures"));
+        Assert.Equal(1, run.Status);
+        Assert.Contains("different sizes", run.ErrorLine, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Device_IsWrittenTo_WithoutOverwrite()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "There is no such device.");
