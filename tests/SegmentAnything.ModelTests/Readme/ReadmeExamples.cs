@@ -42,21 +42,6 @@ public sealed class ReadmeExamples(MobileSam fixture)
     }
 
     [Fact]
-    public void MaskPrompts()
-    {
-        (SamModel sam, ImageEmbedding photo) = (fixture.Model, fixture.StillLife);
-        RleMask annotation = Scene.Find("mug").Mask;
-
-        // example: MaskPrompt
-        MaskPrediction better = sam.Predict(photo, Prompt.Mask(annotation));
-        MaskPrediction corrected = sam.Predict(photo, Prompt.Mask(annotation).AndPoint(60, 60, foreground: false));
-        // end
-
-        Assert.InRange(better.Best.Mask.IntersectionOverUnion(annotation), 0.9, 1);
-        Assert.Single(corrected);
-    }
-
-    [Fact]
     public void Prompts()
     {
         SamModel sam = fixture.Model;
@@ -80,6 +65,22 @@ public sealed class ReadmeExamples(MobileSam fixture)
         Assert.Single(refined);
         Assert.Equal([3, 3, 1], many.Select(m => m.Count));
         Assert.Equal(4, four.Count);
+    }
+
+    [Fact]
+    public void MaskPrompts()
+    {
+        SamModel sam = fixture.Model;
+        ImageEmbedding photo = fixture.StillLife;
+        RleMask annotation = Scene.Find("mug").Mask;
+
+        // example: MaskPrompts
+        MaskPrediction better = sam.Predict(photo, Prompt.Mask(annotation));
+        MaskPrediction corrected = sam.Predict(photo, Prompt.Mask(annotation).AndPoint(60, 60, foreground: false));
+        // end
+
+        Assert.True(better.Best.Mask.IntersectionOverUnion(annotation) > 0.9);
+        Assert.True(corrected.Best.Mask.IntersectionOverUnion(annotation) > 0.8);
     }
 
     [Fact]
