@@ -27,12 +27,12 @@ public sealed partial class SamModel : ISegmenter
             Variant = opened.Variant;
             _preparesImages = options.PreparesEncodedImages;
             AutomaticDefaults = model.AutomaticDefaults;
-            PromptEncoder = new PromptEncoder(model, options);
+            PromptEncoder = new PromptEncoder(model);
             Task<MaskDecoder>? decoder = null;
             try
             {
                 // Both take about as long, each mostly one thread. What the application configures is called on its own thread.
-                decoder = options.Execution is { ConfigureSession: null, Providers: [CpuProvider, ..] }
+                decoder = options.Execution is { ConfigureSession: null, IsOnProcessor: true }
                     ? Task.Run(() => new MaskDecoder(Variant, model, options))
                     : Task.FromResult(new MaskDecoder(Variant, model, options));
                 Encoder = new ImageEncoder(opened, options, cancellationToken: cancellationToken);

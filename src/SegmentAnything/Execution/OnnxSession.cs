@@ -37,7 +37,7 @@ public sealed class OnnxSession : IDisposable
     /// <summary>What it gives.</summary>
     public ImmutableArray<OnnxTensor> Outputs { get; }
 
-    /// <summary>The execution provider that runs it: the first of those asked for that works.</summary>
+    /// <summary>The execution provider that runs it: the first of those asked for that works; for a <see cref="CpuProvider"/> the <see cref="OnnxCpuProvider"/>.</summary>
     public ExecutionProvider Provider => _session.Provider;
 
     /// <summary>Loads a model from a file. Weights that are kept in files beside it are found there.</summary>

@@ -58,11 +58,9 @@ internal abstract class FamilyModel
     /// <summary>Reads what stands at every image position where there is no mask prompt: C values.</summary>
     public abstract float[] ReadWithoutMask();
 
-    /// <summary>
-    /// Builds the network for a mask prompt: <c>mask</c> (B, 1, L, L), L being <see cref="LowResSize"/>, to <c>dense</c>
-    /// (B, C, G, G). Null where the weights know no mask prompts.
-    /// </summary>
-    public abstract byte[]? BuildMaskPrompt();
+    /// <summary>Reads what encodes a mask prompt of <see cref="LowResSize"/> squared; null where the weights know none.</summary>
+    /// <exception cref="CheckpointException">A weight is missing or has an unexpected shape.</exception>
+    public abstract MaskPromptNetwork? ReadMaskPrompt();
 
     /// <summary>Makes the mask decoder.</summary>
     /// <param name="options">Providers, and the engine that is asked for.</param>

@@ -34,6 +34,9 @@ internal sealed class OpenedModel : IDisposable
     /// <summary>Where its files are.</summary>
     public ModelFiles Files { get; }
 
+    /// <summary>The SHA-256 of the image encoder's file in hexadecimal, where it was needed to recognise the model; else null.</summary>
+    public string? EncoderHash { get; private init; }
+
     /// <summary>The image encoder is built from a checkpoint, not an ONNX file.</summary>
     public bool HasEncoderWeights => _checkpoint is not null && !Files.Roles.Contains(ModelFileRole.Encoder);
 
@@ -98,7 +101,7 @@ internal sealed class OpenedModel : IDisposable
         ReadOnlyMemory<byte> encoder = files.Read(ModelFileRole.Encoder);
         string hash = Convert.ToHexStringLower(SHA256.HashData(encoder.Span));
         SamVariant? published = ModelFamilies.Published.FirstOrDefault(v => v.FindFile(ModelFileRole.Encoder)?.Sha256 == hash);
-        if (published is not null) return Open(published, files);
+        if (published is not null) return new OpenedModel(published, files, null, null) { EncoderHash = hash };
 
         string path = Path.Combine(folder, encoderName);
         EncoderContract contract = EncoderContract.Of(OnnxFile.Parse(encoder.Span, path).Graph, path);
@@ -112,12 +115,13 @@ internal sealed class OpenedModel : IDisposable
             Source = new Uri(Path.GetFullPath(folder)),
         };
         // What the file leaves open is taken to be as in the published models; the contract is checked when it is loaded.
-        return Open(variant with
+        variant = variant with
         {
             ImageSize = contract.ImageSize ?? variant.ImageSize,
             EmbeddingChannels = contract.EmbeddingChannels ?? variant.EmbeddingChannels,
             EmbeddingGrid = contract.EmbeddingGrid ?? variant.EmbeddingGrid,
-        }, files);
+        };
+        return new OpenedModel(variant, files, null, null) { EncoderHash = hash };
     }
 
     /// <summary>The published model with the sizes that were found, or one that is called as its file is.</summary>

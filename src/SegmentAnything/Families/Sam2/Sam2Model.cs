@@ -56,7 +56,7 @@ internal sealed class Sam2Model(Sam2Layout layout, DecoderLayout decoder) : Fami
 
     public override float[] ReadWithoutMask() => Weights.ReadAny("prompt_encoder.no_mask_embed.weight");
 
-    public override byte[]? BuildMaskPrompt() => DecoderGraphs.BuildMaskPrompt(Weights, decoder, layout.Grid);
+    public override MaskPromptNetwork? ReadMaskPrompt() => new MaskDownscaling(Weights, layout.Grid);
 
     public override (IMaskDecoderEngine Engine, ExecutionProvider Provider) CreateDecoder(SamOptions options, WorkSplitter splitter) =>
         MaskDecoderEngines.Create(Weights, decoder, Features, options, splitter);
