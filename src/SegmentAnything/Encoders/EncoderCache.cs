@@ -42,6 +42,9 @@ internal static class EncoderCache
     // What the weights of every family's image encoder are called.
     private const string EncoderPrefix = "image_encoder.";
 
+    // A smaller file is hashed in less time than two more files would take.
+    private const int LeastRemembered = 4 << 20;
+
     // Beyond this, weights have a file of their own, which is mapped instead of read.
     private const long LargestInside = 64 << 20;
 
@@ -93,14 +96,48 @@ internal static class EncoderCache
     /// <remarks>Hashing gigabytes at each start would not do: the hash of a file is remembered as long as its length and time stay.</remarks>
     public static string HashOf(StateDict weights, string cache, CancellationToken cancellationToken)
     {
-        var file = new FileInfo(weights.Source);
-        if (!file.Exists) return weights.ComputeHash(cancellationToken);
-        string key = $"{file.FullName}\n{file.Length}\n{file.LastWriteTimeUtc.Ticks}";
-        string note = Path.Combine(cache, "hashes", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key))));
-        if (File.Exists(note) && File.ReadAllText(note) is { Length: 64 } known && known.All(char.IsAsciiHexDigitLower)) return known;
-
+        if (NoteOf(weights.Source, cache) is not { } note) return weights.ComputeHash(cancellationToken);
+        if (Read(note) is { } known) return known;
         string hash = weights.ComputeHash(cancellationToken);
         AtomicFile.Write(note, Encoding.UTF8.GetBytes(hash));
         return hash;
     }
+
+    /// <summary>The SHA-256 of a file that was read, in hexadecimal; that of a large one is remembered likewise.</summary>
+    /// <param name="path">Where it is; null if it is nowhere but in memory.</param>
+    /// <param name="bytes">The whole file, to stay unchanged until the task has ended.</param>
+    /// <param name="cache">The folder of all that was built.</param>
+    /// <returns>A task of the pool, since hashing takes as long as reading.</returns>
+    public static Task<string> HashOf(string? path, ReadOnlyMemory<byte> bytes, string cache)
+    {
+        string? note = path is not null && bytes.Length > LeastRemembered ? NoteOf(path, cache) : null;
+        if (note is not null && Read(note) is { } known) return Task.FromResult(known);
+        return Task.Run(() =>
+        {
+            string hash = Convert.ToHexStringLower(SHA256.HashData(bytes.Span));
+            if (note is null) return hash;
+            try
+            {
+                AtomicFile.Write(note, Encoding.UTF8.GetBytes(hash));
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // Where nothing can be kept it is computed again the next time.
+            }
+
+            return hash;
+        });
+    }
+
+    // Where the hash of a file is noted; null if there is no such file.
+    private static string? NoteOf(string path, string cache)
+    {
+        var file = new FileInfo(path);
+        if (!file.Exists) return null;
+        string key = $"{file.FullName}\n{file.Length}\n{file.LastWriteTimeUtc.Ticks}";
+        return Path.Combine(cache, "hashes", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key))));
+    }
+
+    private static string? Read(string note) =>
+        File.Exists(note) && File.ReadAllText(note) is { Length: 64 } known && known.All(char.IsAsciiHexDigitLower) ? known : null;
 }

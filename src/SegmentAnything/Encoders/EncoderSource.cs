@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Execution;
 using SegmentAnything.Families;
@@ -74,11 +73,7 @@ internal sealed record EncoderSource(
             model = files.Read(ModelFileRole.Encoder);
         }
 
-        // Beside what follows: hashing the file takes as long as reading it does.
-        ReadOnlyMemory<byte> found = model;
-        Task<string> fingerprint = hash is not null && !built
-            ? Task.FromResult(hash)
-            : Task.Run(() => Convert.ToHexStringLower(SHA256.HashData(found.Span)), CancellationToken.None);
+        Task<string> fingerprint = hash is not null && !built ? Task.FromResult(hash) : EncoderCache.HashOf(path, model, CacheFolder);
         string name = $"the image encoder of {variant.Name}";
         ModelProto parsed = OnnxFile.Parse(model.Span, name);
         bool external = OnnxExternalData.IsUsed(parsed);

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Encoders;
 using SegmentAnything.Families;
@@ -99,11 +98,11 @@ internal sealed class OpenedModel : IDisposable
         (string encoderName, string decoderName) = ModelFolder.Find(folder);
         ModelFiles files = ModelFiles.FromPaths(Path.Combine(folder, encoderName), Path.Combine(folder, decoderName));
         ReadOnlyMemory<byte> encoder = files.Read(ModelFileRole.Encoder);
-        string hash = Convert.ToHexStringLower(SHA256.HashData(encoder.Span));
+        string path = Path.Combine(folder, encoderName);
+        string hash = EncoderCache.HashOf(path, encoder, EncoderSource.CacheFolder).GetAwaiter().GetResult();
         SamVariant? published = ModelFamilies.Published.FirstOrDefault(v => v.FindFile(ModelFileRole.Encoder)?.Sha256 == hash);
         if (published is not null) return new OpenedModel(published, files, null, null) { EncoderHash = hash };
 
-        string path = Path.Combine(folder, encoderName);
         EncoderContract contract = EncoderContract.Of(OnnxFile.Parse(encoder.Span, path).Graph, path);
         string name = Path.GetFileName(Path.GetFullPath(folder).TrimEnd(Path.DirectorySeparatorChar));
         SamVariant variant = new()

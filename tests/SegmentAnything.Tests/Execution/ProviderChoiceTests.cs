@@ -30,7 +30,8 @@ public sealed class ProviderChoiceTests
         Assert.Equal(new OnnxCpuProvider(1), graphs.Decoder.Provider);
         Assert.Equal(1, graphs.Decoder.Threads);
 
-        PixelBuffer image = PixelBuffer.FromRgb24([.. Enumerable.Range(0, 48 * 32 * 3).Select(i => (byte)(i * 7))], 48, 32);
+        byte[] pixels = [.. Enumerable.Range(0, 48 * 32 * 3).Select(i => (byte)(i * 7))];
+        PixelBuffer image = PixelBuffer.FromRgb24(pixels, 48, 32);
         using ImageEmbedding one = own.Encode(image), other = graphs.Encode(image);
         float[] expected = own.Predict(one, Prompt.Point(20, 10)).LowResLogits.ToArray(), found = graphs.Predict(other, Prompt.Point(20, 10)).LowResLogits.ToArray();
         Assert.Equal(expected.Length, found.Length);
