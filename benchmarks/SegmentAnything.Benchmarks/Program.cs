@@ -19,7 +19,7 @@ if (args is ["grid-ratios", ..]) return GridRatios.Run(args[1..]);
 // family-ratios [rounds] [cpu] [--most MB] [NAME...]: every published model beside MobileSAM, encoding and a click.
 if (args is ["family-ratios", ..]) return FamilyRatios.Run(args[1..]);
 
-// load-times [NAME...]: loading a checkpoint the first time and again, time and memory.
+// load-times [NAME...]: loading a checkpoint the first time and again, time and memory; load-times published [rounds]: MobileSAM's files.
 if (args is ["load-times", ..]) return LoadTimes.Run(args[1..]);
 
 // prompt-fractions FILE...: what a part of the grid's prompts finds again.
