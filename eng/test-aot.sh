@@ -41,7 +41,7 @@ for with in true false; do
   [ $with = true ] || without_onnx_runtime $name
   "artifacts/$name/SegmentAnything.AotSmoke" || { echo "error: as native code, the program fails ($name)." >&2; exit 1; }
 done
-echo "  as native code: no warning of ours, and the mask is right, with ONNX Runtime's library and without ($(du -cm --exclude='*.dbg' artifacts/aot-without-onnxruntime | tail -n 1 | cut -f 1) MB)"
+echo "  as native code: no warning of ours, and the mask is right, with ONNX Runtime's library and without ($(du -cm --exclude='*.dbg' --exclude='*.pdb' --exclude='*.xml' artifacts/aot-without-onnxruntime | tail -n 1 | cut -f 1) MB)"
 
 for other in linux-arm64 linux-musl-x64; do
   publish "published-$other" $other --self-contained false -p:UseAppHost=false -p:WithOnnxRuntime=false
