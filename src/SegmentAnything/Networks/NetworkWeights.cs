@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using SegmentAnything.Kernels;
 
 namespace SegmentAnything.Networks;
@@ -91,6 +92,44 @@ internal sealed unsafe class NetworkWeights : IDisposable
     /// <summary>A LayerNorm that is followed by something else than a product.</summary>
     public NormWeights Norm(ReadOnlySpan<float> weight, ReadOnlySpan<float> bias, float epsilon) =>
         new(Copy(weight, EncoderKernels.Padded(weight.Length)), Copy(bias, EncoderKernels.Padded(bias.Length)), epsilon);
+
+    /// <summary>Rows of values, each with room for a multiple of <see cref="EncoderKernels.Lanes"/>: positions of tokens.</summary>
+    public nint CopyRows(ReadOnlySpan<float> values, int width)
+    {
+        int room = EncoderKernels.Padded(width), rows = values.Length / width;
+        float* copy = Allocate((long)rows * room);
+        for (int row = 0; row < rows; row++)
+        {
+            Span<float> to = new(copy + ((nint)row * room), room);
+            values.Slice(row * width, width).CopyTo(to);
+            to[width..].Clear();
+        }
+
+        return (nint)copy;
+    }
+
+    /// <summary>
+    /// The two tables of decomposed relative positions, (2 side - 1) x channels of a head each, as one matrix whose products
+    /// <see cref="EncoderKernels.RelativeScores"/> reads.
+    /// </summary>
+    /// <param name="rows">Entry i is for queries i - (side - 1) rows beyond the key.</param>
+    /// <param name="columns">The same for columns.</param>
+    /// <param name="channels">Channels of a head.</param>
+    /// <param name="factor">What makes scores of the products with queries, which have a factor of their own.</param>
+    public LinearWeights Relatives(ReadOnlySpan<float> rows, ReadOnlySpan<float> columns, int channels, float factor)
+    {
+        int entries = rows.Length / channels, room = EncoderKernels.Padded(entries);
+        float[] table = new float[2 * room * channels];
+        // The other way round, so that what a query needs for keys one after the other lies so.
+        for (int entry = 0; entry < entries; entry++)
+        {
+            int from = (entries - 1 - entry) * channels;
+            TensorPrimitives.Multiply(rows.Slice(from, channels), factor, table.AsSpan(entry * channels, channels));
+            TensorPrimitives.Multiply(columns.Slice(from, channels), factor, table.AsSpan((room + entry) * channels, channels));
+        }
+
+        return Segmented(table, [], 2 * room, 1, channels);
+    }
 
     /// <summary>Values on lines of 64 bytes, with zeros behind them up to a length.</summary>
     public nint Copy(ReadOnlySpan<float> values, int length = 0)
