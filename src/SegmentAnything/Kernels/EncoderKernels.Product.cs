@@ -207,17 +207,15 @@ internal static unsafe partial class EncoderKernels
         where TRows : IBlockRows
         where TVectors : IBlockVectors
     {
-        float* bias = part.Bias;
-        float** start = part.Start == null ? null : part.Start + row;
-        nint offset = part.StartOffset;
-        TVector c00 = Begin<TSimd, TVector, TRows, TVectors>(bias, start, offset, 0, 0), c01 = Begin<TSimd, TVector, TRows, TVectors>(bias, start, offset, 0, 1), c02 = Begin<TSimd, TVector, TRows, TVectors>(bias, start, offset, 0, 2);
-        TVector c10 = Begin<TSimd, TVector, TRows, TVectors>(bias, start, offset, 1, 0), c11 = Begin<TSimd, TVector, TRows, TVectors>(bias, start, offset, 1, 1), c12 = Begin<TSimd, TVector, TRows, TVectors>(bias, start, offset, 1, 2);
-        TVector c20 = Begin<TSimd, TVector, TRows, TVectors>(bias, start, offset, 2, 0), c21 = Begin<TSimd, TVector, TRows, TVectors>(bias, start, offset, 2, 1), c22 = Begin<TSimd, TVector, TRows, TVectors>(bias, start, offset, 2, 2);
-        TVector c30 = Begin<TSimd, TVector, TRows, TVectors>(bias, start, offset, 3, 0), c31 = Begin<TSimd, TVector, TRows, TVectors>(bias, start, offset, 3, 1), c32 = Begin<TSimd, TVector, TRows, TVectors>(bias, start, offset, 3, 2);
-        TVector c40 = Begin<TSimd, TVector, TRows, TVectors>(bias, start, offset, 4, 0), c41 = Begin<TSimd, TVector, TRows, TVectors>(bias, start, offset, 4, 1), c42 = Begin<TSimd, TVector, TRows, TVectors>(bias, start, offset, 4, 2);
-        TVector c50 = Begin<TSimd, TVector, TRows, TVectors>(bias, start, offset, 5, 0), c51 = Begin<TSimd, TVector, TRows, TVectors>(bias, start, offset, 5, 1), c52 = Begin<TSimd, TVector, TRows, TVectors>(bias, start, offset, 5, 2);
-        TVector c60 = Begin<TSimd, TVector, TRows, TVectors>(bias, start, offset, 6, 0), c61 = Begin<TSimd, TVector, TRows, TVectors>(bias, start, offset, 6, 1), c62 = Begin<TSimd, TVector, TRows, TVectors>(bias, start, offset, 6, 2);
-        TVector c70 = Begin<TSimd, TVector, TRows, TVectors>(bias, start, offset, 7, 0), c71 = Begin<TSimd, TVector, TRows, TVectors>(bias, start, offset, 7, 1), c72 = Begin<TSimd, TVector, TRows, TVectors>(bias, start, offset, 7, 2);
+        // Every row begins with the bias. What else the sums start from is added at the end: so little code here keeps all of it inlined.
+        TVector c00 = Begin<TSimd, TVector, TVectors>(part.Bias, 0), c01 = Begin<TSimd, TVector, TVectors>(part.Bias, 1), c02 = Begin<TSimd, TVector, TVectors>(part.Bias, 2);
+        TVector c10 = c00, c11 = c01, c12 = c02;
+        TVector c20 = c00, c21 = c01, c22 = c02;
+        TVector c30 = c00, c31 = c01, c32 = c02;
+        TVector c40 = c00, c41 = c01, c42 = c02;
+        TVector c50 = c00, c51 = c01, c52 = c02;
+        TVector c60 = c00, c61 = c01, c62 = c02;
+        TVector c70 = c00, c71 = c01, c72 = c02;
         float* b = part.Matrix;
         float** rows = part.Rows + row;
         nint length = part.Length, step = TVectors.Count * (nint)TSimd.Width;
@@ -225,68 +223,49 @@ internal static unsafe partial class EncoderKernels
         {
             float* a0 = Address<TRows>(rows, part.Offset, 0), a1 = Address<TRows>(rows, part.Offset, 1), a2 = Address<TRows>(rows, part.Offset, 2), a3 = Address<TRows>(rows, part.Offset, 3);
             float* a4 = Address<TRows>(rows, part.Offset, 4), a5 = Address<TRows>(rows, part.Offset, 5), a6 = Address<TRows>(rows, part.Offset, 6), a7 = Address<TRows>(rows, part.Offset, 7);
-            nint k = 0;
-            for (; k <= length - 4; k += 4, b += 4 * step)
+            // The step is written out here: the compiler inlines nothing that has more than 32 arguments.
+            for (nint k = 0; k < length; k++, b += step)
             {
-                Step<TSimd, TVector, TRows, TVectors>(
-                    a0 + k, a1 + k, a2 + k, a3 + k, a4 + k, a5 + k, a6 + k, a7 + k, b,
-                    ref c00, ref c01, ref c02, ref c10, ref c11, ref c12, ref c20, ref c21, ref c22, ref c30, ref c31, ref c32,
-                    ref c40, ref c41, ref c42, ref c50, ref c51, ref c52, ref c60, ref c61, ref c62, ref c70, ref c71, ref c72);
-                Step<TSimd, TVector, TRows, TVectors>(
-                    a0 + k + 1, a1 + k + 1, a2 + k + 1, a3 + k + 1, a4 + k + 1, a5 + k + 1, a6 + k + 1, a7 + k + 1, b + step,
-                    ref c00, ref c01, ref c02, ref c10, ref c11, ref c12, ref c20, ref c21, ref c22, ref c30, ref c31, ref c32,
-                    ref c40, ref c41, ref c42, ref c50, ref c51, ref c52, ref c60, ref c61, ref c62, ref c70, ref c71, ref c72);
-                Step<TSimd, TVector, TRows, TVectors>(
-                    a0 + k + 2, a1 + k + 2, a2 + k + 2, a3 + k + 2, a4 + k + 2, a5 + k + 2, a6 + k + 2, a7 + k + 2, b + (2 * step),
-                    ref c00, ref c01, ref c02, ref c10, ref c11, ref c12, ref c20, ref c21, ref c22, ref c30, ref c31, ref c32,
-                    ref c40, ref c41, ref c42, ref c50, ref c51, ref c52, ref c60, ref c61, ref c62, ref c70, ref c71, ref c72);
-                Step<TSimd, TVector, TRows, TVectors>(
-                    a0 + k + 3, a1 + k + 3, a2 + k + 3, a3 + k + 3, a4 + k + 3, a5 + k + 3, a6 + k + 3, a7 + k + 3, b + (3 * step),
-                    ref c00, ref c01, ref c02, ref c10, ref c11, ref c12, ref c20, ref c21, ref c22, ref c30, ref c31, ref c32,
-                    ref c40, ref c41, ref c42, ref c50, ref c51, ref c52, ref c60, ref c61, ref c62, ref c70, ref c71, ref c72);
-            }
-
-            for (; k < length; k++, b += step)
-            {
-                Step<TSimd, TVector, TRows, TVectors>(
-                    a0 + k, a1 + k, a2 + k, a3 + k, a4 + k, a5 + k, a6 + k, a7 + k, b,
-                    ref c00, ref c01, ref c02, ref c10, ref c11, ref c12, ref c20, ref c21, ref c22, ref c30, ref c31, ref c32,
-                    ref c40, ref c41, ref c42, ref c50, ref c51, ref c52, ref c60, ref c61, ref c62, ref c70, ref c71, ref c72);
+                TVector b0 = TSimd.Load(b);
+                TVector b1 = TVectors.Count > 1 ? TSimd.Load(b + TSimd.Width) : default;
+                TVector b2 = TVectors.Count > 2 ? TSimd.Load(b + (2 * TSimd.Width)) : default;
+                StepRow<TSimd, TVector, TRows, TVectors>(0, a0 + k, b0, b1, b2, ref c00, ref c01, ref c02);
+                StepRow<TSimd, TVector, TRows, TVectors>(1, a1 + k, b0, b1, b2, ref c10, ref c11, ref c12);
+                StepRow<TSimd, TVector, TRows, TVectors>(2, a2 + k, b0, b1, b2, ref c20, ref c21, ref c22);
+                StepRow<TSimd, TVector, TRows, TVectors>(3, a3 + k, b0, b1, b2, ref c30, ref c31, ref c32);
+                StepRow<TSimd, TVector, TRows, TVectors>(4, a4 + k, b0, b1, b2, ref c40, ref c41, ref c42);
+                StepRow<TSimd, TVector, TRows, TVectors>(5, a5 + k, b0, b1, b2, ref c50, ref c51, ref c52);
+                StepRow<TSimd, TVector, TRows, TVectors>(6, a6 + k, b0, b1, b2, ref c60, ref c61, ref c62);
+                StepRow<TSimd, TVector, TRows, TVectors>(7, a7 + k, b0, b1, b2, ref c70, ref c71, ref c72);
             }
         }
 
-        float** result = part.Result + row;
-        offset = part.ResultOffset;
-        End<TSimd, TVector, TRows, TVectors>(0, c00, c01, c02, result, offset);
-        End<TSimd, TVector, TRows, TVectors>(1, c10, c11, c12, result, offset);
-        End<TSimd, TVector, TRows, TVectors>(2, c20, c21, c22, result, offset);
-        End<TSimd, TVector, TRows, TVectors>(3, c30, c31, c32, result, offset);
-        End<TSimd, TVector, TRows, TVectors>(4, c40, c41, c42, result, offset);
-        End<TSimd, TVector, TRows, TVectors>(5, c50, c51, c52, result, offset);
-        End<TSimd, TVector, TRows, TVectors>(6, c60, c61, c62, result, offset);
-        End<TSimd, TVector, TRows, TVectors>(7, c70, c71, c72, result, offset);
+        float** start = part.Start == null ? null : part.Start + row, result = part.Result + row;
+        End<TSimd, TVector, TRows, TVectors>(0, c00, c01, c02, start, part.StartOffset, result, part.ResultOffset);
+        End<TSimd, TVector, TRows, TVectors>(1, c10, c11, c12, start, part.StartOffset, result, part.ResultOffset);
+        End<TSimd, TVector, TRows, TVectors>(2, c20, c21, c22, start, part.StartOffset, result, part.ResultOffset);
+        End<TSimd, TVector, TRows, TVectors>(3, c30, c31, c32, start, part.StartOffset, result, part.ResultOffset);
+        End<TSimd, TVector, TRows, TVectors>(4, c40, c41, c42, start, part.StartOffset, result, part.ResultOffset);
+        End<TSimd, TVector, TRows, TVectors>(5, c50, c51, c52, start, part.StartOffset, result, part.ResultOffset);
+        End<TSimd, TVector, TRows, TVectors>(6, c60, c61, c62, start, part.StartOffset, result, part.ResultOffset);
+        End<TSimd, TVector, TRows, TVectors>(7, c70, c71, c72, start, part.StartOffset, result, part.ResultOffset);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static float* Address<TRows>(float** rows, nint offset, int row)
         where TRows : IBlockRows => row < TRows.Count ? rows[row] + offset : null;
 
-    // What a sum begins with; nothing where the block has no such row or vector.
+    // What a sum begins with; nothing where the block has no such vector.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVector Begin<TSimd, TVector, TRows, TVectors>(float* bias, float** start, nint offset, int row, int vector)
+    private static TVector Begin<TSimd, TVector, TVectors>(float* bias, int vector)
         where TSimd : ISimd<TVector>
         where TVector : struct
-        where TRows : IBlockRows
-        where TVectors : IBlockVectors
-    {
-        if (row >= TRows.Count || vector >= TVectors.Count) return default;
-        nint at = vector * (nint)TSimd.Width;
-        TVector value = bias == null ? TSimd.Create(0) : TSimd.Load(bias + at);
-        return start == null ? value : TSimd.Add(value, TSimd.Load(start[row] + offset + at));
-    }
+        where TVectors : IBlockVectors =>
+        bias == null || vector >= TVectors.Count ? default : TSimd.Load(bias + (vector * TSimd.Width));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void End<TSimd, TVector, TRows, TVectors>(int row, TVector c0, TVector c1, TVector c2, float** result, nint offset)
+    private static void End<TSimd, TVector, TRows, TVectors>(
+        int row, TVector c0, TVector c1, TVector c2, float** start, nint startOffset, float** result, nint offset)
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TRows : IBlockRows
@@ -294,48 +273,28 @@ internal static unsafe partial class EncoderKernels
     {
         if (row >= TRows.Count) return;
         float* target = result[row] + offset;
+        if (start != null)
+        {
+            float* from = start[row] + startOffset;
+            c0 = TSimd.Add(c0, TSimd.Load(from));
+            if (TVectors.Count > 1) c1 = TSimd.Add(c1, TSimd.Load(from + TSimd.Width));
+            if (TVectors.Count > 2) c2 = TSimd.Add(c2, TSimd.Load(from + (2 * TSimd.Width)));
+        }
+
         TSimd.Store(c0, target);
         if (TVectors.Count > 1) TSimd.Store(c1, target + TSimd.Width);
         if (TVectors.Count > 2) TSimd.Store(c2, target + (2 * TSimd.Width));
     }
 
-    // One step of all sums of a block.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Step<TSimd, TVector, TRows, TVectors>(
-        float* a0, float* a1, float* a2, float* a3, float* a4, float* a5, float* a6, float* a7, float* b,
-        ref TVector c00, ref TVector c01, ref TVector c02, ref TVector c10, ref TVector c11, ref TVector c12,
-        ref TVector c20, ref TVector c21, ref TVector c22, ref TVector c30, ref TVector c31, ref TVector c32,
-        ref TVector c40, ref TVector c41, ref TVector c42, ref TVector c50, ref TVector c51, ref TVector c52,
-        ref TVector c60, ref TVector c61, ref TVector c62, ref TVector c70, ref TVector c71, ref TVector c72)
+    private static void StepRow<TSimd, TVector, TRows, TVectors>(
+        int row, float* a, TVector b0, TVector b1, TVector b2, ref TVector c0, ref TVector c1, ref TVector c2)
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TRows : IBlockRows
         where TVectors : IBlockVectors
     {
-        nint w = TSimd.Width;
-        TVector b0 = TSimd.Load(b);
-        TVector b1 = TVectors.Count > 1 ? TSimd.Load(b + w) : default;
-        TVector b2 = TVectors.Count > 2 ? TSimd.Load(b + (2 * w)) : default;
-        StepRow<TSimd, TVector, TVectors>(a0, b0, b1, b2, ref c00, ref c01, ref c02);
-        if (TRows.Count == 1) return;
-        StepRow<TSimd, TVector, TVectors>(a1, b0, b1, b2, ref c10, ref c11, ref c12);
-        if (TRows.Count == 2) return;
-        StepRow<TSimd, TVector, TVectors>(a2, b0, b1, b2, ref c20, ref c21, ref c22);
-        StepRow<TSimd, TVector, TVectors>(a3, b0, b1, b2, ref c30, ref c31, ref c32);
-        if (TRows.Count == 4) return;
-        StepRow<TSimd, TVector, TVectors>(a4, b0, b1, b2, ref c40, ref c41, ref c42);
-        StepRow<TSimd, TVector, TVectors>(a5, b0, b1, b2, ref c50, ref c51, ref c52);
-        StepRow<TSimd, TVector, TVectors>(a6, b0, b1, b2, ref c60, ref c61, ref c62);
-        StepRow<TSimd, TVector, TVectors>(a7, b0, b1, b2, ref c70, ref c71, ref c72);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void StepRow<TSimd, TVector, TVectors>(
-        float* a, TVector b0, TVector b1, TVector b2, ref TVector c0, ref TVector c1, ref TVector c2)
-        where TSimd : ISimd<TVector>
-        where TVector : struct
-        where TVectors : IBlockVectors
-    {
+        if (row >= TRows.Count) return;
         TVector x = TSimd.Create(*a);
         c0 = TSimd.MultiplyAdd(x, b0, c0);
         if (TVectors.Count > 1) c1 = TSimd.MultiplyAdd(x, b1, c1);
