@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using SegmentAnything.Kernels;
 
 namespace SegmentAnything.Networks;
@@ -14,24 +15,24 @@ internal sealed unsafe class MlpPhase : NetworkPhase
     private readonly Picture _source, _result;
     private readonly DepthwiseWeights? _depthwise;
     private readonly NormWeights _norm;
-    private readonly LinearWeights _widen, _narrow;
-    private readonly int _rowsOfItem;
+    private readonly ImmutableArray<(LinearWeights Widen, LinearWeights Narrow)> _parts;
+    private readonly int _rowsOfItem, _hidden;
 
     /// <param name="source">What goes in.</param>
     /// <param name="result">What comes out: the source itself, unless there is a convolution.</param>
     /// <param name="depthwise">The convolution, or null.</param>
     /// <param name="norm">The norm.</param>
-    /// <param name="widen">To the hidden channels.</param>
-    /// <param name="narrow">Back.</param>
-    public MlpPhase(Picture source, Picture result, DepthwiseWeights? depthwise, NormWeights norm, LinearWeights widen, LinearWeights narrow)
+    /// <param name="parts">To some of the hidden channels, and back.</param>
+    public MlpPhase(
+        Picture source, Picture result, DepthwiseWeights? depthwise, NormWeights norm, ImmutableArray<(LinearWeights Widen, LinearWeights Narrow)> parts)
     {
         _source = source;
         _result = result;
         _depthwise = depthwise;
         _norm = norm;
-        _widen = widen;
-        _narrow = narrow;
-        _rowsOfItem = Math.Clamp(HiddenValues / (source.Width * widen.Columns), 1, source.Height);
+        _parts = parts;
+        _hidden = parts.Max(part => part.Widen.Columns);
+        _rowsOfItem = Math.Clamp(HiddenValues / (source.Width * _hidden), 1, source.Height);
         FloatArena arena = default;
         Deal(ref arena);
         ScratchLength = arena.Used;
@@ -42,7 +43,7 @@ internal sealed unsafe class MlpPhase : NetworkPhase
     public override int Zeros => _source.Width * _source.Stride;
 
     public override long MultiplyAdds =>
-        (long)_source.Width * _source.Height * _source.Channels * ((2L * _widen.Outputs) + (_depthwise is null ? 0 : 9));
+        (long)_source.Width * _source.Height * _source.Channels * ((2L * _parts.Sum(part => part.Widen.Outputs)) + (_depthwise is null ? 0 : 9));
 
     public override long ScratchLength { get; }
 
@@ -62,7 +63,7 @@ internal sealed unsafe class MlpPhase : NetworkPhase
             Normals = TakeAddresses(ref arena, tokens),
             Hidden = TakeAddresses(ref arena, tokens),
             Normal = arena.Take((long)tokens * _source.Stride),
-            Wide = arena.Take((long)tokens * _widen.Columns),
+            Wide = arena.Take((long)tokens * _hidden),
         };
     }
 
@@ -94,14 +95,17 @@ internal sealed unsafe class MlpPhase : NetworkPhase
 
         Fill(memory.Tokens, tokens, run.Row(_result, first), _result.Stride);
         Fill(memory.Normals, tokens, memory.Normal, _source.Stride);
-        Fill(memory.Hidden, tokens, memory.Wide, _widen.Columns);
+        Fill(memory.Hidden, tokens, memory.Wide, _hidden);
         operations.LayerNorm(memory.Tokens, tokens, _result.Channels, (float*)_norm.Weight, (float*)_norm.Bias, _norm.Epsilon, memory.Normal, _source.Stride);
-        RowProduct product = _widen.Of(memory.Normals, tokens);
-        product.Result = memory.Hidden;
-        product.Gelu = run.Gelu;
-        operations.Product(product);
-        product = _narrow.Of(memory.Hidden, tokens);
-        product.Start = product.Result = memory.Tokens;
-        operations.Product(product);
+        foreach ((LinearWeights widen, LinearWeights narrow) in _parts)
+        {
+            RowProduct product = widen.Of(memory.Normals, tokens);
+            product.Result = memory.Hidden;
+            product.Gelu = run.Gelu;
+            operations.Product(product);
+            product = narrow.Of(memory.Hidden, tokens);
+            product.Start = product.Result = memory.Tokens;
+            operations.Product(product);
+        }
     }
 }

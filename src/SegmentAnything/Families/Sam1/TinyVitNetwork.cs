@@ -97,7 +97,7 @@ internal static unsafe class TinyVitNetwork
             (float[] narrow, float[] narrowBias) = weights.Linear(name + "mlp.fc2", stage.Hidden, stage.Channels);
             _phases.Add(new MlpPhase(
                 _x, result, Around(name + "local_conv", stage.Channels), NormWeights.Plain(TinyVitEncoderGraph.TokenNormEpsilon),
-                packed.Linear(widen, widenBias, stage.Hidden, stage.Channels), packed.Linear(narrow, narrowBias, stage.Channels, stage.Hidden)));
+                packed.Mlp(widen, widenBias, narrow, narrowBias, stage.Channels, stage.Hidden)));
             Continue(result);
         }
 
