@@ -3,12 +3,12 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using SegmentAnything.Benchmarks.Columns;
+using SegmentAnything.Benchmarks.Machine;
 using SegmentAnything.Checkpoints;
-using SegmentAnything.Encoders;
 using SegmentAnything.Execution;
 using SegmentAnything.Families.Sam1;
-using SegmentAnything.Graphs;
 using SegmentAnything.Imaging;
+using SegmentAnything.Networks;
 using SegmentAnything.Onnx;
 
 namespace SegmentAnything.Benchmarks.Comparison;
@@ -137,7 +137,7 @@ internal static partial class ColdStart
     {
         string[] names = [
             "decoder: file to weights as the kernels read them", "encoder: file and its SHA-256", "encoder: parsing",
-            "encoder: weights by name", "encoder: building graphs", "encoder: sessions", "encoding", "first click", "next click"];
+            "encoder: weights by name", "encoder: packing them", "encoding", "first click", "next click"];
         List<(double Time, double Memory)>[] found = [.. names.Select(_ => new List<(double, double)>())];
         for (int pass = 0; pass < 2; pass++)
         {
@@ -161,15 +161,15 @@ internal static partial class ColdStart
             });
             ModelProto parsed = Timed(() => OnnxFile.Parse(model.Span, "encoder.onnx"));
             using StateDict own = Timed(() => TinyVitOnnxImport.Read(parsed, "encoder.onnx"));
-            List<EncoderPart> parts = Timed(() => TinyVitEncoderGraph.BuildParts(own, EncoderForm.Tiled, ExecutionOptions.Default.Threads));
-            using PartedEncoder encoder = Timed(() => new PartedEncoder(parts, ExecutionOptions.Default.Threads, "encoder.onnx"));
+            using EncoderNetwork encoder = Timed(() => TinyVitNetwork.Build(own, TinyVitLayout.Of(own), early: false, FmaPeak.WidestVector));
+            using WorkSplitter splitter = new(ExecutionOptions.Default.Threads);
             float[] input = new float[3 * variant.ImageSize * variant.ImageSize], embedding = new float[variant.EmbeddingChannels * variant.EmbeddingGrid * variant.EmbeddingGrid];
             Timed(() =>
             {
                 PixelBuffer picture = StillLife.Image.ToPixelBuffer();
                 SegmentAnything.Preprocessing.EncoderInput.Write(
                     picture, new ImageFrame(picture.Size, variant.ImageSize).ResizedSize, variant.ImageSize, variant.PixelMean.AsSpan(), variant.PixelStd.AsSpan(), input, ExecutionOptions.Default.Threads);
-                encoder.Run(input, embedding, default);
+                encoder.Run(input, embedding, splitter, default);
                 return 0;
             });
             using SamModel sam = SamModel.Load(variant);

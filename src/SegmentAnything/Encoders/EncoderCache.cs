@@ -89,8 +89,9 @@ internal static class EncoderCache
         options.Progress?.Report(1);
     }
 
-    // Hashing gigabytes at each start would not do: the hash of a file is remembered as long as its length and time stay.
-    private static string HashOf(StateDict weights, string cache, CancellationToken cancellationToken)
+    /// <summary>The SHA-256 of a checkpoint, in hexadecimal.</summary>
+    /// <remarks>Hashing gigabytes at each start would not do: the hash of a file is remembered as long as its length and time stay.</remarks>
+    public static string HashOf(StateDict weights, string cache, CancellationToken cancellationToken)
     {
         var file = new FileInfo(weights.Source);
         if (!file.Exists) return weights.ComputeHash(cancellationToken);

@@ -4,18 +4,19 @@ using SegmentAnything.Execution;
 using SegmentAnything.Families;
 using SegmentAnything.Graphs;
 using SegmentAnything.Models;
+using SegmentAnything.Networks;
 using SegmentAnything.Onnx;
 
 namespace SegmentAnything.Encoders;
 
-/// <summary>An image encoder's graph, ready to be loaded.</summary>
-/// <param name="Model">The bytes of the ONNX file.</param>
+/// <summary>An image encoder, ready to be run: a graph to be loaded, or a network in our own kernels.</summary>
+/// <param name="Model">The bytes of the ONNX file; nothing where a checkpoint became a network.</param>
 /// <param name="Path">Where it is, if it must be loaded from there because its weights are beside it; else null.</param>
-/// <param name="Fingerprint">The SHA-256 of the file that was given, in hexadecimal.</param>
+/// <param name="Fingerprint">The SHA-256 of the file that is run, or that the network's weights are from, in hexadecimal.</param>
 /// <param name="Tuning">What the graph asks for.</param>
-/// <param name="Parted">What to run instead of the model, with the same result, where that is faster; else null.</param>
+/// <param name="Network">What to run instead of the model, with the same result, where it is written in our own kernels; else null. The taker owns it.</param>
 internal sealed record EncoderSource(
-    ReadOnlyMemory<byte> Model, string? Path, string Fingerprint, SessionTuning Tuning, PartedSource? Parted = null)
+    ReadOnlyMemory<byte> Model, string? Path, string Fingerprint, SessionTuning Tuning, NetworkSource? Network = null)
 {
     /// <summary>Takes a model's encoder from its files; builds it from the checkpoint if there is one instead.</summary>
     /// <param name="variant">The model.</param>
@@ -46,6 +47,15 @@ internal sealed record EncoderSource(
         }
 
         EncoderForm form = onProcessor ? EncoderForm.Tiled with { LargestInteger = int8 ? Int8Matrix.LargestHere : 0 } : EncoderForm.Plain;
+        // Who configures sessions wants to see the model's.
+        bool inOwnKernels = onProcessor && !int8 && execution.ConfigureSession is null;
+        if (inOwnKernels && weights is not null && NetworkOf(weights, variant) is { } network)
+        {
+            EncoderContract plain = new() { InputName = "image", OutputName = FeatureMapShape.Embedding, ImageSize = weights.Frame.EncoderSide };
+            string hash = EncoderCache.HashOf(weights.Weights, CacheFolder, cancellationToken);
+            return new EncoderSource(default, null, hash, SessionTuning.Default, new NetworkSource(network, plain));
+        }
+
         bool built = false;
         string? path = files.FindPath(ModelFileRole.Encoder);
         ReadOnlyMemory<byte> model;
@@ -71,12 +81,8 @@ internal sealed record EncoderSource(
             && EncoderContract.Of(parsed.Graph, name) is { HasPreprocessing: false } contract)
         {
             using StateDict stored = own.Weights;
-            // Who configures sessions wants to see the model's.
-            if (execution.ConfigureSession is null && own.BuildEncoderParts(form, execution.Threads) is { } parts
-                && parts[^1].ResultChannels == variant.EmbeddingChannels && parts[^1].ResultGrid == variant.EmbeddingGrid)
-            {
-                return new EncoderSource(model, null, fingerprint, SessionTuning.Default, new PartedSource(parts, contract));
-            }
+            if (inOwnKernels && NetworkOf(own, variant) is { } ownNetwork)
+                return new EncoderSource(model, null, fingerprint, SessionTuning.Default, new NetworkSource(ownNetwork, contract));
 
             try
             {
@@ -99,11 +105,20 @@ internal sealed record EncoderSource(
         return new EncoderSource(model, external ? path : null, fingerprint, half ? SessionTuning.HalfWeights : SessionTuning.Default);
     }
 
+    // Weights of other sizes than the variant's are the graph's to refuse.
+    private static EncoderNetwork? NetworkOf(FamilyModel model, SamVariant variant)
+    {
+        EncoderNetwork? network = model.BuildEncoderNetwork();
+        if (network is null || network.Outputs[0] == variant.EmbeddingChannels * variant.EmbeddingGrid * variant.EmbeddingGrid) return network;
+        network.Dispose();
+        return null;
+    }
+
     /// <summary>Where graphs that were built from checkpoints are kept: in the model store.</summary>
     public static string CacheFolder => System.IO.Path.Combine(ModelStore.Default.Folders[0], ".built");
 }
 
-/// <summary>An encoder as parts.</summary>
-/// <param name="Parts">In their order.</param>
-/// <param name="Contract">Of the model that they stand for.</param>
-internal sealed record PartedSource(IReadOnlyList<EncoderPart> Parts, EncoderContract Contract);
+/// <summary>An encoder in our own kernels.</summary>
+/// <param name="Network">The network.</param>
+/// <param name="Contract">Of the model that it stands for.</param>
+internal sealed record NetworkSource(EncoderNetwork Network, EncoderContract Contract);

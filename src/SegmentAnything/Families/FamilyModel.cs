@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Decoding;
 using SegmentAnything.Graphs;
+using SegmentAnything.Networks;
 
 namespace SegmentAnything.Families;
 
@@ -82,10 +83,10 @@ internal abstract class FamilyModel
         WeightOptions options, EncoderForm form, IProgress<float>? progress = null, CancellationToken cancellationToken = default);
 
     /// <summary>
-    /// Builds the image encoder as parts that threads work on piece by piece, where that is faster; null where it is not, or
-    /// where the weights are not of a size that it fits.
+    /// Builds the image encoder in our own kernels, whose maps are those of <see cref="Features"/> in their order; null where it
+    /// is not written in them, or where a weight has another shape than they take.
     /// </summary>
-    public virtual List<EncoderPart>? BuildEncoderParts(EncoderForm form, int threads) => null;
+    public virtual EncoderNetwork? BuildEncoderNetwork() => null;
 
     /// <summary>
     /// Builds prompt encoder and mask decoder as one graph with the inputs and outputs of the family's official export, for

@@ -256,20 +256,6 @@ internal sealed class TokenRows(StateDict weights, string prefix, EncoderForm fo
         }
     }
 
-    /// <summary>x + the projected attention within each of some windows, whose tokens are already together: (windows * tokens, channels).</summary>
-    /// <remarks>As <see cref="WindowAttention"/>; a token of the padding is a row of zeros, and what comes out for it means nothing.</remarks>
-    public Value AttentionOfWindows(
-        GraphBuilder g, Value x, int windows, WindowSizes sizes, string name,
-        ((float[] Weight, float[] Bias) Query, (float[] Weight, float[] Bias) Key, (float[] Weight, float[] Bias) Value) projections,
-        (float[] Weight, float[] Bias) output, float epsilon, Func<GraphBuilder, Value, Value, Value, Value> attend)
-    {
-        int channels = sizes.Channels, rows = windows * sizes.Tokens;
-        return g.Add(x, Attention(
-            g, Normalize(g, x, rows, sizes.Outside, epsilon), name, channels, sizes.Outside, projections, WithValueBias(output, projections.Value.Bias),
-            tokens => g.Transpose(g.Reshape(tokens, windows, sizes.Tokens, sizes.Heads, sizes.HeadChannels), 0, 2, 1, 3),
-            (q, k, v) => g.Reshape(g.Transpose(attend(g, q, k, v), 0, 2, 1, 3), rows, channels)));
-    }
-
     // Projects rows to queries, keys and values, takes them apart by window and head, and projects what the attention makes
     // of them, as rows again.
     private Value Attention(

@@ -4,6 +4,7 @@ using SegmentAnything.Encoders;
 using SegmentAnything.Execution;
 using SegmentAnything.Families;
 using SegmentAnything.Loading;
+using SegmentAnything.Networks;
 using SegmentAnything.Preprocessing;
 
 namespace SegmentAnything;
@@ -13,7 +14,8 @@ namespace SegmentAnything;
 public sealed class ImageEncoder : IDisposable
 {
     private readonly ModelSession? _session;
-    private readonly PartedEncoder? _parts;
+    private readonly EncoderNetwork? _network;
+    private readonly WorkSplitter? _splitter;
     private readonly SamVariant _variant;
     private readonly ModelFrame _frame;
     private readonly ImmutableArray<FeatureMapShape> _maps;
@@ -58,10 +60,11 @@ public sealed class ImageEncoder : IDisposable
         cancellationToken.ThrowIfCancellationRequested();
         Fingerprint = source.Fingerprint;
         string name = $"the image encoder of {variant.Name}";
-        if (source.Parted is { } parted)
+        if (source.Network is { } own)
         {
-            _contract = parted.Contract;
-            _parts = new PartedEncoder(parted.Parts, execution.Threads, name, cancellationToken);
+            _contract = own.Contract;
+            _network = own.Network;
+            _splitter = new WorkSplitter(_threads);
             Provider = execution.Providers[0];
         }
         else
@@ -90,7 +93,7 @@ public sealed class ImageEncoder : IDisposable
 
     /// <summary>
     /// The SHA-256 of the encoder's ONNX file, in hexadecimal, whatever the precision; of a checkpoint, that of the graph that
-    /// was built from it, in its precision. Embeddings carry it.
+    /// was built from it, in its precision, or of the checkpoint itself, where our own kernels run it. Embeddings carry it.
     /// </summary>
     public string Fingerprint { get; }
 
@@ -168,9 +171,9 @@ public sealed class ImageEncoder : IDisposable
         MemoryOwner<float> values = MemoryOwner<float>.Allocate(_maps.Sum(map => map.Length));
         try
         {
-            if (_parts is not null)
+            if (_network is not null)
             {
-                _parts.Run(input.Span, values.Span, cancellationToken);
+                _network.Run(input.Span, values.Span, _splitter!, cancellationToken);
             }
             else
             {
@@ -256,6 +259,7 @@ public sealed class ImageEncoder : IDisposable
     private void Release()
     {
         _session?.Dispose();
-        _parts?.Dispose();
+        _splitter?.Dispose();
+        _network?.Dispose();
     }
 }

@@ -4,6 +4,7 @@ using SegmentAnything.Encoders;
 using SegmentAnything.Execution;
 using SegmentAnything.Families.Sam1;
 using SegmentAnything.Graphs;
+using SegmentAnything.Networks;
 using SegmentAnything.Onnx;
 using SegmentAnything.TestSupport;
 
@@ -30,12 +31,16 @@ public class MobileSamEncoderTests
             Assert.True(difference < Tolerance, $"{form}: {difference}");
         }
 
-        using var parts = new PartedEncoder(TinyVitEncoderGraph.BuildParts(weights, EncoderForm.Tiled, threads: 2), threads: 2, "parts");
-        float[] embedding = new float[expected.Length];
-        parts.Run(image, embedding, TestContext.Current.CancellationToken);
-        double differenceOfParts = ReferenceFile.MaxDifference(embedding, expected);
-        TestContext.Current.TestOutputHelper?.WriteLine($"parts: {differenceOfParts:e1}");
-        Assert.True(differenceOfParts < Tolerance, $"parts: {differenceOfParts}");
+        using WorkSplitter splitter = new(2);
+        foreach (int width in new[] { 4, 8, 16 })
+        {
+            using EncoderNetwork network = TinyVitNetwork.Build(weights, TinyVitLayout.Of(weights), early: false, width);
+            float[] embedding = new float[expected.Length];
+            network.Run(image, embedding, splitter, TestContext.Current.CancellationToken);
+            double difference = ReferenceFile.MaxDifference(embedding, expected);
+            TestContext.Current.TestOutputHelper?.WriteLine($"own kernels, vectors of {width}: {difference:e1}");
+            Assert.True(difference < Tolerance, $"own kernels, vectors of {width}: {difference}");
+        }
     }
 
     [Fact]

@@ -3,6 +3,7 @@ using SegmentAnything.Checkpoints;
 using SegmentAnything.Decoding;
 using SegmentAnything.Families.Sam1;
 using SegmentAnything.Graphs;
+using SegmentAnything.Networks;
 using SegmentAnything.Onnx;
 
 namespace SegmentAnything.Families.HqSam;
@@ -86,6 +87,8 @@ internal sealed class HqSamModel(int imageSize, int grid, DecoderLayout decoder,
         WeightOptions options, EncoderForm form, IProgress<float>? progress = null, CancellationToken cancellationToken = default) => Vit is not null
         ? VitEncoderGraph.Build(Weights, options, form, progress, early: true, cancellationToken)
         : TinyVitEncoderGraph.Build(Weights, options, form, (TinyVit ?? throw NoEncoder()).ImageSize, early: true);
+
+    public override EncoderNetwork? BuildEncoderNetwork() => TinyVit is null ? null : TinyVitNetwork.TryBuild(Weights, TinyVit, early: true);
 
     public override GraphBuilder BuildOfficialDecoder() => HqSamAddition.BuildExport(Weights, layout, Decoder, Grid, Frame.Side);
 

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Decoding;
 using SegmentAnything.Graphs;
+using SegmentAnything.Networks;
 
 namespace SegmentAnything.Families.Sam1;
 
@@ -70,19 +71,7 @@ internal sealed class Sam1Model(int imageSize, int grid, DecoderLayout? decoder)
         : TinyVit is not null ? TinyVitEncoderGraph.Build(Weights, options, form, TinyVit.ImageSize)
         : throw new InvalidOperationException("These are the weights of a mask decoder alone.");
 
-    public override List<EncoderPart>? BuildEncoderParts(EncoderForm form, int threads)
-    {
-        if (TinyVit is null) return null;
-        try
-        {
-            return TinyVitEncoderGraph.BuildParts(Weights, form, threads, TinyVit.ImageSize);
-        }
-        catch (CheckpointException)
-        {
-            // A weight has another shape than the parts need.
-            return null;
-        }
-    }
+    public override EncoderNetwork? BuildEncoderNetwork() => TinyVit is null ? null : TinyVitNetwork.TryBuild(Weights, TinyVit, early: false);
 
     public override GraphBuilder BuildOfficialDecoder() => OfficialDecoderGraph.Build(Weights, Decoder, grid, imageSize);
 }

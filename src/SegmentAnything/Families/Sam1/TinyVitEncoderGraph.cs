@@ -13,7 +13,7 @@ namespace SegmentAnything.Families.Sam1;
 /// the largest of the network.
 /// Source: MobileSAM, mobile_sam/modeling/tiny_vit_sam.py.
 /// </remarks>
-internal sealed partial class TinyVitEncoderGraph
+internal sealed class TinyVitEncoderGraph
 {
     /// <summary>The output that other families add.</summary>
     public const string EarlyFeature = VitEncoderGraph.EarlyFeature;
@@ -229,23 +229,15 @@ internal sealed partial class TinyVitEncoderGraph
         return table;
     }
 
-    private Value Neck(Value x, int grid) =>
-        NeckOfPlanes(TokenRows.ToPlanes(_g, NeckOfTokens(x, grid * grid), grid, grid, _layout.OutputChannels), grid, grid, padding: 1);
-
-    private Value NeckOfTokens(Value x, int count)
+    private Value Neck(Value x, int grid)
     {
-        int inputs = _layout.Stages[^1].Channels, channels = _layout.OutputChannels;
+        int inputs = _layout.Stages[^1].Channels, channels = _layout.OutputChannels, count = grid * grid;
         x = _g.MatMul(x, TokenRows.Matrix(_g, "neck.0", _rows.Read("neck.0.weight", channels, inputs, 1, 1), channels));
-        return _rows.Norm(_g, x, "neck.1", count, channels, ChannelNormEpsilon);
-    }
-
-    private Value NeckOfPlanes(Value planes, int rows, int grid, long padding)
-    {
-        int channels = _layout.OutputChannels;
+        x = _rows.Norm(_g, x, "neck.1", count, channels, ChannelNormEpsilon);
         Value kernel = _g.Kernel("neck.2.weight", _rows.Read("neck.2.weight", channels, channels, 3, 3), channels, channels, 3, 3);
-        Value x = _g.Node("Conv", [planes, kernel], ("pads", new[] { padding, 1, padding, 1 }));
-        x = _rows.Norm(_g, TokenRows.ToRows(_g, x, rows, grid, channels), "neck.3", rows * grid, channels, ChannelNormEpsilon);
-        return TokenRows.ToPlanes(_g, x, rows, grid, channels);
+        x = _g.Node("Conv", [TokenRows.ToPlanes(_g, x, grid, grid, channels), kernel], ("pads", new long[] { 1, 1, 1, 1 }));
+        x = _rows.Norm(_g, TokenRows.ToRows(_g, x, grid, grid, channels), "neck.3", count, channels, ChannelNormEpsilon);
+        return TokenRows.ToPlanes(_g, x, grid, grid, channels);
     }
 
     /// <summary>Builds rows start .. end-1 of the result for each strip, and joins them.</summary>
@@ -264,28 +256,20 @@ internal sealed partial class TinyVitEncoderGraph
     /// <param name="kernel">Side of the kernel.</param>
     private Convolution Folded(string name, int inputs, int outputs, int kernel)
     {
-        (float[] weight, float[] bias) = FoldedWeights(name, inputs, outputs, kernel);
+        (float[] weight, float[] bias) = _weights.Convolution(name, inputs, outputs, kernel);
         return new Convolution(
             _g.Kernel(name + ".weight", weight, outputs, inputs, kernel, kernel), _g.Constant(name + ".bias", bias, outputs),
             kernel, Groups: kernel == 3 && inputs == 1 ? outputs : 1);
     }
 
-    private (float[] Weight, float[] Bias) FoldedWeights(string name, int inputs, int outputs, int kernel) =>
-        _weights.Convolution(name, inputs, outputs, kernel);
-
     private readonly record struct Convolution(Value Weight, Value Bias, int Kernel, int Groups)
     {
         /// <summary>As much padding as keeps the size.</summary>
-        public Value Apply(GraphBuilder g, Value x, int stride = 1) => Apply(g, x, stride, Kernel / 2);
-
-        /// <summary>The same without padding above and below: the rows beside the strip are there.</summary>
-        public Value ApplyToStrip(GraphBuilder g, Value x, int stride = 1) => Apply(g, x, stride, 0);
-
-        private Value Apply(GraphBuilder g, Value x, int stride, long rows)
+        public Value Apply(GraphBuilder g, Value x, int stride = 1)
         {
-            long columns = Kernel / 2;
+            long padding = Kernel / 2;
             return g.Node("Conv", [x, Weight, Bias],
-                ("pads", new[] { rows, columns, rows, columns }), ("strides", new long[] { stride, stride }), ("group", (long)Groups));
+                ("pads", new[] { padding, padding, padding, padding }), ("strides", new long[] { stride, stride }), ("group", (long)Groups));
         }
     }
 }

@@ -31,6 +31,19 @@ internal static unsafe class TinyVitNetwork
         }
     }
 
+    /// <summary>Builds the network for this processor; null where a weight is missing or has another shape than it takes.</summary>
+    public static EncoderNetwork? TryBuild(StateDict weights, TinyVitLayout layout, bool early)
+    {
+        try
+        {
+            return Build(weights, layout, early, Math.Max(4, SimdDispatch.Width));
+        }
+        catch (CheckpointException)
+        {
+            return null;
+        }
+    }
+
     private sealed class Builder(TinyVitWeights weights, TinyVitLayout layout, NetworkWeights packed)
     {
         private readonly PicturePlan _plan = new();

@@ -43,64 +43,6 @@ public class TinyVitEncoderGraphTests
         Assert.True(difference < Tolerance, $"{difference}");
     }
 
-    // Pieces of one row and of many, one thread and more than there are pieces of some parts.
-    [Theory]
-    [InlineData(1 << 20, 1)]
-    [InlineData(1 << 20, 2)]
-    [InlineData(100, 3)]
-    [InlineData(3000, 16)]
-    public void BuildParts_RandomWeights_EqualsPlainLoops(int values, int threads)
-    {
-        StateDict weights = PlainTinyVit.RandomWeights(Layout, seed: 2);
-        float[] image = EncoderRunner.RandomImage(Layout.ImageSize, seed: 3);
-        using PartedEncoder encoder = Parted(weights, values, threads);
-        float[] embedding = new float[Layout.OutputChannels * Layout.Grid * Layout.Grid];
-
-        // The second time with buffers that another picture has been in.
-        encoder.Run(EncoderRunner.RandomImage(Layout.ImageSize, seed: 9), embedding, CancellationToken.None);
-        encoder.Run(image, embedding, CancellationToken.None);
-
-        double difference = EncoderRunner.MaxDifference(embedding, new PlainTinyVit(weights, Layout).Encode(image));
-        Assert.True(difference < Tolerance, $"{difference}");
-    }
-
-    [Fact]
-    public void Parts_SeveralPicturesAtATime_EachGetsItsOwnAnswer()
-    {
-        StateDict weights = PlainTinyVit.RandomWeights(Layout, seed: 2);
-        using PartedEncoder encoder = Parted(weights, 1000, threads: 2);
-        float[][] images = [.. Enumerable.Range(0, 3).Select(i => EncoderRunner.RandomImage(Layout.ImageSize, seed: i))];
-        float[][] expected = [.. images.Select(Encode)];
-        Parallel.For(0, 24, i => Assert.Equal(expected[i % 3], Encode(images[i % 3])));
-
-        float[] Encode(float[] image)
-        {
-            float[] embedding = new float[Layout.OutputChannels * Layout.Grid * Layout.Grid];
-            encoder.Run(image, embedding, CancellationToken.None);
-            return embedding;
-        }
-    }
-
-    [Fact]
-    public void Parts_Cancelled_ThrowsAndWorkAgain()
-    {
-        StateDict weights = PlainTinyVit.RandomWeights(Layout, seed: 2);
-        using PartedEncoder encoder = Parted(weights, 1000, threads: 2);
-        float[] image = EncoderRunner.RandomImage(Layout.ImageSize, seed: 3);
-        float[] embedding = new float[Layout.OutputChannels * Layout.Grid * Layout.Grid];
-        Assert.Throws<OperationCanceledException>(() => encoder.Run(image, embedding, new CancellationToken(canceled: true)));
-        encoder.Run(image, embedding, CancellationToken.None);
-        Assert.True(EncoderRunner.MaxDifference(embedding, new PlainTinyVit(weights, Layout).Encode(image)) < Tolerance);
-        Assert.Throws<ArgumentOutOfRangeException>(() => encoder.Run(image.AsSpan(1), embedding, CancellationToken.None));
-        Assert.Throws<ArgumentOutOfRangeException>(() => encoder.Run(image, embedding.AsSpan(1), CancellationToken.None));
-    }
-
-    private static PartedEncoder Parted(StateDict weights, int values, int threads)
-    {
-        EncoderForm form = EncoderForm.Tiled with { ValuesOfPart = values, ValuesOfFirstStrip = values };
-        return new PartedEncoder(TinyVitEncoderGraph.BuildParts(weights, form, threads, Layout.ImageSize), threads, "test");
-    }
-
     [Theory]
     [InlineData(Int8Matrix.LargestOf16BitSums, 1 << 20)]
     [InlineData(Int8Matrix.LargestOf16BitSums, 100)]
