@@ -49,7 +49,7 @@ internal sealed record EncoderSource(
         EncoderForm form = onProcessor ? EncoderForm.Tiled with { LargestInteger = int8 ? Int8Matrix.LargestHere : 0 } : EncoderForm.Plain;
         // Who configures sessions wants to see the model's.
         bool inOwnKernels = onProcessor && !int8 && execution.ConfigureSession is null;
-        if (inOwnKernels && weights is not null && NetworkOf(weights, variant) is { } network)
+        if (inOwnKernels && weights is not null && NetworkOf(weights, variant, cancellationToken) is { } network)
         {
             EncoderContract plain = new() { InputName = "image", OutputName = FeatureMapShape.Embedding, ImageSize = weights.Frame.EncoderSide };
             string hash = EncoderCache.HashOf(weights.Weights, CacheFolder, cancellationToken);
@@ -81,7 +81,7 @@ internal sealed record EncoderSource(
             && EncoderContract.Of(parsed.Graph, name) is { HasPreprocessing: false } contract)
         {
             using StateDict stored = own.Weights;
-            if (inOwnKernels && NetworkOf(own, variant) is { } ownNetwork)
+            if (inOwnKernels && NetworkOf(own, variant, cancellationToken) is { } ownNetwork)
                 return new EncoderSource(model, null, fingerprint, SessionTuning.Default, new NetworkSource(ownNetwork, contract));
 
             try
@@ -106,9 +106,9 @@ internal sealed record EncoderSource(
     }
 
     // Weights of other sizes than the variant's are the graph's to refuse.
-    private static EncoderNetwork? NetworkOf(FamilyModel model, SamVariant variant)
+    private static EncoderNetwork? NetworkOf(FamilyModel model, SamVariant variant, CancellationToken cancellationToken)
     {
-        EncoderNetwork? network = model.BuildEncoderNetwork();
+        EncoderNetwork? network = model.BuildEncoderNetwork(cancellationToken);
         if (network is null || network.Outputs[0] == variant.EmbeddingChannels * variant.EmbeddingGrid * variant.EmbeddingGrid) return network;
         network.Dispose();
         return null;

@@ -7,6 +7,9 @@ namespace SegmentAnything.Networks;
 /// <remarks>A call does the work of a tile of rows, beside which its being virtual costs nothing.</remarks>
 internal abstract unsafe class TileOperations
 {
+    /// <summary>The width that is fastest on this processor.</summary>
+    public static int WidthHere => Math.Max(4, SimdDispatch.Width);
+
     /// <summary>Floats in a vector.</summary>
     public abstract int Width { get; }
 

@@ -71,7 +71,10 @@ internal sealed class Sam1Model(int imageSize, int grid, DecoderLayout? decoder)
         : TinyVit is not null ? TinyVitEncoderGraph.Build(Weights, options, form, TinyVit.ImageSize)
         : throw new InvalidOperationException("These are the weights of a mask decoder alone.");
 
-    public override EncoderNetwork? BuildEncoderNetwork() => TinyVit is null ? null : TinyVitNetwork.TryBuild(Weights, TinyVit, early: false);
+    public override EncoderNetwork? BuildEncoderNetwork(CancellationToken cancellationToken = default) =>
+        Vit is not null ? VitNetwork.Build(Weights, Vit, early: false, TileOperations.WidthHere, cancellationToken)
+        : TinyVit is not null ? TinyVitNetwork.TryBuild(Weights, TinyVit, early: false)
+        : null;
 
     public override GraphBuilder BuildOfficialDecoder() => OfficialDecoderGraph.Build(Weights, Decoder, grid, imageSize);
 }

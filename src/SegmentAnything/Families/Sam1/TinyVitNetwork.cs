@@ -36,7 +36,7 @@ internal static unsafe class TinyVitNetwork
     {
         try
         {
-            return Build(weights, layout, early, Math.Max(4, SimdDispatch.Width));
+            return Build(weights, layout, early, TileOperations.WidthHere);
         }
         catch (CheckpointException)
         {
