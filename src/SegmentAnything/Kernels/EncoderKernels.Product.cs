@@ -78,7 +78,7 @@ internal unsafe struct RowProduct
 internal static unsafe partial class EncoderKernels
 {
     // Of a panel's values so many stay in the first-level cache while all rows go over them.
-    private const int PanelValues = 6144;
+    private const int PanelValues = 8192;
 
     /// <summary>Vectors in the panel that begins a matrix of so many vectors: three, or two where one alone would be left.</summary>
     /// <remarks>One vector alone would wait for its own sums.</remarks>
