@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace SegmentAnything.Kernels;
 
@@ -138,25 +139,35 @@ internal static unsafe partial class EncoderKernels
         {
             int vectors = PanelVectors(left);
             part.Matrix = panel + (firstStep * vectors * w);
-            if (vectors == 3) Panel<TSimd, TVector, ThreeVectors>(part, product.Count);
-            else if (vectors == 2) Panel<TSimd, TVector, TwoVectors>(part, product.Count);
-            else Panel<TSimd, TVector, OneVector>(part, product.Count);
             panel += steps * vectors * w;
             left -= vectors;
+            // What comes next: the same steps of the next panel, or the next steps of the first.
+            float* next = left > 0
+                ? panel + (firstStep * PanelVectors(left) * w)
+                : product.Matrix + ((firstStep + ((nint)segments * length)) * PanelVectors(product.Columns / (int)w) * w);
+            if (vectors == 3) Panel<TSimd, TVector, ThreeVectors>(part, product.Count, next);
+            else if (vectors == 2) Panel<TSimd, TVector, TwoVectors>(part, product.Count, next);
+            else Panel<TSimd, TVector, OneVector>(part, product.Count, next);
             part.StartOffset += vectors * w;
             part.ResultOffset += vectors * w;
             if (part.Bias != null) part.Bias += vectors * w;
         }
     }
 
-    private static void Panel<TSimd, TVector, TVectors>(in RowProduct part, int rowsOfSegment)
+    private static void Panel<TSimd, TVector, TVectors>(in RowProduct part, int rowsOfSegment, float* next)
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TVectors : IBlockVectors
     {
+        // A matrix is usually too large for the caches: each block of rows fetches its share of the piece that comes next.
+        nint piece = (nint)part.Segments * part.Length * TVectors.Count * TSimd.Width;
+        nint share = ((piece * TSimd.BlockRows / part.Count) + Lanes - 1) / Lanes * Lanes;
+        float* end = next + piece;
         for (int row = 0, count; row < part.Count; row += count)
         {
             int left = part.Count - row;
+            for (float* line = next; line < end && line < next + share; line += Lanes) Prefetch(line);
+            next += share;
             if (left >= 8 && TSimd.BlockRows == 8)
             {
                 count = 8;
@@ -180,6 +191,13 @@ internal static unsafe partial class EncoderKernels
 
             if (part.Gelu != null) GeluBlock<TSimd, TVector, TVectors>(part.Result + row, part.ResultOffset, count, part.Gelu);
         }
+    }
+
+    // Into the second-level cache. An address that is not there does no harm.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Prefetch(float* line)
+    {
+        if (Sse.IsSupported) Sse.Prefetch1(line);
     }
 
     // What was just written is still in the first-level cache; in the block's registers there is no room for more.

@@ -83,10 +83,12 @@ internal sealed class GlobalAttention
 internal sealed unsafe class GlobalProjectionPhase : NetworkPhase
 {
     private readonly GlobalAttention _attention;
+    private readonly int _normalStride;
 
     public GlobalProjectionPhase(GlobalAttention attention)
     {
         _attention = attention;
+        _normalStride = EncoderKernels.Spread(attention.Source.Channels);
         FloatArena arena = default;
         Deal(ref arena);
         ScratchLength = arena.Used;
@@ -113,7 +115,7 @@ internal sealed unsafe class GlobalProjectionPhase : NetworkPhase
         {
             Normals = TakeAddresses(ref arena, tokens),
             Results = TakeAddresses(ref arena, tokens),
-            Normal = arena.Take((long)tokens * _attention.Source.Stride),
+            Normal = arena.Take((long)tokens * _normalStride),
             Projected = arena.Take((long)tokens * _attention.Queries.Stride),
         };
     }
@@ -128,8 +130,8 @@ internal sealed unsafe class GlobalProjectionPhase : NetworkPhase
         int first = item * _attention.RowsOfTile, tokens = _attention.RowsOf(item) * source.Width, room = _attention.Room, stride = queries.Stride;
         Fill(memory.Results, tokens, run.Row(source, first), source.Stride);
         operations.LayerNorm(
-            memory.Results, tokens, source.Channels, (float*)weights.Norm.Weight, (float*)weights.Norm.Bias, weights.Norm.Epsilon, memory.Normal, source.Stride);
-        Fill(memory.Normals, tokens, memory.Normal, source.Stride);
+            memory.Results, tokens, source.Channels, (float*)weights.Norm.Weight, (float*)weights.Norm.Bias, weights.Norm.Epsilon, memory.Normal, _normalStride);
+        Fill(memory.Normals, tokens, memory.Normal, _normalStride);
 
         Fill(memory.Results, tokens, run.Row(queries, first), stride);
         Project(weights.Queries, memory);
@@ -167,7 +169,7 @@ internal sealed unsafe class GlobalAttentionPhase : NetworkPhase
         _attention = attention;
         _rowsOfItem = Math.Clamp(QueriesOfItem / attention.Source.Width, 1, attention.Source.Height);
         // Relative scores are written up to a vector beyond the keys, and their products read up to one beyond a table.
-        _scoreStride = attention.TileRoom + (attention.Weights.Relatives is null ? 0 : EncoderKernels.Lanes);
+        _scoreStride = EncoderKernels.Spread(attention.TileRoom + (attention.Weights.Relatives is null ? 0 : EncoderKernels.Lanes));
         _productStride = attention.Weights.Relatives is { } relatives ? relatives.Columns + EncoderKernels.Lanes : 0;
         FloatArena arena = default;
         Deal(ref arena);

@@ -12,11 +12,14 @@ internal sealed unsafe class MlpPhase : NetworkPhase
     // Floats of the widest rows of an item: with its other rows they stay in the second-level cache.
     private const int HiddenValues = 80 << 10;
 
+    // Tokens of an item at least, as far as there are items enough for all threads: enough for the weights to be worth their way from memory.
+    private const int TokensOfItem = 128, EnoughItems = 16;
+
     private readonly Picture _source, _result;
     private readonly DepthwiseWeights? _depthwise;
     private readonly NormWeights _norm;
     private readonly ImmutableArray<(LinearWeights Widen, LinearWeights Narrow)> _parts;
-    private readonly int _rowsOfItem, _hidden;
+    private readonly int _rowsOfItem, _hidden, _normalStride;
 
     /// <param name="source">What goes in.</param>
     /// <param name="result">What comes out: the source itself, unless there is a convolution.</param>
@@ -31,8 +34,10 @@ internal sealed unsafe class MlpPhase : NetworkPhase
         _depthwise = depthwise;
         _norm = norm;
         _parts = parts;
-        _hidden = parts.Max(part => part.Widen.Columns);
-        _rowsOfItem = Math.Clamp(HiddenValues / (source.Width * _hidden), 1, source.Height);
+        _hidden = EncoderKernels.Spread(parts.Max(part => part.Widen.Columns));
+        _normalStride = EncoderKernels.Spread(source.Channels);
+        _rowsOfItem = Math.Max(
+            Math.Min(HiddenValues / (source.Width * _hidden), source.Height), Math.Clamp(TokensOfItem / source.Width, 1, Math.Max(1, source.Height / EnoughItems)));
         FloatArena arena = default;
         Deal(ref arena);
         ScratchLength = arena.Used;
@@ -62,7 +67,7 @@ internal sealed unsafe class MlpPhase : NetworkPhase
             Tokens = TakeAddresses(ref arena, tokens),
             Normals = TakeAddresses(ref arena, tokens),
             Hidden = TakeAddresses(ref arena, tokens),
-            Normal = arena.Take((long)tokens * _source.Stride),
+            Normal = arena.Take((long)tokens * _normalStride),
             Wide = arena.Take((long)tokens * _hidden),
         };
     }
@@ -94,9 +99,9 @@ internal sealed unsafe class MlpPhase : NetworkPhase
         }
 
         Fill(memory.Tokens, tokens, run.Row(_result, first), _result.Stride);
-        Fill(memory.Normals, tokens, memory.Normal, _source.Stride);
+        Fill(memory.Normals, tokens, memory.Normal, _normalStride);
         Fill(memory.Hidden, tokens, memory.Wide, _hidden);
-        operations.LayerNorm(memory.Tokens, tokens, _result.Channels, (float*)_norm.Weight, (float*)_norm.Bias, _norm.Epsilon, memory.Normal, _source.Stride);
+        operations.LayerNorm(memory.Tokens, tokens, _result.Channels, (float*)_norm.Weight, (float*)_norm.Bias, _norm.Epsilon, memory.Normal, _normalStride);
         foreach ((LinearWeights widen, LinearWeights narrow) in _parts)
         {
             RowProduct product = widen.Of(memory.Normals, tokens);

@@ -42,7 +42,7 @@ internal readonly record struct NormWeights(nint Weight, nint Bias, float Epsilo
 internal sealed unsafe class NetworkWeights : IDisposable
 {
     // Hidden channels of a part of an MLP.
-    private const int HiddenOfPart = 1280;
+    private const int HiddenOfPart = 1024;
 
     private readonly List<NativeFloats> _blocks = [];
 

@@ -24,7 +24,7 @@ internal sealed unsafe class PatchPhase : NetworkPhase
     {
         (_side, _kernel, _stride, _padding, _result, _weights, _positions) = (side, kernel, stride, padding, result, weights, positions);
         _rowsOfItem = Math.Clamp(TokensOfItem / result.Width, 1, result.Height);
-        _patch = EncoderKernels.Padded(weights.Inputs);
+        _patch = EncoderKernels.Spread(weights.Inputs);
         FloatArena arena = default;
         Deal(ref arena);
         ScratchLength = arena.Used;

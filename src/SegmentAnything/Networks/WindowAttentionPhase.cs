@@ -93,7 +93,7 @@ internal sealed unsafe class WindowAttentionPhase : NetworkPhase
     private readonly Picture _picture, _result;
     private readonly WindowAttentionWeights _weights;
     private readonly bool _pools;
-    private readonly int _across, _windows, _windowsOfItem, _tokens, _room, _headsRoom, _scoreRoom, _projectedStride, _productStride;
+    private readonly int _across, _windows, _windowsOfItem, _tokens, _room, _headsRoom, _scoreRoom, _projectedStride, _normalStride, _sumStride, _productStride;
 
     /// <param name="picture">x.</param>
     /// <param name="result">What comes out: x itself, or a picture of half its sides, where queries and shortcut are the largest of two by two tokens.</param>
@@ -109,9 +109,11 @@ internal sealed unsafe class WindowAttentionPhase : NetworkPhase
         _tokens = weights.Window * weights.Window;
         _room = EncoderKernels.Padded(weights.HeadWidth);
         _headsRoom = weights.Heads * _room;
-        _projectedStride = weights.Projections.Columns;
+        _projectedStride = EncoderKernels.Spread(weights.Projections.Columns);
+        _normalStride = EncoderKernels.Spread(picture.Channels);
+        _sumStride = EncoderKernels.Spread(_headsRoom);
         // Relative scores are written up to a vector beyond the keys, and their products read up to one beyond a table.
-        _scoreRoom = EncoderKernels.Padded(_tokens) + (weights.Biases.Relatives is null ? 0 : EncoderKernels.Lanes);
+        _scoreRoom = EncoderKernels.Spread(EncoderKernels.Padded(_tokens) + (weights.Biases.Relatives is null ? 0 : EncoderKernels.Lanes));
         _productStride = weights.Biases.Relatives is { } relatives ? relatives.Columns + EncoderKernels.Lanes : 0;
         _windowsOfItem = Math.Clamp(ProjectionValues / (_tokens * _projectedStride), 1, _windows);
         FloatArena arena = default;
@@ -167,7 +169,7 @@ internal sealed unsafe class WindowAttentionPhase : NetworkPhase
             Products = TakeAddresses(ref arena, _tokens),
             Tokens = (int*)arena.Take(_tokens),
             // The norm's rows, and later the heads' sums.
-            Rows = arena.Take((long)tokens * Math.Max(_picture.Stride, _headsRoom)),
+            Rows = arena.Take((long)tokens * Math.Max(_normalStride, _sumStride)),
             Projected = arena.Take((long)tokens * _projectedStride),
             Score = arena.Take((long)_tokens * _scoreRoom),
             Product = arena.Take((long)_tokens * _productStride),
@@ -191,7 +193,7 @@ internal sealed unsafe class WindowAttentionPhase : NetworkPhase
             float* projected = memory.Projected + ((nint)i * _projectedStride);
             if (y >= _picture.Height || x >= _picture.Width)
             {
-                new ReadOnlySpan<float>((float*)projections.Bias, _projectedStride).CopyTo(new Span<float>(projected, _projectedStride));
+                new ReadOnlySpan<float>((float*)projections.Bias, projections.Columns).CopyTo(new Span<float>(projected, projections.Columns));
                 continue;
             }
 
@@ -201,8 +203,8 @@ internal sealed unsafe class WindowAttentionPhase : NetworkPhase
 
         TileOperations operations = run.Operations;
         NormWeights norm = _weights.Norm;
-        operations.LayerNorm(memory.Sources, there, _picture.Channels, (float*)norm.Weight, (float*)norm.Bias, norm.Epsilon, memory.Rows, _picture.Stride);
-        Fill(memory.Normals, there, memory.Rows, _picture.Stride);
+        operations.LayerNorm(memory.Sources, there, _picture.Channels, (float*)norm.Weight, (float*)norm.Bias, norm.Epsilon, memory.Rows, _normalStride);
+        Fill(memory.Normals, there, memory.Rows, _normalStride);
         RowProduct product = projections.Of(memory.Normals, there);
         product.Result = memory.Projections;
         operations.Product(product);
@@ -217,7 +219,7 @@ internal sealed unsafe class WindowAttentionPhase : NetworkPhase
             memory.Starts = memory.Results = memory.Sources;
         }
 
-        Fill(memory.Sums, queries, memory.Rows, _headsRoom);
+        Fill(memory.Sums, queries, memory.Rows, _sumStride);
         for (int i = 0, from = 0; i < windows; i++)
         {
             float* end = memory.Projected + ((nint)(i + 1) * _tokens * _projectedStride);
@@ -260,7 +262,7 @@ internal sealed unsafe class WindowAttentionPhase : NetworkPhase
             four[2] = projected + ((nint)_weights.Window * _projectedStride);
             four[3] = four[2] + _projectedStride;
             run.Operations.LargestOfFour(four, 0, 1, _headsRoom);
-            run.Operations.LargestOfFour(four, shortcut, 1, _projectedStride - (int)shortcut);
+            run.Operations.LargestOfFour(four, shortcut, 1, _weights.Projections.Columns - (int)shortcut);
             memory.Queries[queries] = projected;
             memory.Starts[queries] = projected + shortcut;
             memory.Results[queries++] = run.Row(_result, y / 2) + (x / 2 * _result.Stride);
