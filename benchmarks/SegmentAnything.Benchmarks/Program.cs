@@ -24,7 +24,7 @@ if (args is ["prompt-fractions", ..]) return PromptFractions.Run(args[1..]);
 // decoder-peak [rounds]: the tiled mask decoder beside the processor's peak.
 if (args is ["decoder-peak", ..]) return DecoderPeak.Run(args.Length > 1 ? int.Parse(args[1]) : 10);
 
-// encoder-peak [vit-b] [sam2-tiny] ... [rounds] [cpu]: an image encoder in our own kernels (MobileSAM's), phase by phase, beside the processor's peak.
+// encoder-peak [vit-B] [sam2-tiny] ... [rounds] [cpu]: an image encoder in our own kernels (MobileSAM's), phase by phase, beside the processor's peak.
 if (args is ["encoder-peak", ..]) return EncoderPeak.Run(args[1..]);
 
 // vit-build [B] [L] [H]: from checkpoints of random weights to loaded encoders, time and memory.
