@@ -25,7 +25,7 @@ public sealed record CheckpointConversionOptions
 /// <param name="Folder">The folder; <see cref="SamModel.Load(string, SamOptions?, CancellationToken)"/> takes it.</param>
 /// <param name="Variant">What the model is.</param>
 /// <param name="Files">The files, without their folder.</param>
-/// <param name="PredictedIou">The self-check: what the best mask of a click in the middle of a grey picture is held to be worth.</param>
+/// <param name="PredictedIou">The self-check: what the best mask of a click in the middle of a grey image is held to be worth.</param>
 /// <param name="Elapsed">How long it took, with the self-check.</param>
 public sealed record ConvertedModel(string Folder, SamVariant Variant, IReadOnlyList<string> Files, float PredictedIou, TimeSpan Elapsed);
 
@@ -73,7 +73,7 @@ public static class CheckpointConverter
         return new ConvertedModel(folder, opened.Variant, files, predictedIou, Stopwatch.GetElapsedTime(start));
     }
 
-    // One click in the middle of a smooth picture: wrong weights or an overflow of float16 give NaN.
+    // One click in the middle of a smooth image: wrong weights or an overflow of float16 give NaN.
     private static float Check(string folder, CancellationToken cancellationToken)
     {
         const int side = 64;

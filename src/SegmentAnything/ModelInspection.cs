@@ -43,7 +43,7 @@ public sealed record ModelInspection
     /// <summary>The family and size, such as <c>SAM ViT-B</c>; null if not known.</summary>
     public string? Family { get; init; }
 
-    /// <summary>Side of the square picture that the model takes, in pixels; null if not known.</summary>
+    /// <summary>Side of the square image that the model takes, in pixels; null if not known.</summary>
     public int? ImageSize { get; init; }
 
     /// <summary>Channels of the image embedding; null if not known.</summary>
@@ -58,10 +58,10 @@ public sealed record ModelInspection
     /// <summary>Masks that the decoder computes for a prompt, the single one included; null if not known.</summary>
     public int? Masks { get; init; }
 
-    /// <summary>Whether pixels are normalised inside the graph; null where the file takes no picture.</summary>
+    /// <summary>Whether pixels are normalised inside the graph; null where the file takes no image.</summary>
     public bool? NormalisesInside { get; init; }
 
-    /// <summary>How a picture is to be fitted.</summary>
+    /// <summary>How an image is to be fitted.</summary>
     public PictureFit Fit { get; init; }
 
     /// <summary>ONNX: what the graph takes.</summary>

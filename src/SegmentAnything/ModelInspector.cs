@@ -19,7 +19,15 @@ public static class ModelInspector
     /// <returns>What was found; a file that is nothing known, or damaged, is <see cref="ModelFileKind.Unknown"/> with the reason.</returns>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
-    public static ModelInspection Inspect(string path)
+    public static ModelInspection Inspect(string path) => Inspect(path, specification: null);
+
+    /// <summary>Inspects a checkpoint or an ONNX file.</summary>
+    /// <param name="path">The file, whatever its name.</param>
+    /// <param name="specification">What the shapes of a checkpoint's weights do not tell, as <see cref="SamOptions.Specification"/>.</param>
+    /// <returns>What was found; a checkpoint that the specification does not fit is one that cannot be run, and the note says why.</returns>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public static ModelInspection Inspect(string path, ModelSpecification? specification)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
         using ByteSource source = ByteSource.OpenFile(path);
@@ -28,12 +36,12 @@ public static class ModelInspector
             if (CheckpointReader.Recognize(source) != CheckpointFormat.Unknown)
             {
                 using StateDict weights = CheckpointReader.Open(ByteSource.OpenFile(path));
-                return OfCheckpoint(path, weights);
+                return OfCheckpoint(path, weights, specification);
             }
 
             return source.Length > int.MaxValue
                 ? Unknown(path, $"{source.Length} bytes are too many for an ONNX file, and it is no checkpoint.")
-                : OfOnnx(path, OnnxFile.Parse(source.Read(0, (int)source.Length), path));
+                : OnnxFile.Read(path, () => OfOnnx(path, OnnxFile.Parse(source.Read(0, (int)source.Length), path)));
         }
         catch (CheckpointException e)
         {
@@ -44,7 +52,7 @@ public static class ModelInspector
     private static ModelInspection Unknown(string path, string reason) =>
         new() { Path = path, Kind = ModelFileKind.Unknown, Format = "unknown", CanRun = false, Note = reason };
 
-    private static ModelInspection OfCheckpoint(string path, StateDict weights)
+    private static ModelInspection OfCheckpoint(string path, StateDict weights, ModelSpecification? specification)
     {
         var inspection = new ModelInspection
         {
@@ -58,7 +66,7 @@ public static class ModelInspector
             return inspection with { Family = relative.Name, Fit = relative.Fit, Note = $"{relative.Name} has another architecture, which is not built here." };
         try
         {
-            FamilyModel model = ModelFamilies.Recognise(weights);
+            FamilyModel model = ModelFamilies.Recognise(weights, specification);
             return inspection with
             {
                 Family = model.Published?.DisplayName ?? model.Description,
@@ -126,7 +134,7 @@ public static class ModelInspector
         try
         {
             OnnxExternalData.Load(model, inspection.Path, inspection.Path);
-            // Sizes of the picture matter to nothing that is looked at here.
+            // Sizes of the image matter to nothing that is looked at here.
             FamilyModel decoder = ModelFamilies.RecogniseOnnxDecoder(model, SamModels.MobileSam, inspection.Path);
             using StateDict weights = decoder.Weights;
             return inspection with
@@ -174,7 +182,7 @@ public static class ModelInspector
         }
         catch (ModelContractException e)
         {
-            // Something that takes a picture and gives positions of one is an encoder, if not one that can be fed.
+            // Something that takes an image and gives positions of one is an encoder, if not one that can be fed.
             bool isEncoder = inspection.Inputs[0].Shape.Contains("3") && inspection.Outputs.Any(o => o.Shape.Length == 4);
             return inspection with { Kind = isEncoder ? ModelFileKind.ImageEncoder : ModelFileKind.Unknown, Note = $"{e.Message} {UseCheckpoint}" };
         }

@@ -12,7 +12,7 @@ public sealed partial class SamModel
     /// <param name="cancellationToken">Stops the work soon: within the resizing of a large image, and after the operator under way.</param>
     /// <returns>A task with the embedding, which the caller disposes.</returns>
     public Task<ImageEmbedding> EncodeAsync(PixelBuffer image, CancellationToken cancellationToken = default) =>
-        Encoder.EncodeAsync(image, cancellationToken);
+        Task.Run(() => Encode(image, cancellationToken), cancellationToken);
 
     /// <summary>Gives the masks for one prompt, on another thread. See <see cref="Predict(ImageEmbedding, Prompt, MaskSelection, CancellationToken)"/>.</summary>
     /// <param name="embedding">The image.</param>

@@ -19,7 +19,22 @@ internal sealed class ResultPage(string name)
     public void Say(string line)
     {
         Console.WriteLine(line);
-        _text.Append(line).Append('\n');
+        Note(line);
+    }
+
+    /// <summary>Adds a line of Markdown to the file alone.</summary>
+    public void Note(string line) => _text.Append(line).Append('\n');
+
+    /// <summary>Begins anew.</summary>
+    public void Clear() => _text.Clear();
+
+    /// <summary>The rows of the table that is there from before, by the name in code quotes that they begin with.</summary>
+    public Dictionary<string, string> ReadRows()
+    {
+        string path = Path.Combine(ResultsExporter.CreateFolder(HostEnvironmentInfo.GetCurrent()), name + ".md");
+        return File.Exists(path)
+            ? File.ReadLines(path).Where(line => line.StartsWith("| `", StringComparison.Ordinal)).ToDictionary(line => line.Split('`')[1])
+            : [];
     }
 
     /// <summary>Writes benchmarks/results/(processor)/(name).md, and Versions.txt beside it.</summary>

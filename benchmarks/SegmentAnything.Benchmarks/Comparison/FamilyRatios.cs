@@ -1,27 +1,29 @@
 using System.Globalization;
-using System.Runtime.InteropServices;
 using SegmentAnything.Benchmarks.Columns;
 using SegmentAnything.Benchmarks.Machine;
-using SegmentAnything.Tests.Families;
 
 namespace SegmentAnything.Benchmarks.Comparison;
 
 /// <summary>
-/// Every published model beside MobileSAM, in one process and in turns: encoding a picture, and a click. Weights are random,
-/// of the published names and shapes, so that no download is needed; MobileSAM is run from its published files.
+/// Every published model beside MobileSAM, in one process and in turns: encoding an image, and a click. Weights are random,
+/// of the published names and shapes, MobileSAM's too: nothing has to be downloaded, and like is compared with like.
 /// </summary>
 /// <remarks>
-/// The picture is small, since masks of random weights have more runs than those of trained ones: so hardly anything but the
-/// networks is measured, whose work does not depend on the picture.
+/// The image is small, since masks of random weights have more runs than those of trained ones: so hardly anything but the
+/// networks is measured, whose work does not depend on the image.
 /// </remarks>
 internal static class FamilyRatios
 {
     private const int Side = 128, Clicks = 20;
 
+    // Megabytes of a checkpoint beyond which one round has to do.
+    private const int ManyRounds = 500;
+
     /// <summary>Measures, and writes a table to the console and to the results.</summary>
     /// <param name="args">
     /// <c>cpu</c> for one thread's processor time, a number of rounds (3), <c>--most MB</c> for the largest checkpoint (500): larger ones are
-    /// skipped, and the table says so; names of models, all without any.
+    /// skipped, and the table says so; names of models, whose rows alone are measured and take their place in the table that is there; all
+    /// without any. The smallest is the first.
     /// </param>
     public static int Run(string[] args)
     {
@@ -31,58 +33,45 @@ internal static class FamilyRatios
         WorkTime clock = new(rest.Contains("cpu"));
         int rounds = rest.Select(a => int.TryParse(a, out int number) ? number : 0).FirstOrDefault(n => n > 0, 3);
         string[] names = [.. rest.Where(a => a != "cpu" && !int.TryParse(a, out _))];
-        SamVariant[] variants = [.. SamModels.All.Where(v => names.Length == 0 || names.Contains(v.Name))];
-
-        using SamModel mobile = SamModel.Load(SamModels.MobileSam, OptionsOf(clock));
+        if (names.Except(SamModels.All.Select(v => v.Name)).FirstOrDefault() is { } unknown) throw new ArgumentException($"There is no model '{unknown}'.");
         ResultPage table = new("FamilyRatios");
-        table.Say($"{ResultPage.Machine}; random weights of the published names and shapes, MobileSAM from its published files; a picture of {Side}x{Side}; "
-            + $"medians of {rounds} rounds in turns with MobileSAM: {clock.Name}. A click is one of {Clicks}, after the first of its picture.");
-        table.Say("");
-        table.Say("| model | checkpoint | encode | of MobileSAM | click | of MobileSAM |");
-        table.Say("|---|---:|---:|---:|---:|---:|");
-        foreach (SamVariant variant in variants)
+        Dictionary<string, string> rows = names.Length == 0 ? [] : table.ReadRows();
+        using RandomModel mobile = RandomModel.Load(SamModels.MobileSam, clock);
+        foreach (SamVariant variant in SamModels.All.Where(v => names.Length == 0 || names.Contains(v.Name)).OrderBy(RandomModel.MegabytesOf))
         {
-            if (variant.Name == SamModels.MobileSam.Name)
-            {
-                Measure(table, variant, "", mobile, mobile, rounds, clock);
-                continue;
-            }
-
-            List<(string Name, int[] Shape)> tensors = PublishedLayouts.All[variant.DisplayName]();
-            double megabytes = tensors.Sum(t => t.Shape.Aggregate(4.0, (product, length) => product * length)) / 1e6;
-            string size = string.Create(CultureInfo.InvariantCulture, $"{megabytes:F0} MB");
+            double megabytes = RandomModel.MegabytesOf(variant);
             if (megabytes > most)
             {
-                table.Say(string.Create(CultureInfo.InvariantCulture, $"| `{variant.Name}` | {size} | – | – | – | – |"));
-                continue;
+                rows[variant.Name] = string.Create(CultureInfo.InvariantCulture, $"| `{variant.Name}` | {megabytes:F0} MB | – | – | – | – |");
+            }
+            else
+            {
+                using RandomModel? loaded = variant.Name == SamModels.MobileSam.Name ? null : RandomModel.Load(variant, clock);
+                rows[variant.Name] = Measure(variant, megabytes, mobile.Sam, (loaded ?? mobile).Sam, megabytes > ManyRounds ? 1 : rounds, clock);
             }
 
-            string folder = Directory.CreateTempSubdirectory("family-ratios").FullName, before = Environment.GetEnvironmentVariable("SEGMENTANYTHING_MODELS") ?? "";
-            try
-            {
-                string path = Path.Combine(folder, "weights.safetensors");
-                PublishedLayouts.Write(tensors, path, Values);
-                // What is built goes with the folder.
-                Environment.SetEnvironmentVariable("SEGMENTANYTHING_MODELS", folder);
-                using SamModel sam = SamModel.Load(path, OptionsOf(clock));
-                Measure(table, variant, size, mobile, sam, rounds, clock);
-            }
-            finally
-            {
-                Environment.SetEnvironmentVariable("SEGMENTANYTHING_MODELS", before.Length > 0 ? before : null);
-                Directory.Delete(folder, recursive: true);
-            }
+            Console.WriteLine(rows[variant.Name]);
+            // Row by row: what was measured is kept where a model does not fit in the memory.
+            Save();
         }
 
-        table.Say("");
-        table.Say(string.Create(CultureInfo.InvariantCulture, $"–: not measured, as the checkpoint has more than {most:F0} MB (`--most`)."));
-        if (names.Length == 0) table.Save();
         return 0;
+
+        void Save()
+        {
+            table.Clear();
+            table.Note($"{ResultPage.Machine}; random weights of the published names and shapes; an image of {Side}x{Side}; "
+                + $"medians of {rounds} rounds in turns with MobileSAM, of one where the checkpoint has more than {ManyRounds} MB: {clock.Name}. "
+                + $"A click is one of {Clicks}, after the first of its image. –: not measured.");
+            table.Note("");
+            table.Note("| model | checkpoint | encode | of MobileSAM | click | of MobileSAM |");
+            table.Note("|---|---:|---:|---:|---:|---:|");
+            foreach (SamVariant variant in SamModels.All.Where(v => rows.ContainsKey(v.Name)).OrderBy(RandomModel.MegabytesOf)) table.Note(rows[variant.Name]);
+            table.Save();
+        }
     }
 
-    private static SamOptions OptionsOf(WorkTime clock) => new() { Execution = ExecutionOptions.For(new CpuProvider(clock.Threads)) };
-
-    private static void Measure(ResultPage table, SamVariant variant, string size, SamModel mobile, SamModel sam, int rounds, WorkTime clock)
+    private static string Measure(SamVariant variant, double megabytes, SamModel mobile, SamModel sam, int rounds, WorkTime clock)
     {
         byte[] pixels = new byte[Side * Side];
         for (int i = 0; i < pixels.Length; i++) pixels[i] = (byte)((i % Side) + (i / Side));
@@ -103,32 +92,12 @@ internal static class FamilyRatios
         }
 
         double[] medians = [.. times.Select(t => t.Order().ElementAt(rounds / 2))];
-        table.Say(string.Create(CultureInfo.InvariantCulture,
-            $"| `{variant.Name}` | {size} | {medians[1] * 1e3:F0} ms | {medians[1] / medians[0]:F1}x | {medians[3] * 1e3 / Clicks:F1} ms | {medians[3] / medians[2]:F1}x |"));
+        return string.Create(CultureInfo.InvariantCulture,
+            $"| `{variant.Name}` | {megabytes:F0} MB | {medians[1] * 1e3:F0} ms | {medians[1] / medians[0]:F1}x | {medians[3] * 1e3 / Clicks:F1} ms | {medians[3] / medians[2]:F1}x |");
 
         void Click(SamModel model, ImageEmbedding embedding)
         {
             for (int i = 0; i < Clicks; i++) model.Predict(embedding, click).Dispose();
         }
-    }
-
-    // Sizes of values that keep activations near one, in the file's bytes.
-    private static byte[] Values(string name, int[] shape)
-    {
-        float[] values = new float[shape.Aggregate(1, (product, length) => product * length)];
-        int inputs = shape.Length > 1 ? Math.Max(1, values.Length / shape[0]) : 1;
-        bool isScale = name.EndsWith("running_var", StringComparison.Ordinal) || (shape.Length == 1 && name.EndsWith("weight", StringComparison.Ordinal));
-        float middle = isScale ? 1 : 0, spread = shape.Length > 1 ? 1.4f / MathF.Sqrt(inputs) : 0.1f;
-        uint state = 2463534242;
-        foreach (char letter in name) state = (state * 31) + letter;
-        for (int i = 0; i < values.Length; i++)
-        {
-            state ^= state << 13;
-            state ^= state >> 17;
-            state ^= state << 5;
-            values[i] = middle + (spread * ((int)state * (1f / int.MaxValue)));
-        }
-
-        return MemoryMarshal.AsBytes(values.AsSpan()).ToArray();
     }
 }

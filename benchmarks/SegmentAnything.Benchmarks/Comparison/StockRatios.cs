@@ -55,7 +55,7 @@ internal static class StockRatios
         table.Say("");
         table.Say("| work | stock files | ours | ratio | of the peak |");
         table.Say("|---|---:|---:|---:|---:|");
-        Row(table, "pixels to embedding", rounds, 1, 1, 0, () => stock.Encode(image), () => sam.Encode(image).Dispose());
+        Row(table, "pixels to embedding (ours: prepared for prompts, too)", rounds, 1, 1, 0, () => stock.Encode(image), () => sam.Encode(image).Dispose());
         Prompt click = points[27];
         Action stockClick = () => stock.Mask(stockEmbedding, size, click.Points[0].X, click.Points[0].Y);
         Row(table, "one click: one mask (stock), three masks (ours)", rounds * 3, 1, 1, limit, stockClick, () => sam.Predict(embedding, click).Dispose());

@@ -18,12 +18,16 @@ internal static class RelativesEncode
     private const float Tolerance = 1e-3f;
 
     /// <summary>Measures, and writes a table.</summary>
-    /// <param name="args">A number of rounds, and <c>cpu</c> for one thread's processor time.</param>
+    /// <param name="args">
+    /// A number of rounds, <c>cpu</c> for one thread's processor time, <c>profile</c> to print where the time of each graph goes instead,
+    /// node by node.
+    /// </param>
     public static int Run(string[] args)
     {
         int rounds = args.Select(a => int.TryParse(a, out int number) ? number : 0).FirstOrDefault(n => n > 0, 5);
         WorkTime clock = new(args.Contains("cpu"));
         ResultPage table = new("RelativesEncode");
+        bool isProfile = args.Contains("profile");
         double peak = FmaPeak.Measure(clock.Threads);
         table.Say($"{ResultPage.Machine}, FMA peak {peak:F0} GFLOP/s; random weights; {rounds} rounds in turns, medians of the graph alone: {clock.Name}.");
         table.Say("");
@@ -32,15 +36,15 @@ internal static class RelativesEncode
 
         EfficientVitLayout vit = L0();
         StateDict vitWeights = Random(vit.Tensors());
-        Measure(table, "EfficientViT-SAM L0", vit.ImageSize, vit.Grid, vit.MultiplyAdds(), rounds, peak, clock,
+        Measure(table, "EfficientViT-SAM L0", vit.ImageSize, vit.Grid, vit.MultiplyAdds(), isProfile ? 0 : rounds, peak, clock,
             OfficialRelativesGraphs.EfficientVit(vitWeights, vit), EfficientVitEncoderGraph.Build(vitWeights, vit));
 
         EfficientSamLayout ti = new(1024, 16, 192, 3, 12, 768, 64, 256);
         StateDict tiWeights = Random(ti.Tensors());
         float[] positions = tiWeights.ReadAny(EfficientSamLayout.Prefix + "pos_embed")[ti.Channels..];
-        Measure(table, "EfficientSAM-Ti", ti.ImageSize, ti.Grid, ti.MultiplyAdds(), rounds, peak, clock,
+        Measure(table, "EfficientSAM-Ti", ti.ImageSize, ti.Grid, ti.MultiplyAdds(), isProfile ? 0 : rounds, peak, clock,
             OfficialRelativesGraphs.EfficientSam(tiWeights, ti, positions), EfficientSamEncoderGraph.Build(tiWeights, ti));
-        table.Save();
+        if (!isProfile) table.Save();
         return 0;
     }
 
@@ -78,22 +82,23 @@ internal static class RelativesEncode
         ResultPage table, string name, int size, int grid, long multiplyAdds, int rounds, double peak, WorkTime clock, params GraphBuilder[] graphs)
     {
         string[] names = ["official operators", "ours, tiled"];
-        ModelSession[] sessions = [.. graphs.Select((g, i) => SessionFactory.Create(g.ToBytes(), names[i], ExecutionOptions.For(new CpuProvider(clock.Threads))))];
-        double[][] times = [.. sessions.Select(_ => new double[rounds])];
         float[] image = new float[3 * size * size];
         for (int i = 0; i < image.Length; i++) image[i] = MathF.Sin(i * 0.001f) + MathF.Cos(i / size * 0.01f);
+        if (rounds == 0)
+        {
+            for (int i = 0; i < graphs.Length; i++) NodeTimes.Print(graphs[i], $"{name}, {names[i]}", clock.Threads, session => Encode(session));
+            return;
+        }
+
+        ModelSession[] sessions = [.. graphs.Select((g, i) => SessionFactory.Create(g.ToBytes(), names[i], ExecutionOptions.For(new CpuProvider(clock.Threads))))];
+        double[][] times = [.. sessions.Select(_ => new double[rounds])];
         float[]? expected = null;
         // The first run allocates.
         for (int round = -1; round < rounds; round++)
         {
             for (int i = 0; i < sessions.Length; i++)
             {
-                float[] embedding = new float[256 * grid * grid];
-                using TensorList inputs = new(), outputs = new();
-                inputs.Add("image", image.AsMemory(), 1, 3, size, size);
-                outputs.Add("embedding", embedding.AsMemory(), 1, 256, grid, grid);
-                ModelSession session = sessions[i];
-                double seconds = clock.Measure(() => session.Run(inputs.AsSpan(), outputs.AsSpan()));
+                (float[] embedding, double seconds) = Encode(sessions[i]);
                 if (round >= 0) times[i][round] = seconds;
                 expected ??= embedding;
                 float difference = embedding.Zip(expected, (a, b) => MathF.Abs(a - b)).Max(), most = expected.Max(MathF.Abs);
@@ -107,6 +112,15 @@ internal static class RelativesEncode
         {
             table.Say($"| {name} | {names[i]} | {medians[i] * 1e3:F0} ms | {medians[0] / medians[i]:F2}x | {gigaFlop / medians[i]:F0} | {gigaFlop / medians[i] / peak:P0} |");
             sessions[i].Dispose();
+        }
+
+        (float[] Embedding, double Seconds) Encode(ModelSession session)
+        {
+            float[] embedding = new float[256 * grid * grid];
+            using TensorList inputs = new(), outputs = new();
+            inputs.Add("image", image.AsMemory(), 1, 3, size, size);
+            outputs.Add("embedding", embedding.AsMemory(), 1, 256, grid, grid);
+            return (embedding, clock.Measure(() => session.Run(inputs.AsSpan(), outputs.AsSpan())));
         }
     }
 }

@@ -156,7 +156,7 @@ public unsafe class DecoderKernelBenchmarks
             DecoderKernels.LayerNormGeluTile<TSimd, TVector>(tile, NormChannels, weights, weights + NormChannels, epsilon, GeluTable.Pointer);
 
         public override void Softmax(float* scores, float* ones, float* output) =>
-            DecoderKernels.SoftmaxHeads<TSimd, TVector>(scores, Heads, Tokens, ones, ones, output);
+            DecoderKernels.SoftmaxHeads<TSimd, TVector>(scores, Heads, Tokens, ones, ones, 0, output);
 
         public override void GeluMasks(float* tile, float* hyper, float* output) =>
             DecoderKernels.GeluMaskProduct<TSimd, TVector>(tile, Subpixels, SubpixelChannels, hyper, Masks, GeluTable.Pointer, output, Subpixels * Tile);

@@ -25,22 +25,24 @@ internal static class DecoderPeak
     /// Multiply-adds of a one-point prompt with three masks after docs/decoder.md, "Image tokens as coordinates", padding not
     /// counted: the four passes over the image, and the tokens' own layers.
     /// </summary>
-    internal static double MultiplyAdds
+    internal static double MultiplyAdds => MultiplyAddsOf(5 + Sparse);
+
+    /// <summary>The same for so many tokens, output tokens included.</summary>
+    internal static double MultiplyAddsOf(double tokens)
     {
-        get
-        {
-            const double Heads = 8, Tokens = 5 + Sparse, Final = 1 + Masks, Inner = Channels / 2;
-            const double Coordinates = Heads * Tokens, All = (2 * Coordinates) + 1, Head = Coordinates * Inner / Heads, FinalHead = Final * Inner;
-            // A length multiplies each block of 8 coordinates with those up to it.
-            const double Triangle = Coordinates * (Coordinates + 8) / 2;
-            double first = 2 * Head;
-            double second = (2 * Head) + Triangle + Inner + (2 * (Head + (Coordinates * Coordinates)));
-            double third = Inner + Head + (Coordinates * Coordinates) + (2 * (Head + Triangle)) + (Coordinates * (Coordinates + 2))
-                + Inner + (2 * (FinalHead + (Heads * Final * All)));
-            double upscale = (Channels * (All + 1)) + (4 * 64 * 128) + (Masks * 16 * 32);
-            double tokens = 2 * Tokens * ((2 * Channels * 2048.0) + (4 * Channels * Channels) + (4 * Channels * Inner));
-            return (Positions * (first + second + third + upscale)) + tokens;
-        }
+        const double Heads = 8, Final = 1 + Masks, Inner = Channels / 2;
+        double weights = Heads * tokens, coordinates = weights - Heads, all = (2 * coordinates) + 2;
+        double head = weights * Inner / Heads, directions = coordinates * Inner / Heads, finalHead = Final * Inner;
+
+        // A length multiplies each block of 8 coordinates with those up to it; the coordinate of the base is one more.
+        double triangle = (coordinates * (coordinates + 8) / 2) + coordinates;
+        double first = 2 * head;
+        double second = head + Inner + directions + triangle + Inner + (2 * (head + (weights * (coordinates + 1))));
+        double third = Inner + head + (weights * (coordinates + 1)) + (2 * (Inner + directions + triangle)) + (coordinates * (coordinates + 2))
+            + Inner + (2 * (finalHead + (Heads * Final * all)));
+        double upscale = (Channels * (all + 1)) + (4 * 64 * 128) + (Masks * 16 * 32);
+        double own = 2 * tokens * ((2 * Channels * 2048.0) + (4 * Channels * Channels) + (4 * Channels * Inner));
+        return (Positions * (first + second + third + upscale)) + own;
     }
 
     /// <summary>Measures and writes a Markdown table to the console.</summary>

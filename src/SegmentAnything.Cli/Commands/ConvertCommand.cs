@@ -2,7 +2,7 @@ using System.CommandLine;
 
 namespace SegmentAnything.Cli.Commands;
 
-/// <summary><c>convert CHECKPOINT --out FOLDER [--float16]</c>: from a checkpoint to a folder that loads at once.</summary>
+/// <summary><c>convert CHECKPOINT --out FOLDER [--float16] [--plain] [--spec FILE]</c>: from a checkpoint to a folder that loads at once.</summary>
 internal static class ConvertCommand
 {
     /// <summary>Describes the command.</summary>
@@ -12,13 +12,15 @@ internal static class ConvertCommand
         Option<string> folder = new("--out") { Description = "The folder to write; --model takes it.", HelpName = "FOLDER", Required = true };
         Option<bool> half = new("--float16") { Description = "Store the image encoder's weights in half the size." };
         Option<bool> plain = new("--plain") { Description = "Arrange the image encoder for GPUs and other runtimes instead of the processor." };
+        var specification = new SpecificationOption();
         var command = new Command("convert", "Turns a checkpoint into ONNX and tries the result. Checkpoints can also be run as they are.")
         {
             checkpoint, folder, half, plain,
         };
+        specification.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.FromResult(Run(
             parsed.GetRequiredValue(checkpoint), parsed.GetRequiredValue(folder),
-            new CheckpointConversionOptions { Float16 = parsed.GetValue(half), ForProcessor = !parsed.GetValue(plain) },
+            new CheckpointConversionOptions { Float16 = parsed.GetValue(half), ForProcessor = !parsed.GetValue(plain), Specification = specification.Read(parsed) },
             parsed.InvocationConfiguration.Output, new Progress(parsed.InvocationConfiguration.Error), cancellation)));
         return command;
     }

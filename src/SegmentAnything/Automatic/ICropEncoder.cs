@@ -14,6 +14,9 @@ internal interface ICropEncoder
 
     /// <summary>Encodes one crop, once.</summary>
     IEncodedCrop Encode(PixelBuffer crop, CancellationToken cancellationToken);
+
+    /// <summary>Takes a crop that is encoded already. To dispose what is returned leaves the embedding as it is.</summary>
+    IEncodedCrop Use(ImageEmbedding embedding);
 }
 
 /// <summary>An encoded crop, to be prompted with points.</summary>
@@ -39,12 +42,12 @@ internal interface IEncodedCrop : IDisposable
 
     /// <summary>Decodes a batch of single foreground points.</summary>
     /// <param name="points">In pixels of the crop.</param>
-    /// <param name="leastPredictedIou">Masks with less need no logits.</param>
-    /// <param name="logits">points x masks x side x side values, of which those that the upscaler reads are written.</param>
+    /// <param name="leastPredictedIou">Masks with less need no logits, nor does the frame's padding; null where all of all masks is wanted.</param>
+    /// <param name="logits">points x masks x side x side values, of which those that the upscaler reads are written; all of them for null.</param>
     /// <param name="predictedIou">points x masks values are written.</param>
     /// <param name="cancellationToken">Stops the work soon.</param>
     void Decode(
-        ReadOnlySpan<(double X, double Y)> points, float leastPredictedIou, Span<float> logits, Span<float> predictedIou, CancellationToken cancellationToken);
+        ReadOnlySpan<(double X, double Y)> points, float? leastPredictedIou, Span<float> logits, Span<float> predictedIou, CancellationToken cancellationToken);
 
     /// <summary>Decodes a point together with a mask that it gave, into the single mask of both.</summary>
     /// <param name="point">In pixels of the crop.</param>
@@ -62,9 +65,15 @@ internal sealed class ModelCropEncoder(ImageEncoder imageEncoder, PromptEncoder 
     public int Threads => maskDecoder.Threads;
 
     public IEncodedCrop Encode(PixelBuffer crop, CancellationToken cancellationToken) =>
-        new EncodedCrop(imageEncoder.Encode(crop, cancellationToken), promptEncoder, maskDecoder);
+        new EncodedCrop(imageEncoder.Encode(crop, cancellationToken), promptEncoder, maskDecoder, isOwned: true);
 
-    private sealed class EncodedCrop(ImageEmbedding embedding, PromptEncoder promptEncoder, MaskDecoder maskDecoder) : IEncodedCrop
+    public IEncodedCrop Use(ImageEmbedding embedding)
+    {
+        maskDecoder.Check(embedding);
+        return new EncodedCrop(embedding, promptEncoder, maskDecoder, isOwned: false);
+    }
+
+    private sealed class EncodedCrop(ImageEmbedding embedding, PromptEncoder promptEncoder, MaskDecoder maskDecoder, bool isOwned) : IEncodedCrop
     {
         private float[] _tokens = [];
 
@@ -81,7 +90,7 @@ internal sealed class ModelCropEncoder(ImageEncoder imageEncoder, PromptEncoder 
         public IMaskUpscaler Upscaler { get; } = maskDecoder.UpscalerOf(embedding);
 
         public void Decode(
-            ReadOnlySpan<(double X, double Y)> points, float leastPredictedIou, Span<float> logits, Span<float> predictedIou, CancellationToken cancellationToken)
+            ReadOnlySpan<(double X, double Y)> points, float? leastPredictedIou, Span<float> logits, Span<float> predictedIou, CancellationToken cancellationToken)
         {
             int tokenValues = promptEncoder.TokensOfPoint * embedding.Channels;
             if (_tokens.Length < points.Length * tokenValues) _tokens = new float[points.Length * tokenValues];
@@ -106,6 +115,9 @@ internal sealed class ModelCropEncoder(ImageEncoder imageEncoder, PromptEncoder 
             return maskDecoder.DecodeSingle(embedding, _tokens.AsSpan(0, tokenValues), dense.Span, logits, cancellationToken);
         }
 
-        public void Dispose() => embedding.Dispose();
+        public void Dispose()
+        {
+            if (isOwned) embedding.Dispose();
+        }
     }
 }

@@ -30,18 +30,20 @@ internal sealed unsafe class ImageMaps : PackedWeights
     private readonly StateDict _source;
     private readonly int _channels;
     private readonly int _inner;
+    private readonly int _heads;
     private readonly int _valueStride;
 
     /// <param name="source">Weights under their official names.</param>
     /// <param name="channels">c.</param>
     /// <param name="inner">d.</param>
-    /// <param name="valueStride">Columns of a head's values, the first d / 8 of which are its channels.</param>
+    /// <param name="heads">Attention heads.</param>
+    /// <param name="valueStride">Columns of a head's values, the first d / heads of which are its channels.</param>
     /// <param name="upscale">The first transposed convolution: rows (sy, sx, channel) of c.</param>
     /// <param name="upscaleBias">Its bias, a value a row.</param>
     /// <exception cref="CheckpointException">A tensor is missing, or its shape does not fit.</exception>
-    public ImageMaps(StateDict source, int channels, int inner, int valueStride, float[] upscale, float[] upscaleBias)
+    public ImageMaps(StateDict source, int channels, int inner, int heads, int valueStride, float[] upscale, float[] upscaleBias)
     {
-        (_source, _channels, _inner, _valueStride) = (source, channels, inner, valueStride);
+        (_source, _channels, _inner, _heads, _valueStride) = (source, channels, inner, heads, valueStride);
         Block = DecoderMath.RoundUp(inner, 16);
         double[] weight1 = Read("layers.0.norm4.weight"), bias1 = Read("layers.0.norm4.bias");
         double[] weight2 = Read("layers.1.norm4.weight"), bias2 = Read("layers.1.norm4.bias");
@@ -93,10 +95,7 @@ internal sealed unsafe class ImageMaps : PackedWeights
         Between = Pack(ToFloat(betweenImage));
         BetweenSquare = (float)TensorPrimitives.Dot<double>(between, between);
         BetweenFirst = Pack(Apply(output1, betweenImage));
-        BetweenSecond = Pack(Apply(output2, between));
-        BetweenKeys2 = Pack(Apply(Padded(keys2), between));
-        BetweenValues2 = Pack(Apply(Padded(values2), between));
-        BetweenUpscale = Pack(Apply(upscale2, between));
+        BetweenMaps = Pack(Products([between], second));
         UpscaleBias = Pack(Add(Apply(Split(upscale), bias2), upscaleBias));
         ValueBias = [
             Pack(_source.Read($"{Transformer}{TokenToImage0}v_proj.bias", inner)), Pack(Biased(TokenToImage1 + "v_proj", bias1)), Pack(Biased(Final + "v_proj", bias2))];
@@ -239,17 +238,8 @@ internal sealed unsafe class ImageMaps : PackedWeights
     /// <summary>Its products with layer 0's directions: [d].</summary>
     public float* BetweenFirst { get; }
 
-    /// <summary>Its products with layer 1's directions: [d].</summary>
-    public float* BetweenSecond { get; }
-
-    /// <summary>[Block].</summary>
-    public float* BetweenKeys2 { get; }
-
-    /// <summary>[Block].</summary>
-    public float* BetweenValues2 { get; }
-
-    /// <summary>[c].</summary>
-    public float* BetweenUpscale { get; }
+    /// <summary>Its maps, as those of <see cref="Directions2"/>: [<see cref="Columns"/>].</summary>
+    public float* BetweenMaps { get; }
 
     /// <summary>The transposed convolution's constant: [c].</summary>
     public float* UpscaleBias { get; }
@@ -364,7 +354,7 @@ internal sealed unsafe class ImageMaps : PackedWeights
     // Rows of c -> [c][head][value stride].
     private float* PackValueColumns(double[][] maps)
     {
-        int width = TiledDecoderWeights.Heads * _valueStride;
+        int width = _heads * _valueStride;
         float* result = Allocate((long)_channels * width);
         for (int c = 0; c < _channels; c++) SpreadHeads(d => (float)maps[d][c], result + (c * width));
         return result;
@@ -372,15 +362,15 @@ internal sealed unsafe class ImageMaps : PackedWeights
 
     private float* PackHeads(float[] values)
     {
-        float* result = Allocate(TiledDecoderWeights.Heads * _valueStride);
+        float* result = Allocate(_heads * _valueStride);
         SpreadHeads(d => values[d], result);
         return result;
     }
 
     private void SpreadHeads(Func<int, float> value, float* target)
     {
-        int headWidth = _inner / TiledDecoderWeights.Heads;
-        for (int head = 0; head < TiledDecoderWeights.Heads; head++)
+        int headWidth = _inner / _heads;
+        for (int head = 0; head < _heads; head++)
         {
             for (int i = 0; i < _valueStride; i++) *target++ = i < headWidth ? value((head * headWidth) + i) : 0;
         }

@@ -22,12 +22,24 @@ internal sealed class PreparedImages(
     private readonly LinkedList<Entry> _byUse = [];
     private long _bytes;
 
+    // The memory of the last image: all of a model have the same.
+    private long _bytesOfOne;
+
     /// <summary>The memory of all that is kept now.</summary>
     public long Bytes
     {
         get
         {
             lock (_lock) return _bytes;
+        }
+    }
+
+    /// <summary>Would an image stay when nobody uses it? Until the first was prepared, any budget seems enough for it.</summary>
+    public bool CanKeep
+    {
+        get
+        {
+            lock (_lock) return budget > 0 && budget >= _bytesOfOne;
         }
     }
 
@@ -45,7 +57,8 @@ internal sealed class PreparedImages(
                     entry.Image = engine.Prepare(embedding.AllValues, withoutMask, null, cancellationToken);
                     lock (_lock)
                     {
-                        _bytes += entry.Image.Bytes;
+                        _bytesOfOne = entry.Image.Bytes;
+                        _bytes += _bytesOfOne;
                         DropUnused(down: budget);
                     }
                 }
@@ -151,10 +164,7 @@ internal sealed class PreparedImages(
             Embedding = new WeakReference<ImageEmbedding>(embedding);
             Upscaler = upscaler;
             Node = new LinkedListNode<Entry>(this);
-            OnReleased = () =>
-            {
-                lock (owner._lock) owner.Drop(this);
-            };
+            OnReleased = new Releasing(owner, this).Release;
         }
 
         public WeakReference<ImageEmbedding> Embedding { get; }
@@ -170,5 +180,18 @@ internal sealed class PreparedImages(
         public int Uses { get; set; }
 
         public bool IsDropped { get; set; }
+    }
+
+    // What an embedding knows of those that were prompted with it: nothing that keeps a model in memory which nobody has any more.
+    private sealed class Releasing(PreparedImages owner, Entry entry)
+    {
+        private readonly WeakReference<PreparedImages> _owner = new(owner);
+        private readonly WeakReference<Entry> _entry = new(entry);
+
+        public void Release()
+        {
+            if (!_owner.TryGetTarget(out PreparedImages? owner) || !_entry.TryGetTarget(out Entry? entry)) return;
+            lock (owner._lock) owner.Drop(entry);
+        }
     }
 }

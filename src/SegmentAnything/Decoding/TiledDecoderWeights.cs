@@ -70,9 +70,6 @@ internal static class DecoderMath
 /// <summary>The decoder's weights in the layouts that the tiled passes read.</summary>
 internal sealed unsafe class TiledDecoderWeights : PackedWeights
 {
-    public const int Heads = 8;
-    public const int MaskTokens = 4;
-
     private const string Decoder = "mask_decoder.";
     private const string Transformer = Decoder + "transformer.";
     private const string Final = Transformer + "final_attn_token_to_image.";
@@ -86,6 +83,8 @@ internal sealed unsafe class TiledDecoderWeights : PackedWeights
     public TiledDecoderWeights(StateDict source, DecoderLayout layout, MaskRefinement? refinement = null)
     {
         NormEpsilon = layout.NormEpsilon;
+        Heads = layout.Heads;
+        MaskTokens = layout.MaskTokens;
         _source = source;
         Channels = source.ShapeOf(Decoder + "iou_token.weight")[^1];
         Inner = source.ShapeOf(Final + "q_proj.weight")[0];
@@ -106,7 +105,7 @@ internal sealed unsafe class TiledDecoderWeights : PackedWeights
         HasHighRes = layout.AfterFirstStep is not null;
 
         float[] upscale = TransposedConvolution(source.Read(Upscaling + "0.weight", Channels, Channels / 4, 2, 2), Channels, Channels / 4);
-        Maps = new ImageMaps(source, Channels, Inner, ValueHeadStride, upscale, RepeatFourTimes(source.Read(Upscaling + "0.bias", Channels / 4)));
+        Maps = new ImageMaps(source, Channels, Inner, Heads, ValueHeadStride, upscale, RepeatFourTimes(source.Read(Upscaling + "0.bias", Channels / 4)));
         UpscaleNorm = ReadNorm(Upscaling + "1.", Channels / 4);
         float[] upscale2 = TransposedConvolution(source.Read(Upscaling + "3.weight", Channels / 4, Channels / 8, 2, 2), Channels / 4, Channels / 8);
         Upscale2Panels = PackPanels(upscale2, Channels / 2, Channels / 4);
@@ -132,6 +131,12 @@ internal sealed unsafe class TiledDecoderWeights : PackedWeights
         Refinement = new TiledRefinementWeights(source, refinement, Channels / 8);
         foreach (EnlargedFeature feature in refinement.Features.Skip(1)) _refinedValues += feature.Channels;
     }
+
+    /// <summary>Attention heads: 8 in every published model.</summary>
+    public int Heads { get; }
+
+    /// <summary>One for the single mask and the others for the multiple masks: 4 in every published model.</summary>
+    public int MaskTokens { get; }
 
     /// <summary>Channels of image and tokens: 256 in every published model.</summary>
     public int Channels { get; }
@@ -179,6 +184,9 @@ internal sealed unsafe class TiledDecoderWeights : PackedWeights
     /// <summary>The linear maps of image tokens, from the first layer's keys to the first transposed convolution.</summary>
     public ImageMaps Maps { get; }
 
+    /// <summary>Rows of a tile's maps: those of <see cref="ImageMaps.ImageRows"/>, then what is added after the first upscaling.</summary>
+    public int MapRows => Maps.ImageRows + (HasHighRes ? Channels : 0);
+
     public PackedNorm UpscaleNorm { get; }
 
     /// <summary>Rows ordered (sy, sx, output channel): [panel][input channel][8].</summary>
@@ -212,10 +220,14 @@ internal sealed unsafe class TiledDecoderWeights : PackedWeights
     /// <summary>2 x channels/2: the frequencies of the positional encoding, for x and for y.</summary>
     public float[] GaussianMatrix { get; }
 
-    /// <summary>Can the tiled decoder run weights of these sizes? They must be SAM's decoder with channels in whole blocks.</summary>
+    /// <summary>
+    /// Can the tiled decoder run weights of these sizes? They must be SAM's decoder with channels in whole blocks, and so must be what
+    /// all heads have together.
+    /// </summary>
     public static bool Supports(DecoderLayout layout, MaskRefinement? refinement = null) =>
-        layout is { Heads: Heads, MaskTokens: MaskTokens, Layers: 2, HyperLayers: 3 }
-        && layout.Channels % 32 == 0 && layout.AttentionChannels % Heads == 0 && layout.AttentionChannels % DecoderKernels.BlockRows == 0
+        layout is { MaskTokens: >= 1 and <= DecoderKernels.MostMasks, Layers: 2, HyperLayers: 3 }
+        && layout.Heads % DecoderKernels.BlockRows == 0 && layout.Channels % 32 == 0
+        && layout.Channels % layout.Heads == 0 && layout.AttentionChannels % layout.Heads == 0 && layout.AttentionChannels % DecoderKernels.BlockRows == 0
         && layout.UpscaleChannels1 == layout.Channels / 4 && layout.UpscaleChannels2 == layout.Channels / 8
         && (layout.AfterFirstStep is null) == (layout.AfterSecondStep is null)
         && (refinement is null || (refinement.Channels % DecoderKernels.BlockRows == 0 && layout.ScoreLayers == 0 && layout.AfterFirstStep is null
@@ -308,7 +320,7 @@ internal sealed unsafe class TiledDecoderWeights : PackedWeights
     }
 
     // log2(e), because the kernels' softmax takes powers of two.
-    private static float ScoreScale(int inner) => (float)(Math.Log2(Math.E) / Math.Sqrt(inner / Heads));
+    private float ScoreScale(int inner) => (float)(Math.Log2(Math.E) / Math.Sqrt(inner / Heads));
 
     // inputs x outputs x 2 x 2 -> rows (sy, sx, output) of inputs.
     internal static float[] TransposedConvolution(float[] weight, int inputs, int outputs)

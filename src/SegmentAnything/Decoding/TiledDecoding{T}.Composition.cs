@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using System.Runtime.Intrinsics;
 using SegmentAnything.Kernels;
 
 namespace SegmentAnything.Decoding;
@@ -34,11 +35,12 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         DecoderKernels.CombineSegments<TSimd, TVector>(
             _grid.Segments, coordinates, columns, state.Reference, state.CoordinateSums, rows * (nint)columns, memory.Combined);
         int values = layer == 0 ? maps.Values0 : layer == 1 ? maps.Values1 : maps.Values2;
-        for (int row = 0; row < FirstRow; row++) Copy(maps.Mask + (row * (nint)maps.MaskColumns) + values, memory.Matrix + (row * (nint)block), block);
+        for (int row = 0; row < MaskRows; row++) Copy(maps.Mask + (row * (nint)maps.MaskColumns) + values, memory.Matrix + (row * (nint)block), block);
+        if (layer > 0) Copy(state.BaseMaps + values, memory.Matrix + (OneRow * (nint)block), block);
         if (layer > 0) HeadProducts(state.Directions1, Rank, maps.Directions1 + values, maps.Columns, block, memory.Matrix + (FirstRow * (nint)block), block);
         if (layer > 1)
         {
-            Copy(maps.BetweenValues2, memory.Matrix + (Deviation1Row * (nint)block), block);
+            Copy(state.BetweenMaps + values, memory.Matrix + (Deviation1Row * (nint)block), block);
             HeadProducts(state.Directions2, Rank, maps.Directions2 + values, maps.Columns, block, memory.Matrix + (SecondRow * (nint)block), block);
         }
 
@@ -59,18 +61,28 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         }
     }
 
-    // What a head's coordinates stand for: its tokens' values, or its channels themselves where the coordinates are sums of
-    // values already.
-    private void PackDirections(float* values, int prompt, float* directions, float* valuePanels)
+    // What a head's coordinates stand for: its tokens' values, less the first's, which are their base; or the head's channels
+    // themselves where the coordinates are sums of values already.
+    private void PackDirections(float* values, int prompt, float* directions, float* bases, float* valuePanels)
     {
-        int headWidth = _weights.HeadWidth, rank = Rank;
-        if (rank == _tokens)
+        int headWidth = _weights.HeadWidth, rank = Rank, inner = _weights.Inner;
+        int stride = DecoderMath.RoundUp(inner, PackedLinear.BlockColumns);
+        if (HasWeightsAsCoordinates)
         {
-            PackHeads(values, prompt, _tokens, directions);
+            float* first = values + (prompt * (nint)_tokens * stride), others = first + stride;
+            Copy(first, bases, inner);
+            for (int row = 0; row < rank; row++)
+            {
+                Span<float> other = new(others + (row * stride), inner);
+                TensorPrimitives.Subtract(other, new ReadOnlySpan<float>(bases, inner), other);
+            }
+
+            PackHeads(others, rank, directions);
             return;
         }
 
-        int stride = DecoderMath.RoundUp(_weights.Inner, PackedLinear.BlockColumns), panelRows = DecoderMath.RoundUp(rank, DecoderKernels.BlockRows);
+        new Span<float>(bases, inner).Clear();
+        int panelRows = DecoderMath.RoundUp(rank, DecoderKernels.BlockRows);
         new Span<float>(directions, Heads * panelRows * headWidth).Clear();
         for (int head = 0; head < Heads; head++)
         {
@@ -84,15 +96,54 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
 
     // matrix[(head, token), coordinate] = what the coordinate's direction contributes to the head's product with the token,
     // for the mask's and layer 0's coordinates. The map is to the heads' channels.
-    private void Compose(float* panels, int tokens, float* directions, int map)
+    private void Compose(float* panels, int tokens, in TiledPromptMemory state, int map)
     {
-        if (FirstRow > 0) ComposeMask(panels, tokens, map);
-        Compose(panels, tokens, directions, _weights.Maps.Directions1 + map, FirstRow);
+        if (MaskRows > 0) ComposeMask(panels, tokens, map);
+        HeadDots(panels, tokens, state.BaseMaps + map, _tokenMemory.Matrix + OneRow, MatrixStride);
+        Compose(panels, tokens, state.Directions1, _weights.Maps.Directions1 + map, FirstRow);
     }
 
-    // The same for layer 1's.
-    private void ComposeSecond(float* panels, int tokens, float* directions, int map) =>
-        Compose(panels, tokens, directions, _weights.Maps.Directions2 + map, SecondRow);
+    // The same for those that come behind.
+    private void ComposeSecond(float* panels, int tokens, in TiledPromptMemory state, int map)
+    {
+        HeadDots(panels, tokens, state.BetweenMaps + map, _tokenMemory.Matrix + Deviation1Row, MatrixStride);
+        Compose(panels, tokens, state.Directions2, _weights.Maps.Directions2 + map, SecondRow);
+    }
+
+    // The maps of the first base's direction, and the squares and products that its lengths take.
+    private void ComposeBase1(ref TiledPromptMemory state)
+    {
+        ImageMaps maps = _weights.Maps;
+        DecoderKernels.VectorProduct<TSimd, TVector>(state.Base1, _weights.Inner, maps.Directions1, maps.Columns, maps.Columns, null, state.BaseMaps);
+        state.BaseSquare = Dot(state.Base1, state.BaseMaps + ImageMaps.Length1);
+        state.WeightedBaseSquare = Dot(state.Base1, state.BaseMaps + maps.Length2First);
+        for (int row = 0; row < MaskRows; row++)
+        {
+            float* mask = maps.Mask + (row * (nint)maps.MaskColumns);
+            state.MaskBase1[row] = Dot(state.Base1, mask + ImageMaps.Length1);
+            state.WeightedMaskBase1[row] = Dot(state.Base1, mask + maps.Length2First);
+        }
+    }
+
+    // The same of what comes between both LayerNorms: the model's own, and the second base. The products with layer 0's directions
+    // go through their heads' channels.
+    private void ComposeBetween(ref TiledPromptMemory state)
+    {
+        ImageMaps maps = _weights.Maps;
+        int inner = _weights.Inner;
+        DecoderKernels.VectorProduct<TSimd, TVector>(state.Base2, inner, maps.Directions2, maps.Columns, maps.Columns, maps.BetweenMaps, state.BetweenMaps);
+
+        // The model's own products with the base are in both terms; each is there once.
+        state.BetweenSquare = maps.BetweenSquare + Dot(state.Base2, maps.BetweenMaps + maps.Length2Second) + Dot(state.Base2, state.BetweenMaps + maps.Length2Second);
+        for (int row = 0; row < MaskRows; row++) state.MaskBase2[row] = Dot(state.Base2, maps.Mask + (row * (nint)maps.MaskColumns) + maps.Length2Second);
+        float* products = _tokenMemory.Maps;
+        for (int d = 0; d < inner; d++) products[d] = maps.BetweenFirst[d] + Dot(state.Base2, maps.Directions1 + (d * (nint)maps.Columns) + maps.Length2Second);
+        state.BetweenProducts[0] = Dot(state.Base1, products);
+        HeadDots(state.Directions1, Rank, products, state.BetweenProducts + 1, 1);
+    }
+
+    private float Dot(float* bases, float* vector) =>
+        TensorPrimitives.Dot(new ReadOnlySpan<float>(bases, _weights.Inner), new ReadOnlySpan<float>(vector, _weights.Inner));
 
     private void ComposeMask(float* panels, int tokens, int map)
     {
@@ -115,12 +166,13 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         int headWidth = _weights.HeadWidth, panelRows = DecoderMath.RoundUp(tokens, DecoderKernels.BlockRows);
         for (int head = 0; head < Heads; head++)
         {
-            for (int t = 0; t < tokens; t++)
+            for (int first = 0; first < tokens; first += DecoderKernels.BlockRows)
             {
-                float* row = panels + (((head * panelRows) + (t / DecoderKernels.BlockRows * DecoderKernels.BlockRows)) * headWidth) + (t % DecoderKernels.BlockRows);
-                float sum = 0;
-                for (int c = 0; c < headWidth; c++) sum += row[c * DecoderKernels.BlockRows] * vector[(head * headWidth) + c];
-                destination[((head * tokens) + t) * stride] = sum;
+                float* panel = panels + (((head * panelRows) + first) * headWidth);
+                Vector256<float> sums = default;
+                for (int c = 0; c < headWidth; c++)
+                    sums = Vector256.MultiplyAddEstimate(Vector256.Load(panel + (c * DecoderKernels.BlockRows)), Vector256.Create(vector[(head * headWidth) + c]), sums);
+                for (int t = first; t < Math.Min(tokens, first + DecoderKernels.BlockRows); t++) destination[((head * tokens) + t) * stride] = sums[t - first];
             }
         }
     }
@@ -154,14 +206,17 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         }
     }
 
-    private void PackHeads(float* rows, int prompt, int tokens, float* panels)
+    private void PackHeads(float* rows, int prompt, int tokens, float* panels) =>
+        PackHeads(rows + (prompt * (nint)tokens * DecoderMath.RoundUp(_weights.Inner, PackedLinear.BlockColumns)), tokens, panels);
+
+    private void PackHeads(float* rows, int tokens, float* panels)
     {
         int headWidth = _weights.HeadWidth, stride = DecoderMath.RoundUp(_weights.Inner, PackedLinear.BlockColumns);
         int panelRows = DecoderMath.RoundUp(tokens, DecoderKernels.BlockRows);
         for (int head = 0; head < Heads; head++)
         {
             DecoderKernels.PackPanels(
-                rows + (prompt * (nint)tokens * stride) + (head * headWidth), stride, tokens, headWidth, panels + (head * panelRows * headWidth));
+                rows + (head * headWidth), stride, tokens, headWidth, panels + (head * panelRows * headWidth));
         }
     }
 }

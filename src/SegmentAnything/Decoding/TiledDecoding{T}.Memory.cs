@@ -36,14 +36,17 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
                 Scores = arena.Take((heads + block) * lanes),
                 Products = arena.Take((coordinates + block) * lanes),
                 Powers = arena.Take(columns * lanes),
-                Masks = arena.Take((_weights.Refinement is null ? TiledDecoderWeights.MaskTokens : block) * 16 * lanes),
+                Masks = arena.Take((_weights.Refinement is null ? DecoderKernels.MostMasks : block) * 16 * lanes),
                 Rescale = arena.Take(heads),
                 Square = arena.Take(lanes),
                 Product = arena.Take(lanes),
                 Refined = arena.Take(RefinementScratch),
                 Ones = arena.Take(lanes),
+                Zeros = arena.Take(lanes),
             };
-            if (_workers[worker].Ones != null) new Span<float>(_workers[worker].Ones, TileTokens).Fill(1);
+            if (_workers[worker].Ones == null) continue;
+            new Span<float>(_workers[worker].Ones, TileTokens).Fill(1);
+            new Span<float>(_workers[worker].Zeros, TileTokens).Clear();
         }
 
         for (int prompt = 0; prompt < prompts; prompt++)
@@ -60,13 +63,20 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
                 ImageScorePanels = arena.Take(heads * Deviation1Row),
                 LengthPanels = arena.Take(coordinates * Deviation1Row),
                 SecondLengthPanels = arena.Take(coordinates * Deviation2Row),
-                BetweenProducts = arena.Take(coordinates),
+                BetweenProducts = arena.Take(1 + coordinates),
+                Base1 = arena.Take(_weights.Inner),
+                Base2 = arena.Take(_weights.Inner),
+                BaseMaps = arena.Take(_weights.Maps.Columns),
+                BetweenMaps = arena.Take(_weights.Maps.Columns),
+                MaskBase1 = arena.Take(MaskRows),
+                WeightedMaskBase1 = arena.Take(MaskRows),
+                MaskBase2 = arena.Take(MaskRows),
                 UpscalePanels = arena.Take(channels * (Deviation2Row + 1)),
                 Reference = arena.Take(_grid.Segments * Math.Max(columns, finalColumns)),
                 Sum = arena.Take(_grid.Segments * Math.Max(columns, finalColumns)),
                 ValueSums = arena.Take(_grid.Segments * (long)Heads * HeadRows * _weights.ValueHeadStride),
                 CoordinateSums = arena.Take(_grid.Segments * Math.Max((Deviation1Row + block) * columns, (Deviation2Row + block) * finalColumns)),
-                Hyper = arena.Take(channels / 8 * TiledDecoderWeights.MaskTokens),
+                Hyper = arena.Take(channels / 8 * DecoderKernels.MostMasks),
                 HyperPanels = arena.Take(_weights.Refinement is null ? 0 : channels / 8 * block),
                 RefinementWeights = arena.Take(_weights.Refinement is null ? 0 : channels / 8),
                 RefinementPanels = arena.Take(_weights.Refinement is null ? 0 : 2 * block * _weights.Refinement.Channels),

@@ -42,7 +42,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
             maps.Queries0Bias, 0, _image.Queries0 + TileOffset(tile, inner), TileTokens, inner, TileTokens);
         DecoderKernels.Product<TSimd, TVector, PanelLayout, FromRowBias>(
             maps.Panels, PanelStride(Channels), keys, TileTokens, Channels,
-            maps.Bias, 0, _image.Maps + TileOffset(tile, maps.ImageRows), TileTokens, maps.ImageRows, TileTokens);
+            maps.Bias, 0, _image.Maps + TileOffset(tile, _weights.MapRows), TileTokens, maps.ImageRows, TileTokens);
         for (int i = 0; i < _image.Values.Length; i++)
         {
             DecoderKernels.Product<TSimd, TVector, TokensAsRows, FromColumnBias>(
@@ -61,7 +61,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
     {
         int channels1 = Channels / 4, channels2 = Channels / 8, side = _grid.Side, tokens = _grid.TokensIn(tile);
         float* finest = _embedding + (Channels * (nint)_grid.Tokens), finer = finest + (channels2 * 16 * (nint)_grid.Tokens);
-        float* first = _image.AfterFirst + TileOffset(tile, Channels), second = _image.AfterSecond + TileOffset(tile, 2 * Channels);
+        float* first = Row(_image.Maps + TileOffset(tile, _weights.MapRows), _weights.Maps.ImageRows), second = _image.AfterSecond + TileOffset(tile, 2 * Channels);
         new Span<float>(first, Channels * TileTokens).Clear();
         new Span<float>(second, 2 * Channels * TileTokens).Clear();
 

@@ -87,7 +87,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
             for (int c = 0; c < MaskChannels; c++)
             {
                 for (int mask = 0; mask < DecoderKernels.BlockRows; mask++)
-                    state.HyperPanels[(c * DecoderKernels.BlockRows) + mask] = mask < TiledDecoderWeights.MaskTokens ? state.Hyper[(c * TiledDecoderWeights.MaskTokens) + mask] : 0;
+                    state.HyperPanels[(c * DecoderKernels.BlockRows) + mask] = mask < DecoderKernels.MostMasks ? state.Hyper[(c * DecoderKernels.MostMasks) + mask] : 0;
             }
         }
     }
@@ -136,7 +136,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
             Keep(tile, ((((2 * (subpixel / 2)) + (second / 2)) * 4) + (2 * (subpixel % 2)) + (second % 2)), x2);
             DecoderKernels.Product<TSimd, TVector, PanelLayout, FromZero>(
                 prompt.HyperPanels, PanelStride(MaskChannels), x2, TileTokens, MaskChannels, null, 0, masks, MaskStride, DecoderKernels.BlockRows, TileTokens);
-            float* own = masks + (TiledDecoderWeights.MaskTokens * MaskStride);
+            float* own = masks + (DecoderKernels.MostMasks * MaskStride);
             DecoderKernels.WeightedSum<TSimd, TVector>(Row(features, pixel * MaskChannels), MaskChannels, prompt.RefinementWeights, worker.Product, own);
             for (int mask = 0; mask < prompt.UpscaledCount; mask++)
             {

@@ -7,6 +7,8 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
 {
     private int Channels => _weights.Channels;
 
+    private int Heads => _weights.Heads;
+
     /// <summary>Rows of a head where its tokens are rows of a block of their own.</summary>
     private int HeadRows => DecoderMath.RoundUp(_tokens, DecoderKernels.BlockRows);
 
@@ -15,16 +17,26 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
 
     private bool ReadsLastToken => _objectScores != null || _weights.Refinement is not null;
 
-    /// <summary>Coordinates that an attention's head gives an image token: the weights of its tokens, or its channels where they are fewer.</summary>
-    private int Rank => Math.Min(_tokens, _weights.HeadWidth);
+    /// <summary>
+    /// Are coordinates the weights of tokens? All but the first token's, which is what is missing to their sum. Otherwise there are
+    /// fewer channels, and they are the coordinates.
+    /// </summary>
+    private bool HasWeightsAsCoordinates => _tokens - 1 <= _weights.HeadWidth;
+
+    /// <summary>Coordinates that an attention's head gives an image token.</summary>
+    private int Rank => Math.Min(_tokens - 1, _weights.HeadWidth);
 
     /// <summary>R.</summary>
     private int Coordinates => Heads * Rank;
 
-    // Rows of an image token's coordinates: those of the mask prompt come first. Those of layer 1 and the last deviation are
+    // Rows of an image token's coordinates: those of the mask prompt come first, then a one. Those of layer 1 and the last deviation are
     // for points that are too large by the first deviation, as the direction between both layers is multiplied with it. Blocks
     // of eight rows may reach behind the second part, where the scales must not lie.
-    private int FirstRow => _image.MaskRows;
+    private int MaskRows => _image.MaskRows;
+
+    private int OneRow => MaskRows;
+
+    private int FirstRow => OneRow + 1;
 
     private int Deviation1Row => FirstRow + Coordinates;
 

@@ -22,6 +22,15 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         }
     }
 
+    // Keys or queries of the image with those of its positional encoding, which become as much too large as the image is.
+    private void AddEncoding(int tile, int map, float* image, float* deviation, float* encoded)
+    {
+        int block = _weights.Maps.Block, rows = 3 * block, inner = _weights.Inner;
+        float* next = NextRow(Following(tile, _grid.Maps, rows), map * block);
+        DecoderKernels.AddScaled<TSimd, TVector>(image, Row(_grid.Maps + TileOffset(tile, rows), map * block), deviation, inner, encoded);
+        if (next != null) DecoderKernels.Prefetch(next, inner * LinesInRow);
+    }
+
     // scores += panels x coordinates.
     private static void AddProduct(float* panels, float* coordinates, int steps, float* scores, int rows) =>
         DecoderKernels.Product<TSimd, TVector, PanelLayout, FromMatrix>(
@@ -31,13 +40,13 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
     // channels, what it receives has no more than the channels' directions.
     private void ImageToTokens(float* factor, float* total, float* values, float* coordinates, TiledWorkerMemory worker)
     {
-        if (Rank == _tokens)
+        if (HasWeightsAsCoordinates)
         {
-            DecoderKernels.SoftmaxHeads<TSimd, TVector>(worker.Scores, Heads, _tokens, factor, total, coordinates);
+            DecoderKernels.SoftmaxHeads<TSimd, TVector>(worker.Scores, Heads, _tokens, factor, total, 1, coordinates);
             return;
         }
 
-        DecoderKernels.SoftmaxHeads<TSimd, TVector>(worker.Scores, Heads, _tokens, factor, total, worker.Scores);
+        DecoderKernels.SoftmaxHeads<TSimd, TVector>(worker.Scores, Heads, _tokens, factor, total, 0, worker.Scores);
         int rows = DecoderMath.RoundUp(Rank, DecoderKernels.BlockRows);
         for (int head = 0; head < Heads; head++)
         {
@@ -45,6 +54,13 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
                 values + (head * rows * _tokens), PanelStride(_tokens), worker.Scores + (head * _tokens * TileTokens), TileTokens, _tokens,
                 null, 0, Row(coordinates, head * Rank), TileTokens, rows, TileTokens);
         }
+    }
+
+    // Products of the image and its mask with a base's direction, added to a start.
+    private void SumBase(float* image, float* coordinates, float* weights, float* maskWeights, float* start, float* products)
+    {
+        DecoderKernels.WeightedSum<TSimd, TVector>(image, _weights.Inner, weights, start, products);
+        if (MaskRows > 0) DecoderKernels.WeightedSum<TSimd, TVector>(coordinates, MaskRows, maskWeights, products, products);
     }
 
     // Square += 2 own . (image's products with the directions + panels x coordinates up to their own): what the last

@@ -29,9 +29,9 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         {
             ref readonly TiledPromptMemory state = ref _prompts[prompt];
             PackHeads(memory.A, prompt, _tokens, state.QueryPanels);
-            if (FirstRow == 0) continue;
+            if (MaskRows == 0) continue;
             ComposeMask(state.QueryPanels, _tokens, _weights.Maps.Keys0);
-            PackMatrix(Heads * _tokens, FirstRow, state.ScorePanels);
+            PackMatrix(Heads * _tokens, MaskRows, state.ScorePanels);
         }
     }
 
@@ -40,18 +40,19 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         ref readonly TiledTokenMemory memory = ref _tokenMemory;
         ref readonly PackedLayer layer = ref _weights.Layers[0];
         ImageMaps maps = _weights.Maps;
-        for (int prompt = 0; prompt < prompts; prompt++) ComputeAttendedValues(0, prompt, _tokens, FirstRow);
+        for (int prompt = 0; prompt < prompts; prompt++) ComputeAttendedValues(0, prompt, _tokens, MaskRows);
         AddAttentionAndMlp(layer, prompts * _tokens);
         ComputeKeysAndValues(layer.ImageToToken, prompts);
         for (int prompt = 0; prompt < prompts; prompt++)
         {
-            ref readonly TiledPromptMemory state = ref _prompts[prompt];
-            PackDirections(memory.B, prompt, state.Directions1, state.Values);
-            Compose(state.Directions1, Rank, state.Directions1, ImageMaps.Length1);
+            ref TiledPromptMemory state = ref _prompts[prompt];
+            PackDirections(memory.B, prompt, state.Directions1, state.Base1, state.Values);
+            ComposeBase1(ref state);
+            Compose(state.Directions1, Rank, state, ImageMaps.Length1);
             PackLengths(FirstRow, state.LengthPanels);
-            if (FirstRow == 0) continue;
+            if (MaskRows == 0) continue;
             ComposeMask(state.KeyPanels, _tokens, maps.Queries0);
-            PackMatrix(Heads * _tokens, FirstRow, state.ImageScorePanels);
+            PackMatrix(Heads * _tokens, MaskRows, state.ImageScorePanels);
         }
 
         ComputeLayer1Queries(prompts);
@@ -59,7 +60,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         {
             ref readonly TiledPromptMemory state = ref _prompts[prompt];
             PackHeads(memory.A, prompt, _tokens, state.QueryPanels);
-            Compose(state.QueryPanels, _tokens, state.Directions1, maps.Keys1);
+            Compose(state.QueryPanels, _tokens, state, maps.Keys1);
             PackMatrix(Heads * _tokens, Deviation1Row, state.ScorePanels);
         }
     }
@@ -74,16 +75,15 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         ComputeKeysAndValues(layer.ImageToToken, prompts);
         for (int prompt = 0; prompt < prompts; prompt++)
         {
-            ref readonly TiledPromptMemory state = ref _prompts[prompt];
-            PackDirections(memory.B, prompt, state.Directions2, state.Values);
-            Compose(state.KeyPanels, _tokens, state.Directions1, maps.Queries1);
+            ref TiledPromptMemory state = ref _prompts[prompt];
+            PackDirections(memory.B, prompt, state.Directions2, state.Base2, state.Values);
+            ComposeBetween(ref state);
+            Compose(state.KeyPanels, _tokens, state, maps.Queries1);
             PackMatrix(Heads * _tokens, Deviation1Row, state.ImageScorePanels);
-            Compose(state.Directions1, Rank, state.Directions1, maps.Length2First);
+            Compose(state.Directions1, Rank, state, maps.Length2First);
             PackLengths(FirstRow, state.LengthPanels);
-            HeadDots(state.Directions1, Rank, maps.BetweenFirst, state.BetweenProducts, 1);
-            Compose(state.Directions2, Rank, state.Directions1, maps.Length2Second);
-            HeadDots(state.Directions2, Rank, maps.BetweenSecond, memory.Matrix + Deviation1Row, MatrixStride);
-            ComposeSecond(state.Directions2, Rank, state.Directions2, maps.Length2Second);
+            Compose(state.Directions2, Rank, state, maps.Length2Second);
+            ComposeSecond(state.Directions2, Rank, state, maps.Length2Second);
             PackLengths(SecondRow, state.SecondLengthPanels);
         }
 
@@ -95,9 +95,8 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         {
             ref readonly TiledPromptMemory state = ref _prompts[prompt];
             PackHeads(memory.A, prompt, FinalTokens, state.QueryPanels);
-            Compose(state.QueryPanels, FinalTokens, state.Directions1, maps.Keys2);
-            HeadDots(state.QueryPanels, FinalTokens, maps.BetweenKeys2, memory.Matrix + Deviation1Row, MatrixStride);
-            ComposeSecond(state.QueryPanels, FinalTokens, state.Directions2, maps.Keys2);
+            Compose(state.QueryPanels, FinalTokens, state, maps.Keys2);
+            ComposeSecond(state.QueryPanels, FinalTokens, state, maps.Keys2);
             PackMatrix(Heads * FinalTokens, Deviation2Row, state.ScorePanels);
         }
     }
@@ -119,7 +118,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
         for (int prompt = 0; prompt < prompts; prompt++)
         {
             ref TiledPromptMemory state = ref _prompts[prompt];
-            new Span<float>(state.Hyper, Channels / 8 * TiledDecoderWeights.MaskTokens).Clear();
+            new Span<float>(state.Hyper, Channels / 8 * DecoderKernels.MostMasks).Clear();
             state.Upscaled = 0;
             state.UpscaledCount = 0;
             for (int mask = 0; mask < _wanted.Count; mask++)
@@ -145,7 +144,7 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
                 if (predictedIou[(prompt * _wanted.Count) + mask] < _wanted.LeastPredictedIou) continue;
                 ref TiledPromptMemory state = ref _prompts[prompt];
                 for (int c = 0; c < Channels / 8; c++)
-                    state.Hyper[(c * TiledDecoderWeights.MaskTokens) + state.UpscaledCount] = hyper[(prompt * layers[^1].PaddedOutputs) + c];
+                    state.Hyper[(c * DecoderKernels.MostMasks) + state.UpscaledCount] = hyper[(prompt * layers[^1].PaddedOutputs) + c];
                 state.Upscaled |= 1 << mask;
                 state.UpscaledCount++;
             }
@@ -163,9 +162,10 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector>
     {
         ImageMaps maps = _weights.Maps;
         float* matrix = _tokenMemory.Matrix;
-        for (int row = 0; row < FirstRow; row++) Copy(maps.Mask + (row * (nint)maps.MaskColumns) + maps.Upscale, matrix + (row * (nint)Channels), Channels);
+        for (int row = 0; row < MaskRows; row++) Copy(maps.Mask + (row * (nint)maps.MaskColumns) + maps.Upscale, matrix + (row * (nint)Channels), Channels);
+        Copy(state.BaseMaps + maps.Upscale, matrix + (OneRow * (nint)Channels), Channels);
         HeadProducts(state.Directions1, Rank, maps.Directions1 + maps.Upscale, maps.Columns, Channels, matrix + (FirstRow * (nint)Channels), Channels);
-        Copy(maps.BetweenUpscale, matrix + (Deviation1Row * (nint)Channels), Channels);
+        Copy(state.BetweenMaps + maps.Upscale, matrix + (Deviation1Row * (nint)Channels), Channels);
         HeadProducts(state.Directions2, Rank, maps.Directions2 + maps.Upscale, maps.Columns, Channels, matrix + (SecondRow * (nint)Channels), Channels);
         Copy(maps.UpscaleBias, matrix + (Deviation2Row * (nint)Channels), Channels);
         DecoderKernels.PackPanelsTransposed(matrix, Channels, Channels, Deviation2Row + 1, state.UpscalePanels);

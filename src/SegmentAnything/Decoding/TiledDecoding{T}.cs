@@ -4,7 +4,7 @@ namespace SegmentAnything.Decoding;
 
 /// <summary>The tiled decoder for one vector width: the order of the work.</summary>
 /// <remarks>
-/// Shapes: C channels, H = 8 heads, c channels of a head, T tokens of a prompt (its output tokens and its sparse ones), Q tokens
+/// Shapes: C channels, H heads, c channels of a head, T tokens of a prompt (its output tokens and its sparse ones), Q tokens
 /// that ask (T, or the few of the final attention), R coordinates an image token has of each layer, S segments of the image. Some prompts go through the phases together: their tokens share the reading of
 /// the weights, and there are enough items for all threads.
 /// </remarks>
@@ -12,7 +12,6 @@ internal sealed unsafe partial class TiledDecoding<TSimd, TVector> : TiledDecodi
     where TSimd : ISimd<TVector>
     where TVector : struct
 {
-    private const int Heads = TiledDecoderWeights.Heads;
     private const int TileTokens = DecoderKernels.TileTokens;
 
     /// <summary>Nothing is summed over the image when it is upscaled, so it can have as many parts as make threads end together.</summary>

@@ -128,10 +128,10 @@ internal sealed class TiledMaskDecoder : IMaskDecoderEngine
         ArgumentOutOfRangeException.ThrowIfNegative(prompts, nameof(request));
         ArgumentOutOfRangeException.ThrowIfNegative(tokensPerPrompt, nameof(request));
         WantedMasks wanted = request.Wanted;
-        if (wanted.First < 0 || wanted.Count < 1 || wanted.First + wanted.Count > TiledDecoderWeights.MaskTokens)
+        if (wanted.First < 0 || wanted.Count < 1 || wanted.First + wanted.Count > _weights.MaskTokens)
         {
             throw new ArgumentOutOfRangeException(
-                nameof(request), $"Masks {wanted.First} to {wanted.First + wanted.Count - 1} were asked for; there are masks 0 to {TiledDecoderWeights.MaskTokens - 1}.");
+                nameof(request), $"Masks {wanted.First} to {wanted.First + wanted.Count - 1} were asked for; there are masks 0 to {_weights.MaskTokens - 1}.");
         }
 
         Require(request.Tokens.Length, (long)prompts * tokensPerPrompt * _weights.Channels, nameof(request.Tokens));

@@ -20,7 +20,6 @@ internal sealed unsafe class TiledPreparedImage : IPreparedImage
             Keys0 = withoutMask.Keys0;
             Queries0 = withoutMask.Queries0;
             Maps = withoutMask.Maps;
-            AfterFirst = withoutMask.AfterFirst;
             AfterSecond = withoutMask.AfterSecond;
             RefinedFeatures = withoutMask.RefinedFeatures;
             withoutMask.Values.CopyTo(Values, 0);
@@ -50,7 +49,10 @@ internal sealed unsafe class TiledPreparedImage : IPreparedImage
     /// <summary>Queries of layer 0's image-to-token attention: [tile][inner][TileTokens].</summary>
     public float* Queries0 { get; private set; }
 
-    /// <summary>The maps of <see cref="ImageMaps.Panels"/>: [tile][row][TileTokens].</summary>
+    /// <summary>
+    /// The maps of <see cref="ImageMaps.Panels"/>, and behind them what the first upscaling adds before its norm, if anything, in
+    /// rows (sy, sx, channel): [tile][<see cref="TiledDecoderWeights.MapRows"/>][TileTokens].
+    /// </summary>
     public float* Maps { get; private set; }
 
     /// <summary>Coordinates that a mask prompt gives: none without.</summary>
@@ -60,12 +62,7 @@ internal sealed unsafe class TiledPreparedImage : IPreparedImage
     public float* Mask { get; private set; }
 
     /// <summary>
-    /// What the first upscaling adds, before its norm: [tile][(sy, sx)][channel][TileTokens]; null where it adds nothing.
-    /// </summary>
-    public float* AfterFirst { get; private set; }
-
-    /// <summary>
-    /// What the second adds, its bias included: [tile][(sy, sx) of the first][(sy, sx)][channel][TileTokens]; null where it
+    /// What the second upscaling adds, its bias included: [tile][(sy, sx) of the first][(sy, sx)][channel][TileTokens]; null where it
     /// adds nothing but its bias.
     /// </summary>
     public float* AfterSecond { get; private set; }
@@ -98,15 +95,10 @@ internal sealed unsafe class TiledPreparedImage : IPreparedImage
         if (MaskRows > 0) return;
         Keys0 = arena.Take(lanes * Owner.Inner);
         Queries0 = arena.Take(lanes * Owner.Inner);
-        Maps = arena.Take(lanes * Owner.Maps.ImageRows);
-        if (Owner.HasHighRes)
-        {
-            AfterFirst = arena.Take(lanes * Owner.Channels);
-            AfterSecond = arena.Take(lanes * 2 * Owner.Channels);
-        }
-
+        Maps = arena.Take(lanes * Owner.MapRows);
+        if (Owner.HasHighRes) AfterSecond = arena.Take(lanes * 2 * Owner.Channels);
         if (Owner.Refinement is not null) RefinedFeatures = arena.Take(lanes * 2 * Owner.Channels);
-        for (int i = 0; i < Values.Length; i++) Values[i] = arena.Take(lanes * TiledDecoderWeights.Heads * Owner.ValueHeadStride);
+        for (int i = 0; i < Values.Length; i++) Values[i] = arena.Take(lanes * Owner.Heads * Owner.ValueHeadStride);
     }
 }
 

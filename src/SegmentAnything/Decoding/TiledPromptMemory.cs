@@ -3,7 +3,7 @@ namespace SegmentAnything.Decoding;
 /// <summary>What is kept of a prompt between passes. Matrices that multiply coordinates have them in the order of the rows there.</summary>
 internal unsafe struct TiledPromptMemory
 {
-    /// <summary>Image tokens: [tile][mask, first R, deviation, second R, deviation, ..., scales][TileTokens].</summary>
+    /// <summary>Image tokens: [tile][mask, one, first R, deviation, second R, deviation, ..., scales][TileTokens].</summary>
     public float* Coordinates;
 
     /// <summary>Queries of the tokens, in turn for each token-to-image attention: [H][panel][c][8].</summary>
@@ -14,6 +14,24 @@ internal unsafe struct TiledPromptMemory
 
     /// <summary>Each coordinate's direction, as a combination of its head's channels: [H][panel][c][8].</summary>
     public float* Directions1, Directions2;
+
+    /// <summary>
+    /// The first token's values, where coordinates are differences to them; 0 otherwise: [H c]. Every image token receives them
+    /// once: their direction has the coordinate 1 in layer 0, and the deviation in layer 1.
+    /// </summary>
+    public float* Base1, Base2;
+
+    /// <summary>Maps of the first base's direction, and of all that comes between both LayerNorms: columns of <see cref="ImageMaps.Directions1"/>.</summary>
+    public float* BaseMaps, BetweenMaps;
+
+    /// <summary>
+    /// Products of a mask prompt's directions with the first base's, with the same after the weight of layer 0's LayerNorm, and with
+    /// the second base's: [mask row] each.
+    /// </summary>
+    public float* MaskBase1, WeightedMaskBase1, MaskBase2;
+
+    /// <summary>Squares of the lengths of the first base's direction, of the same with that weight, and of what comes between.</summary>
+    public float BaseSquare, WeightedBaseSquare, BetweenSquare;
 
     /// <summary>Values of the tokens, where a head has more of them than channels: [H][panel][T][8], rows are channels.</summary>
     public float* Values;
@@ -27,7 +45,7 @@ internal unsafe struct TiledPromptMemory
     /// <summary>Products of coordinates' directions, rows those of layer 0 and then of layer 1, with all before them, and half with themselves.</summary>
     public float* LengthPanels, SecondLengthPanels;
 
-    /// <summary>Products of layer 0's directions and the one between both layers: [R].</summary>
+    /// <summary>Products of the base's direction and of layer 0's with what comes between both layers: [1 + R].</summary>
     public float* BetweenProducts;
 
     /// <summary>The first transposed convolution of the directions: [panel][coordinate][8], rows (sy, sx, channel).</summary>

@@ -35,6 +35,6 @@ internal unsafe struct TiledWorkerMemory
     /// <summary>Of a refinement.</summary>
     public float* Refined;
 
-    /// <summary>[TileTokens] of 1.</summary>
-    public float* Ones;
+    /// <summary>[TileTokens] of 1, and of 0.</summary>
+    public float* Ones, Zeros;
 }

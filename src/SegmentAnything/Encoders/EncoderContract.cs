@@ -7,7 +7,7 @@ using SegmentAnything.Onnx;
 namespace SegmentAnything.Encoders;
 
 /// <summary>
-/// How an image encoder takes a picture and gives its embedding, read from its graph. Exports differ in the order of
+/// How an image encoder takes an image and gives its embedding, read from its graph. Exports differ in the order of
 /// channels, in the type of a value, and in how much of the preprocessing is inside.
 /// </summary>
 /// <remarks>
@@ -32,7 +32,7 @@ internal sealed record EncoderContract
     /// <summary>Every output, and its shape as far as the file tells.</summary>
     public ImmutableArray<(string Name, int?[] Shape)> Outputs { get; init; } = [];
 
-    /// <summary>Its first dimension counts pictures: (1, 3, S, S) and not (3, S, S).</summary>
+    /// <summary>Its first dimension counts images: (1, 3, S, S) and not (3, S, S).</summary>
     public bool HasBatch { get; init; } = true;
 
     /// <summary>Red, green and blue of a pixel are neighbours: (S, S, 3) and not (3, S, S).</summary>
@@ -61,7 +61,10 @@ internal sealed record EncoderContract
 
     /// <summary>Reads the contract from a graph.</summary>
     /// <exception cref="ModelContractException">The graph is no image encoder, or one that cannot be fed.</exception>
-    public static EncoderContract Of(GraphProto graph, string source)
+    /// <exception cref="CheckpointException">The graph makes no sense.</exception>
+    public static EncoderContract Of(GraphProto graph, string source) => OnnxFile.Read(source, () => Read(graph, source));
+
+    private static EncoderContract Read(GraphProto graph, string source)
     {
         HashSet<string> constants = [.. graph.Initializer.Select(t => t.Name)];
         ValueInfoProto[] inputs = [.. graph.Input.Where(i => !constants.Contains(i.Name))];
@@ -103,7 +106,7 @@ internal sealed record EncoderContract
             HasBatch = hasBatch,
             IsInterleaved = interleaved,
             IsBytes = bytes,
-            // Bytes cannot be normalised before, and nobody arranges normalised pixels as pictures are.
+            // Bytes cannot be normalised before, and nobody arranges normalised pixels as images are.
             NormalisesInside = normalises || bytes || interleaved,
             TakesUnitRange = unitRange && !bytes,
             ImageSize = height ?? width ?? PixelsPerPosition * grid,
@@ -145,7 +148,7 @@ internal sealed record EncoderContract
         return alike is [var only] ? only : names[0];
     }
 
-    /// <summary>The shape of the input for pictures of S x S.</summary>
+    /// <summary>The shape of the input for images of S x S.</summary>
     public ImmutableArray<int> InputShape(int size) => (HasBatch, IsInterleaved) switch
     {
         (true, false) => [1, 3, size, size],
@@ -155,7 +158,7 @@ internal sealed record EncoderContract
     };
 
     /// <summary>
-    /// What is done to pixels before the graph: subtracted, divided by, and put where there is no picture. Padding is what
+    /// What is done to pixels before the graph: subtracted, divided by, and put where there is no image. Padding is what
     /// normalisation turns into zero, wherever that is done.
     /// </summary>
     public (float[] Mean, float[] Std, float[] Padding) Preprocessing(SamVariant variant)

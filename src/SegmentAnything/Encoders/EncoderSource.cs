@@ -24,6 +24,7 @@ internal sealed record EncoderSource(
     /// <param name="weights">What its checkpoint was recognised as, where there is no image encoder among the files.</param>
     /// <param name="execution">Where it will run.</param>
     /// <param name="precision">What it is to compute in.</param>
+    /// <param name="notices">Told of what was put right: <see cref="SamOptions.Notices"/>.</param>
     /// <param name="cancellationToken">Stops the building of a graph.</param>
     /// <exception cref="ModelNotFoundException">There is neither.</exception>
     /// <exception cref="CheckpointException">The file is damaged.</exception>
@@ -35,6 +36,7 @@ internal sealed record EncoderSource(
         FamilyModel? weights,
         ExecutionOptions execution,
         EncoderPrecision precision = EncoderPrecision.Float32,
+        IProgress<string>? notices = null,
         CancellationToken cancellationToken = default)
     {
         bool onProcessor = execution.Providers is [CpuProvider, ..];
@@ -61,7 +63,7 @@ internal sealed record EncoderSource(
         ReadOnlyMemory<byte> model;
         if (weights is not null)
         {
-            path = EncoderCache.Build(weights, CacheFolder, new EncoderBuildOptions { Form = form }, cancellationToken);
+            path = EncoderCache.Build(weights, CacheFolder, new EncoderBuildOptions { Form = form, Notices = notices }, cancellationToken);
             model = File.ReadAllBytes(path);
             built = true;
         }
@@ -71,10 +73,12 @@ internal sealed record EncoderSource(
         }
 
         string fingerprint = Convert.ToHexStringLower(SHA256.HashData(model.Span));
-        string name = $"the image encoder of {variant.Name}";
+        string name = path ?? $"the image encoder of {variant.Name}";
         ModelProto parsed = OnnxFile.Parse(model.Span, name);
         bool external = OnnxExternalData.IsUsed(parsed);
         if (external) OnnxExternalData.Check(parsed, path, name);
+        // What we built was checked when it was built.
+        if (!built) OnnxFile.CheckFinite(parsed.Graph, name);
         bool half = parsed.MetadataProps.Any(m => m.Key == EncoderCache.HalfRemark);
         // Some exports compute the same faster in our arrangement; one that differs from the published network is run as it is.
         if (onProcessor && !built && !external && ModelFamilies.ReadOnnxEncoder(parsed, variant, name) is { } own
@@ -115,7 +119,10 @@ internal sealed record EncoderSource(
     }
 
     /// <summary>Where graphs that were built from checkpoints are kept: in the model store.</summary>
-    public static string CacheFolder => System.IO.Path.Combine(ModelStore.Default.Folders[0], ".built");
+    public static string CacheFolder => CacheFolderOf(ModelStore.Default);
+
+    /// <summary>Where those of a model store are.</summary>
+    public static string CacheFolderOf(ModelStore store) => System.IO.Path.Combine(store.Folders[0], ".built");
 }
 
 /// <summary>An encoder in our own kernels.</summary>

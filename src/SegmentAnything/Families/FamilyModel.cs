@@ -30,7 +30,7 @@ internal abstract class FamilyModel
     /// </summary>
     public virtual string EncoderKey => "";
 
-    /// <summary>How pictures go in and masks come out.</summary>
+    /// <summary>How images go in and masks come out.</summary>
     public abstract ModelFrame Frame { get; }
 
     /// <summary>What the image encoder gives; the first is <see cref="FeatureMapShape.Embedding"/>.</summary>

@@ -41,7 +41,7 @@ internal static class ModelFamilies
     /// <summary>Recognises the weights of a whole model.</summary>
     /// <param name="weights">As they were opened.</param>
     /// <param name="specification">What shapes do not tell; null for what the published models have.</param>
-    /// <exception cref="CheckpointException">They are of no family that is built here, or of one and damaged.</exception>
+    /// <exception cref="CheckpointException">They are of no family that is built here, or of one and damaged, or the specification is not theirs.</exception>
     public static FamilyModel Recognise(StateDict weights, ModelSpecification? specification = null)
     {
         // Asked first: relatives share names with the families.
@@ -49,7 +49,12 @@ internal static class ModelFamilies
             throw new CheckpointException($"{weights.Source}: {relative.Name} has another architecture, which is not built here.");
         foreach (ModelFamily family in All)
         {
-            if (family.Recognise(weights, specification) is { } model) return model;
+            if (family.Recognise(weights, specification) is not { } model) continue;
+            if (specification is not null && !family.Takes(specification))
+                throw new CheckpointException($"{weights.Source}: a {specification.GetType().Name} was given, but the weights are of {model.Description}: give a {nameof(ModelSpecification)}, or none.");
+            if (specification?.ImageSize is { } side && side != model.Frame.Side)
+                throw new CheckpointException($"{weights.Source}: the {specification.GetType().Name} has {nameof(ModelSpecification.ImageSize)} {side}, the weights have {model.Frame.Side}.");
+            return model;
         }
 
         throw new CheckpointException(
@@ -75,7 +80,7 @@ internal static class ModelFamilies
     {
         foreach (ModelFamily family in All)
         {
-            if (family.RecogniseOnnxDecoder(model, variant, source) is { } found) return found;
+            if (OnnxFile.Read(source, () => family.RecogniseOnnxDecoder(model, variant, source)) is { } found) return found;
         }
 
         throw new CheckpointException(
@@ -85,7 +90,7 @@ internal static class ModelFamilies
 
     /// <summary>Gets an image encoder back from an ONNX export, to be built as we arrange it; null where that wins nothing.</summary>
     public static FamilyModel? ReadOnnxEncoder(ModelProto model, SamVariant variant, string source) =>
-        All.Select(family => family.ReadOnnxEncoder(model, variant, source)).FirstOrDefault(found => found is not null);
+        OnnxFile.Read(source, () => All.Select(family => family.ReadOnnxEncoder(model, variant, source)).FirstOrDefault(found => found is not null));
 
     /// <summary>The relative that an ONNX export is of; null if it is of none.</summary>
     public static KnownRelative? RelativeOf(IEnumerable<string> inputs, IEnumerable<string> outputs) => Relatives.FirstOrDefault(relative =>
@@ -98,7 +103,7 @@ internal static class ModelFamilies
 
 /// <summary>A relative of these families that is refused by its name.</summary>
 /// <param name="Name">In prose.</param>
-/// <param name="Fit">How it takes pictures.</param>
+/// <param name="Fit">How it takes images.</param>
 /// <param name="Prefixes">A tensor whose name begins so is of it.</param>
 internal sealed record KnownRelative(string Name, PictureFit Fit, ImmutableArray<string> Prefixes)
 {

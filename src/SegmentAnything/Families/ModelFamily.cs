@@ -13,11 +13,14 @@ internal abstract class ModelFamily
     /// <summary>Its name in prose.</summary>
     public abstract string Name { get; }
 
-    /// <summary>How it takes pictures. Default: <see cref="PictureFit.Pad"/>.</summary>
+    /// <summary>How it takes images. Default: <see cref="PictureFit.Pad"/>.</summary>
     public virtual PictureFit Fit => PictureFit.Pad;
 
     /// <summary>The published models, the smallest first.</summary>
     public abstract ImmutableArray<SamVariant> Published { get; }
+
+    /// <summary>It has use for a specification of this kind.</summary>
+    public virtual bool Takes(ModelSpecification specification) => specification.GetType() == typeof(ModelSpecification);
 
     /// <summary>Recognises the weights of a whole model, by names and shapes alone.</summary>
     /// <param name="weights">Names as the file has them, without a wrapper's prefix; the result's may be others.</param>

@@ -5,10 +5,10 @@ using SegmentAnything.Decoding;
 namespace SegmentAnything.Families;
 
 /// <summary>A model whose prompt encoder and mask decoder are SAM's, behind whatever image encoder.</summary>
-/// <param name="frame">How pictures go in and masks come out.</param>
+/// <param name="frame">How images go in and masks come out.</param>
 /// <param name="grid">The side of the embedding.</param>
-/// <param name="decoder">The sizes of prompt encoder and mask decoder.</param>
-internal abstract class SamDecoderModel(ModelFrame frame, int grid, DecoderLayout decoder) : FamilyModel
+/// <param name="decoder">The sizes of prompt encoder and mask decoder; null where the weights are an image encoder's alone.</param>
+internal abstract class SamDecoderModel(ModelFrame frame, int grid, DecoderLayout? decoder) : FamilyModel
 {
     /// <summary>Attention heads of every SAM decoder. Shapes do not tell. Source: Segment Anything, build_sam.py.</summary>
     protected const int DecoderHeads = 8;
@@ -18,20 +18,20 @@ internal abstract class SamDecoderModel(ModelFrame frame, int grid, DecoderLayou
 
     public override ModelFrame Frame => frame;
 
-    public override ImmutableArray<FeatureMapShape> Features => [new FeatureMapShape(FeatureMapShape.Embedding, decoder.Channels, grid)];
+    public override ImmutableArray<FeatureMapShape> Features => [new FeatureMapShape(FeatureMapShape.Embedding, Decoder.Channels, grid)];
 
     public override ModelCapabilities Capabilities => new()
     {
-        Boxes = decoder.TakesBoxes,
-        MaskPrompts = decoder.TakesMasks,
-        MultipleMasks = decoder.MaskTokens - 1,
+        Boxes = Decoder.TakesBoxes,
+        MaskPrompts = Decoder.TakesMasks,
+        MultipleMasks = Decoder.MaskTokens - 1,
     };
 
-    public override MaskRules Masks => new(decoder.MaskTokens);
+    public override MaskRules Masks => new(Decoder.MaskTokens);
 
     public override int LowResSize => DecoderLayout.Upscaling * grid;
 
-    protected DecoderLayout Decoder => decoder;
+    protected DecoderLayout Decoder => decoder ?? throw new InvalidOperationException("These are the weights of an image encoder alone.");
 
     protected int Grid => grid;
 
@@ -48,16 +48,16 @@ internal abstract class SamDecoderModel(ModelFrame frame, int grid, DecoderLayou
     public override PromptTokens ReadPromptTokens() => new()
     {
         GaussianMatrix = Weights.ReadAny(PositionalEncoding.MatrixName),
-        Labels = [.. Enumerable.Range(0, decoder.TakesBoxes ? 4 : 2).Select(i => Weights.ReadAny($"prompt_encoder.point_embeddings.{i}.weight"))],
+        Labels = [.. Enumerable.Range(0, Decoder.TakesBoxes ? 4 : 2).Select(i => Weights.ReadAny($"prompt_encoder.point_embeddings.{i}.weight"))],
         Nothing = Weights.ReadAny("prompt_encoder.not_a_point_embed.weight"),
     };
 
     public override float[] ReadWithoutMask() => Weights.ReadAny("prompt_encoder.no_mask_embed.weight");
 
-    public override byte[]? BuildMaskPrompt() => decoder.TakesMasks ? DecoderGraphs.BuildMaskPrompt(Weights, decoder, grid) : null;
+    public override byte[]? BuildMaskPrompt() => Decoder.TakesMasks ? DecoderGraphs.BuildMaskPrompt(Weights, Decoder, grid) : null;
 
     public override (IMaskDecoderEngine Engine, ExecutionProvider Provider) CreateDecoder(SamOptions options, WorkSplitter splitter) =>
-        MaskDecoderEngines.Create(Weights, decoder, Features, options, splitter);
+        MaskDecoderEngines.Create(Weights, Decoder, Features, options, splitter);
 
-    public override SegmentAnything.Graphs.GraphBuilder BuildOfficialDecoder() => OfficialDecoderGraph.Build(Weights, decoder, grid, frame.Side);
+    public override SegmentAnything.Graphs.GraphBuilder BuildOfficialDecoder() => OfficialDecoderGraph.Build(Weights, Decoder, grid, frame.Side);
 }

@@ -48,6 +48,24 @@ internal sealed class Convolutions(
         return Activate(g, result, activation);
     }
 
+    /// <summary>
+    /// Resizes square planes as two products: ONNX Runtime's bicubic Resize takes some twenty times as long.
+    /// </summary>
+    /// <param name="g">The graph.</param>
+    /// <param name="x">(1, channels, from, from).</param>
+    /// <param name="channels">How many planes.</param>
+    /// <param name="from">Positions along each side.</param>
+    /// <param name="to">The same of the result.</param>
+    /// <param name="matrix">What each position of the result is made of along one axis: to x from, row-major.</param>
+    /// <returns>(1, channels, to, to).</returns>
+    public static Value Resize(GraphBuilder g, Value x, int channels, int from, int to, ReadOnlySpan<float> matrix)
+    {
+        Value across = g.Constant($"resize_{from}_{to}_across", Matrices.Transpose(matrix, to, from), from, to);
+        Value down = g.Constant($"resize_{from}_{to}_down", matrix, to, from);
+        x = g.MatMul(g.Reshape(x, (long)channels * from, from), across);
+        return g.Reshape(g.MatMul(down, g.Reshape(x, channels, from, to)), 1, channels, to, to);
+    }
+
     public static Value Activate(GraphBuilder g, Value x, Activation activation) => activation switch
     {
         Activation.Gelu => g.Gelu(x),

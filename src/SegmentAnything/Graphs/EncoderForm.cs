@@ -26,11 +26,11 @@ internal sealed record EncoderForm
     /// <summary>Tiled: values of the widest matrix within a part of the rows of an MLP. 1.5 MB.</summary>
     public int ValuesOfPart { get; init; } = 3 << 17;
 
-    /// <summary>Tiled: values of the widest picture within a strip of convolutions. 4 MB.</summary>
+    /// <summary>Tiled: values of the widest image within a strip of convolutions. 4 MB.</summary>
     public int ValuesOfStrip { get; init; } = 1 << 20;
 
     /// <summary>
-    /// Tiled: values of the widest picture within a strip of the first stage, the rows that it shares with the strips beside
+    /// Tiled: values of the widest image within a strip of the first stage, the rows that it shares with the strips beside
     /// it not counted. 8 MB: lower strips share more, higher ones leave the cache.
     /// </summary>
     public int ValuesOfFirstStrip { get; init; } = 1 << 21;

@@ -163,6 +163,14 @@ internal sealed class GraphBuilder
         return new Value(output);
     }
 
+    private Value RuntimeNode(string op, ReadOnlySpan<Value> inputs, params ReadOnlySpan<(string Name, object Value)> attributes)
+    {
+        Value result = Node(op, inputs, attributes);
+        _graph.Node[^1].Domain = RuntimeDomain;
+        for (GraphBuilder? g = this; g is not null; g = g._outer) g._usesRuntimeOperators = true;
+        return result;
+    }
+
     public Value Add(Value a, Value b) => Node("Add", [a, b]);
 
     public Value Multiply(Value a, Value b) => Node("Mul", [a, b]);
@@ -195,11 +203,20 @@ internal sealed class GraphBuilder
     public Value IntegerProduct((Value Integers, Value Scale, Value Zero) x, Value weight, Value scale, Value? bias)
     {
         var absent = new Value("");
-        Value product = Node("MatMulIntegerToFloat", [x.Integers, weight, x.Scale, scale, x.Zero, absent, bias ?? absent]);
-        _graph.Node[^1].Domain = RuntimeDomain;
-        for (GraphBuilder? g = this; g is not null; g = g._outer) g._usesRuntimeOperators = true;
-        return product;
+        return RuntimeNode("MatMulIntegerToFloat", [x.Integers, weight, x.Scale, scale, x.Zero, absent, bias ?? absent]);
     }
+
+    /// <summary>
+    /// softmax(q·kᵀ · scale)·v of each head, a block of scores at a time, which stays in the cache: an operator of ONNX Runtime's own.
+    /// </summary>
+    /// <param name="q">(1, tokens, channels); <paramref name="k"/> and <paramref name="v"/> alike.</param>
+    /// <param name="k">Keys.</param>
+    /// <param name="v">Values.</param>
+    /// <param name="heads">Heads, each with its part of the channels.</param>
+    /// <param name="scale">Multiplies the scores.</param>
+    /// <returns>(1, tokens, channels).</returns>
+    public Value MultiHeadAttention(Value q, Value k, Value v, int heads, float scale) =>
+        RuntimeNode("MultiHeadAttention", [q, k, v], ("num_heads", (long)heads), ("scale", scale));
 
     public Value Relu(Value x) => Node("Relu", [x]);
 

@@ -94,7 +94,7 @@ internal sealed class TokenRows(StateDict weights, string prefix, EncoderForm fo
 
     // In this form, ONNX Runtime joins the transposition with the change to its own layout for convolutions.
 
-    /// <summary>Rows of a height x width picture to planes: (1, channels, height, width).</summary>
+    /// <summary>Rows of a height x width image to planes: (1, channels, height, width).</summary>
     public static Value ToPlanes(GraphBuilder g, Value rows, int height, int width, int channels) =>
         g.Transpose(g.Reshape(rows, 1, height, width, channels), 0, 3, 1, 2);
 
@@ -155,7 +155,7 @@ internal sealed class TokenRows(StateDict weights, string prefix, EncoderForm fo
     }
 
     /// <summary>The sizes of an attention within windows.</summary>
-    /// <param name="Grid">Tokens along each side of the picture.</param>
+    /// <param name="Grid">Tokens along each side of the image.</param>
     /// <param name="Window">Tokens along each side of a window.</param>
     /// <param name="Heads">Attention heads.</param>
     /// <param name="HeadChannels">Channels of each.</param>
@@ -176,7 +176,7 @@ internal sealed class TokenRows(StateDict weights, string prefix, EncoderForm fo
     }
 
     /// <summary>
-    /// Attention within windows on rows of a Grid x Grid picture, with its projection. One part is a row of windows.
+    /// Attention within windows on rows of a Grid x Grid image, with its projection. One part is a row of windows.
     /// </summary>
     /// <param name="g">The graph.</param>
     /// <param name="x">(Grid², channels). Padding is zero, here.</param>

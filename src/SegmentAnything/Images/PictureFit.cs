@@ -1,9 +1,9 @@
 namespace SegmentAnything;
 
-/// <summary>How a picture that is not square becomes the square that a model takes.</summary>
+/// <summary>How an image that is not square becomes the square that a model takes.</summary>
 public enum PictureFit
 {
-    /// <summary>The file does not say, or takes no picture.</summary>
+    /// <summary>The file does not say, or takes no image.</summary>
     Unknown,
 
     /// <summary>The longer side is scaled, the rest is padded on the right and bottom.</summary>

@@ -3,15 +3,21 @@ using System.Runtime.InteropServices;
 namespace SegmentAnything;
 
 /// <summary>Floats outside of the managed heap, on lines of 64 bytes. The finalizer frees what was not disposed.</summary>
-internal sealed unsafe class NativeFloats : IDisposable
+internal sealed unsafe partial class NativeFloats : IDisposable
 {
-    private const int Alignment = 64;
+    private const int Line = 64;
+
+    // What Linux calls a huge page, on x64 and in most systems on Arm64, and how it is asked for them.
+    private const int HugePage = 2 << 20, AdviseHugePages = 14;
 
     public NativeFloats(long length)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         Length = length;
-        Pointer = (float*)NativeMemory.AlignedAlloc(checked((nuint)Math.Max(length, 1) * sizeof(float)), Alignment);
+        nuint bytes = checked((nuint)Math.Max(length, 1) * sizeof(float));
+        bool isLarge = OperatingSystem.IsLinux() && bytes >= 2 * HugePage;
+        Pointer = (float*)NativeMemory.AlignedAlloc(bytes, isLarge ? HugePage : (nuint)Line);
+        if (isLarge) AskForHugePages(Pointer, bytes);
         GC.AddMemoryPressure(Math.Max(length, 1) * sizeof(float));
     }
 
@@ -27,6 +33,23 @@ internal sealed unsafe class NativeFloats : IDisposable
         Free();
         GC.SuppressFinalize(this);
     }
+
+    // Thousands of small pages of new memory cost milliseconds when they are first touched, and address translation afterwards.
+    private static void AskForHugePages(void* address, nuint bytes)
+    {
+        try
+        {
+            // It is advice: what the system says to it does not matter.
+            _ = Advise(address, bytes / HugePage * HugePage, AdviseHugePages);
+        }
+        catch (Exception e) when (e is DllNotFoundException or EntryPointNotFoundException)
+        {
+            // A system without it does without it.
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "madvise")]
+    private static partial int Advise(void* address, nuint length, int advice);
 
     private void Free()
     {

@@ -37,6 +37,17 @@ internal sealed class BicubicAxis
     /// <summary>Four a position; their sum is 1.</summary>
     public float[] Weights { get; }
 
+    /// <summary>The resize as a product from the left: outputs x sources, row-major.</summary>
+    /// <param name="sourceLength">Positions of the source.</param>
+    /// <param name="length">Positions of the result.</param>
+    public static float[] Matrix(int sourceLength, int length)
+    {
+        BicubicAxis axis = new(sourceLength, length);
+        float[] matrix = new float[length * sourceLength];
+        for (int i = 0; i < axis.Positions.Length; i++) matrix[(i / Taps * sourceLength) + axis.Positions[i]] += axis.Weights[i];
+        return matrix;
+    }
+
     private static double Near(double x) => ((((Coefficient + 2) * x) - (Coefficient + 3)) * x * x) + 1;
 
     private static double Far(double x) => (((((Coefficient * x) - (5 * Coefficient)) * x) + (8 * Coefficient)) * x) - (4 * Coefficient);

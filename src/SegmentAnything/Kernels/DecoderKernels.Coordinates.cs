@@ -139,6 +139,35 @@ internal static unsafe partial class DecoderKernels
         }
     }
 
+    /// <summary>result[i] = start[i] + the sum over rows of vector[row] * matrix[row, i].</summary>
+    /// <param name="vector">[row].</param>
+    /// <param name="rows">Rows, a multiple of four.</param>
+    /// <param name="matrix">[row][columns].</param>
+    /// <param name="stride">Floats from one row of the matrix to the next.</param>
+    /// <param name="columns">A multiple of the vector's width.</param>
+    /// <param name="start">[columns], or null for zeros.</param>
+    /// <param name="result">Receives [columns].</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void VectorProduct<TSimd, TVector>(float* vector, int rows, float* matrix, nint stride, int columns, float* start, float* result)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
+    {
+        if (start == null) new Span<float>(result, columns).Clear();
+        else new ReadOnlySpan<float>(start, columns).CopyTo(new Span<float>(result, columns));
+        for (int row = 0; row < rows; row += 4, matrix += 4 * stride)
+        {
+            TVector x0 = TSimd.Create(vector[row]), x1 = TSimd.Create(vector[row + 1]), x2 = TSimd.Create(vector[row + 2]), x3 = TSimd.Create(vector[row + 3]);
+            for (int i = 0; i < columns; i += TSimd.Width)
+            {
+                TVector even = TSimd.MultiplyAdd(x0, TSimd.Load(matrix + i), TSimd.Load(result + i));
+                TVector odd = TSimd.Multiply(x1, TSimd.Load(matrix + stride + i));
+                even = TSimd.MultiplyAdd(x2, TSimd.Load(matrix + (2 * stride) + i), even);
+                odd = TSimd.MultiplyAdd(x3, TSimd.Load(matrix + (3 * stride) + i), odd);
+                TSimd.Store(TSimd.Add(even, odd), result + i);
+            }
+        }
+    }
+
     /// <summary>The square of the length of point + coordinate * direction, from the three products of both.</summary>
     /// <param name="square">[TileTokens]: point with point.</param>
     /// <param name="product">[TileTokens]: point with direction.</param>

@@ -5,6 +5,9 @@ namespace SegmentAnything.Kernels;
 /// <content>The last step of upscaling: GELU, and the product with the mask tokens' weights.</content>
 internal static unsafe partial class DecoderKernels
 {
+    /// <summary>Masks that <see cref="GeluMaskProduct"/> gives at once, at most.</summary>
+    public const int MostMasks = 4;
+
     /// <summary>GELU of a tile's values, in place.</summary>
     /// <param name="x">[row][TileTokens].</param>
     /// <param name="rows">Rows.</param>
@@ -58,7 +61,7 @@ internal static unsafe partial class DecoderKernels
         nint w = TSimd.Width;
         TVector m00 = TSimd.Create(0), m01 = m00, m02 = m00, m10 = m00, m11 = m00, m12 = m00;
         TVector m20 = m00, m21 = m00, m22 = m00, m30 = m00, m31 = m00, m32 = m00;
-        for (int c = 0; c < channels; c++, source += TileTokens, hyper += 4)
+        for (int c = 0; c < channels; c++, source += TileTokens, hyper += MostMasks)
         {
             TVector x0 = Gelu<TSimd, TVector>(TSimd.Load(source), geluTable);
             TVector x1 = Gelu<TSimd, TVector>(TSimd.Load(source + w), geluTable);
@@ -75,7 +78,7 @@ internal static unsafe partial class DecoderKernels
             m20 = TSimd.MultiplyAdd(x0, h, m20);
             m21 = TSimd.MultiplyAdd(x1, h, m21);
             m22 = TSimd.MultiplyAdd(x2, h, m22);
-            if (masks < 4) continue;
+            if (masks < MostMasks) continue;
             h = TSimd.Create(hyper[3]);
             m30 = TSimd.MultiplyAdd(x0, h, m30);
             m31 = TSimd.MultiplyAdd(x1, h, m31);
@@ -95,7 +98,7 @@ internal static unsafe partial class DecoderKernels
     {
         nint w = TSimd.Width;
         TVector m0 = TSimd.Create(0), m1 = m0, m2 = m0;
-        for (int c = 0; c < channels; c++, source += TileTokens, hyper += 4)
+        for (int c = 0; c < channels; c++, source += TileTokens, hyper += MostMasks)
         {
             TVector h = TSimd.Create(hyper[0]);
             m0 = TSimd.MultiplyAdd(Gelu<TSimd, TVector>(TSimd.Load(source), geluTable), h, m0);

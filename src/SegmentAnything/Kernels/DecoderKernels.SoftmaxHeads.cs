@@ -11,14 +11,15 @@ internal static unsafe partial class DecoderKernels
     /// <param name="tokens">Prompt tokens, at least one.</param>
     /// <param name="factor">[TileTokens]: what an image token's scores are multiplied with.</param>
     /// <param name="total">[TileTokens]: what an image token's weights sum to for every head.</param>
-    /// <param name="weights">Receives [head][tokens][TileTokens]; may be <paramref name="scores"/>.</param>
+    /// <param name="omitted">How many of the first tokens' weights are left out: 0 or 1. It is what is missing to the total.</param>
+    /// <param name="weights">Receives [head][tokens - omitted][TileTokens]; may be <paramref name="scores"/>.</param>
     /// <remarks>
     /// The factor is positive, so that the largest score stays the largest.
     /// weights[h, t, i] = total[i] * 2^(factor[i] * scores[h, t, i]) / sum over s of 2^(factor[i] * scores[h, s, i]).
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void SoftmaxHeads<TSimd, TVector>(
-        float* scores, int heads, int tokens, float* factor, float* total, float* weights)
+        float* scores, int heads, int tokens, float* factor, float* total, int omitted, float* weights)
         where TSimd : ISimd<TVector>
         where TVector : struct
     {
@@ -28,11 +29,13 @@ internal static unsafe partial class DecoderKernels
             for (int head = 0; head < heads; head++)
             {
                 float* source = scores + (head * tokens * TileTokens) + lane;
-                float* target = weights + (head * tokens * TileTokens) + lane;
+                float* target = weights + (head * (tokens - omitted) * TileTokens) + lane;
                 TVector max = TSimd.Load(source);
                 for (int t = 1; t < tokens; t++) max = TSimd.Max(max, TSimd.Load(source + (t * TileTokens)));
                 TVector sum = TSimd.Create(0);
-                for (int t = 0; t < tokens; t++)
+                if (omitted > 0) sum = Exp2<TSimd, TVector>(TSimd.Multiply(TSimd.Subtract(TSimd.Load(source), max), times));
+                source += omitted * TileTokens;
+                for (int t = 0; t < tokens - omitted; t++)
                 {
                     TVector power = Exp2<TSimd, TVector>(TSimd.Multiply(TSimd.Subtract(TSimd.Load(source + (t * TileTokens)), max), times));
                     sum = TSimd.Add(sum, power);
@@ -40,7 +43,7 @@ internal static unsafe partial class DecoderKernels
                 }
 
                 TVector scale = TSimd.Divide(share, sum);
-                for (int t = 0; t < tokens; t++)
+                for (int t = 0; t < tokens - omitted; t++)
                     TSimd.Store(TSimd.Multiply(TSimd.Load(target + (t * TileTokens)), scale), target + (t * TileTokens));
             }
         }

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace SegmentAnything.Kernels;
 
-/// <content>Changes the height of a picture, row by row.</content>
+/// <content>Changes the height of an image, row by row.</content>
 internal static partial class ImageKernels
 {
     /// <summary>One output row as the weighted sum of rows in a ring; row r lies at (r % taps) * rowStride.</summary>

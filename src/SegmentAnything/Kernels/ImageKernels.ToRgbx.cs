@@ -10,7 +10,7 @@ namespace SegmentAnything.Kernels;
 /// <param name="Blue">The byte that has blue.</param>
 internal readonly record struct ChannelOrder(int PixelBytes, int Red, int Green, int Blue);
 
-/// <summary>Kernels for pictures.</summary>
+/// <summary>Kernels for images.</summary>
 internal static partial class ImageKernels
 {
     /// <summary>Writes red, green, blue and one unused byte for every pixel of a row.</summary>

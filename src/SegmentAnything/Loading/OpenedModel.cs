@@ -46,7 +46,7 @@ internal sealed class OpenedModel : IDisposable
         {
             if (_model is not null) return _model;
             _model = RecogniseDecoder();
-            // The image encoder's file does not tell how pictures are fitted, and its square need not be the prompts' frame.
+            // The image encoder's file does not tell how images are fitted, and its square need not be the prompts' frame.
             Variant = Variant with { Fit = _model.Frame.Fit, ImageSize = _model.Frame.Side };
             return _model;
         }
@@ -55,7 +55,7 @@ internal sealed class OpenedModel : IDisposable
     /// <summary>The weights of prompt encoder and mask decoder, at least, are here.</summary>
     public bool HasModel => HasEncoderWeights || Files.Roles.Contains(ModelFileRole.Decoder);
 
-    /// <summary>How pictures go in and masks come out: known of the variant alone where there is but an image encoder's ONNX file.</summary>
+    /// <summary>How images go in and masks come out: known of the variant alone where there is but an image encoder's ONNX file.</summary>
     public ModelFrame Frame => HasModel ? Model.Frame : ModelFrame.Of(Variant);
 
     /// <summary>Opens the files of a model.</summary>

@@ -15,10 +15,13 @@ public sealed record SamVariant
     /// <summary>Its name in prose, such as <c>MobileSAM</c>.</summary>
     public required string DisplayName { get; init; }
 
-    /// <summary>The side of the square frame that a picture is brought to, in pixels. Default: 1024.</summary>
+    /// <summary>What it is good for, in a few words. Default: empty.</summary>
+    public string Description { get; init; } = "";
+
+    /// <summary>The side of the square frame that an image is brought to, in pixels. Default: 1024.</summary>
     public int ImageSize { get; init; } = 1024;
 
-    /// <summary>How a picture that is not square becomes one. Default: <see cref="PictureFit.Pad"/>.</summary>
+    /// <summary>How an image that is not square becomes one. Default: <see cref="PictureFit.Pad"/>.</summary>
     public PictureFit Fit { get; init; } = PictureFit.Pad;
 
     /// <summary>Channels of the image embedding. Default: 256.</summary>

@@ -8,7 +8,7 @@ public record ModelSpecification
 {
     /// <summary>
     /// The side of the square frame that prompts and masks refer to, in pixels. Null for that of the published models, 1024.
-    /// Where weights do tell, as a ViT's with relative positions do, it is not looked at.
+    /// Where weights do tell, as a ViT's with relative positions do, it must be what they tell.
     /// </summary>
     public int? ImageSize { get; init; }
 

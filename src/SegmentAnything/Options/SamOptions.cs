@@ -19,7 +19,7 @@ public sealed record SamOptions
 
     /// <summary>
     /// Bytes that the mask decoder may keep of the images that it was prompted for, so that their next prompts start at once:
-    /// some 28 MB an image, which would otherwise be computed again. The image that was used longest ago goes first; what was
+    /// some 28 MB an image (SAM 2: 41), which would otherwise be computed again. The image that was used longest ago goes first; what was
     /// kept of an embedding goes when the embedding is disposed. Default: 256 MB.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is negative.</exception>
@@ -32,6 +32,15 @@ public sealed record SamOptions
             _preparedImageBudget = value;
         }
     }
+
+    /// <summary>
+    /// Does <see cref="SamModel.Encode"/> also compute what the mask decoder makes of an image before any prompt, so that the first
+    /// prompt takes no longer than the next? Where not, the first prompt does. It takes a small part of the encoder's time, and a
+    /// place in <see cref="PreparedImageBudget"/>: switch it off where images are encoded in advance and prompted much later, or
+    /// never. Default: true. <see cref="ImageEncoder"/> and saved embeddings are not concerned: for them there is
+    /// <see cref="MaskDecoder.Prepare"/>.
+    /// </summary>
+    public bool PreparesEncodedImages { get; init; } = true;
 
     /// <summary>
     /// What the shapes of a checkpoint's weights do not tell. Null, the default, for what the published models have; a model
@@ -70,6 +79,12 @@ public sealed record SamOptions
 
     /// <summary>What HQ-SAM's masks are made of. Default: <see cref="HqMask.Sum"/>. Other models have no such choice.</summary>
     public HqMask HqMask { get; init; } = HqMask.Sum;
+
+    /// <summary>
+    /// Told, in a sentence, what was put right while a model was loaded: a file that was built of a checkpoint, and changed since,
+    /// was built again. Called on the thread that loads. Default: null.
+    /// </summary>
+    public IProgress<string>? Notices { get; init; }
 
     /// <summary>What the image encoder computes in. Default: <see cref="EncoderPrecision.Float32"/>.</summary>
     public EncoderPrecision EncoderPrecision { get; init; } = EncoderPrecision.Float32;

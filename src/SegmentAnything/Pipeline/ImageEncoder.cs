@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Numerics.Tensors;
 using CommunityToolkit.HighPerformance.Buffers;
 using SegmentAnything.Encoders;
 using SegmentAnything.Execution;
@@ -56,10 +57,10 @@ public sealed class ImageEncoder : IDisposable
         ExecutionOptions execution = options.Execution;
         _threads = execution.Threads;
         EncoderSource source = EncoderSource.Of(
-            variant, opened.Files, opened.HasEncoderWeights ? opened.Model : null, execution, options.EncoderPrecision, cancellationToken);
+            variant, opened.Files, opened.HasEncoderWeights ? opened.Model : null, execution, options.EncoderPrecision, options.Notices, cancellationToken);
         cancellationToken.ThrowIfCancellationRequested();
         Fingerprint = source.Fingerprint;
-        string name = $"the image encoder of {variant.Name}";
+        string name = opened.Files.FindPath(ModelFileRole.Encoder) ?? $"the image encoder of {variant.Name}";
         if (source.Network is { } own)
         {
             _contract = own.Contract;
@@ -110,6 +111,7 @@ public sealed class ImageEncoder : IDisposable
     /// pooled memory that the caller disposes. They remember the source size, in pixels.
     /// </returns>
     /// <exception cref="ArgumentException">The image is the default value, without memory.</exception>
+    /// <exception cref="ModelContractException">The network could not be run, or gave NaN or infinity.</exception>
     /// <exception cref="ObjectDisposedException">The encoder was disposed.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <remarks>
@@ -157,7 +159,7 @@ public sealed class ImageEncoder : IDisposable
         }
         else if (_frame.Resize == PictureResize.FloatsWithoutAntialias)
         {
-            PlainEncoderInput.Write(image, size, _preprocessing.Mean, _preprocessing.Std, input.Span);
+            PlainEncoderInput.Write(image, size, _preprocessing.Mean, _preprocessing.Std, input.Span, _threads, cancellationToken);
         }
         else
         {
@@ -188,6 +190,13 @@ public sealed class ImageEncoder : IDisposable
                 }
 
                 _session!.Run(inputs.AsSpan(), outputs.AsSpan(), cancellationToken);
+            }
+
+            // NaN and infinity are never told by their masks, which are empty.
+            if (!float.IsFinite(TensorPrimitives.MaxMagnitude<float>(values.Span)))
+            {
+                throw new ModelContractException(
+                    $"The image encoder of {_variant.Name} gave an embedding with NaN or infinity on {Provider.Name}. Its weights are damaged or too large for the precision it computes in; check them with segment-anything verify.");
             }
 
             return new ImageEmbedding(values, _maps, _frame.Of(image.Size), _variant.Name, Fingerprint);

@@ -6,18 +6,18 @@ namespace SegmentAnything.Preprocessing;
 internal static class EncoderInput
 {
     /// <summary>
-    /// Resizes a picture to its place in the model's frame, normalises each channel, and lays the channels out one
-    /// after the other, padded on the right and at the bottom: one pass over the picture.
+    /// Resizes an image to its place in the model's frame, normalises each channel, and lays the channels out one
+    /// after the other, padded on the right and at the bottom: one pass over the image.
     /// </summary>
-    /// <param name="source">The picture.</param>
+    /// <param name="source">The image.</param>
     /// <param name="resized">Its size in the frame, at most S x S.</param>
     /// <param name="modelSize">The side S of the model's square input, in pixels.</param>
     /// <param name="mean">Three values, red, green, blue, on the scale 0 to 255.</param>
     /// <param name="std">Three values, by which the difference to the mean is divided.</param>
     /// <param name="planar">3 x S x S values (channels, rows, columns); every one is written.</param>
     /// <param name="threads">Threads to work with at most.</param>
-    /// <param name="padding">Three values that stand where there is no picture; empty for zeros.</param>
-    /// <param name="cancellationToken">Looked at before each row of the picture; what was written is then undefined.</param>
+    /// <param name="padding">Three values that stand where there is no image; empty for zeros.</param>
+    /// <param name="cancellationToken">Looked at before each row of the image; what was written is then undefined.</param>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <remarks>
     /// planar = (resized - mean) / std in float32, where resized is what <see cref="ImageResizer"/> gives; padding is

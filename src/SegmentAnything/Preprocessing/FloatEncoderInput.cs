@@ -8,10 +8,10 @@ namespace SegmentAnything.Preprocessing;
 internal static class FloatEncoderInput
 {
     /// <summary>
-    /// Resizes a picture to a size, whatever that does to its proportions, normalises each channel, and lays the channels out
+    /// Resizes an image to a size, whatever that does to its proportions, normalises each channel, and lays the channels out
     /// one after the other.
     /// </summary>
-    /// <param name="source">The picture.</param>
+    /// <param name="source">The image.</param>
     /// <param name="width">Columns of the result, at least 1.</param>
     /// <param name="height">Rows of the result, at least 1.</param>
     /// <param name="mean">Three values, red, green, blue, on the scale 0 to 1.</param>

@@ -10,11 +10,11 @@ internal interface IRowSink
     public void Accept(int y, ReadOnlySpan<byte> rgbx);
 }
 
-/// <summary>Resizes pictures with antialiasing.</summary>
+/// <summary>Resizes images with antialiasing.</summary>
 internal static class ImageResizer
 {
-    /// <summary>Resizes a picture of any format to red-green-blue bytes, with the antialiased bilinear filter.</summary>
-    /// <param name="source">The picture.</param>
+    /// <summary>Resizes an image of any format to red-green-blue bytes, with the antialiased bilinear filter.</summary>
+    /// <param name="source">The image.</param>
     /// <param name="width">Columns of the result, at least 1.</param>
     /// <param name="height">Rows of the result, at least 1.</param>
     /// <param name="rgb">height x width x 3 values, row-major; must not overlap the source.</param>
@@ -67,10 +67,10 @@ internal static class ImageResizer
         }
     }
 
-    /// <summary>Resizes a picture and hands its rows over.</summary>
+    /// <summary>Resizes an image and hands its rows over.</summary>
     /// <remarks>
     /// Rows are shared out in bands, one a thread; a band repeats the few source rows at its upper edge. Each asks before every
-    /// row of the source whether to go on: a picture of gigabytes takes seconds, one of its rows microseconds.
+    /// row of the source whether to go on: an image of gigabytes takes seconds, one of its rows microseconds.
     /// </remarks>
     public static void Resize<TSink>(PixelBuffer source, int width, int height, TSink sink, int threads, CancellationToken cancellationToken)
         where TSink : struct, IRowSink
@@ -142,7 +142,7 @@ internal static class ImageResizer
         }
     }
 
-    /// <summary>A row of a picture, as it is.</summary>
+    /// <summary>A row of an image, as it is.</summary>
     internal static ReadOnlySpan<byte> RowOf(PixelBuffer source, int y) => source.Memory.Span.Slice(
         checked((int)((long)y * source.Stride)), source.Width * source.Format.BytesPerPixel());
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
 using SegmentAnything.Cli.Tests;
@@ -11,6 +12,9 @@ namespace SegmentAnything.ModelTests.Readme;
 /// </summary>
 public sealed partial class ReadmeTests
 {
+    // Every published model beside MobileSAM.
+    private const string Families = "benchmarks/results/AMD.EPYC/FamilyRatios.md";
+
     private static readonly string Docs = Path.Combine(TestPaths.Repository, "docs");
 
     /// <summary>Every page that is checked: the README and what lies in docs, without the built site.</summary>
@@ -73,19 +77,38 @@ public sealed partial class ReadmeTests
         Check(Path.Combine(Docs, "images", "speed.svg"), _ => SpeedChart.Draw(Path.Combine(TestPaths.Repository, "benchmarks", "results", "AMD.EPYC")));
 
     [Fact]
-    public void ModelTable_IsMadeFromSamModels() => Check(text =>
+    public void ModelTable_IsMadeFromSamModels_AndTheCommittedResult() => Check(text =>
     {
-        StringBuilder table = new("<!-- models -->\n| model | name | files | size | licence | SHA-256 |\n|---|---|---|---|---|---|\n");
+        string[] result = File.ReadAllLines(Path.Combine(TestPaths.Repository, Families));
+        // Name, checkpoint, encode, of MobileSAM, click, of MobileSAM.
+        Dictionary<string, string[]> measured = result.Where(line => line.StartsWith("| `", StringComparison.Ordinal))
+            .Select(line => line.Trim('|', ' ').Split('|', StringSplitOptions.TrimEntries)).ToDictionary(cells => cells[0].Trim('`'), cells => cells[1..]);
+        Assert.Equal(SamModels.All.Select(v => v.Name).Order(StringComparer.Ordinal), measured.Keys.Order(StringComparer.Ordinal));
+        StringBuilder table = new("<!-- models -->\n| model | name | good for | size | licence | encode | click |\n|---|---|---|---:|---|---:|---:|\n");
         foreach (SamVariant variant in SamModels.All)
         {
-            table.Append($"| [{variant.DisplayName}]({variant.Source}) | `{variant.Name}` "
-                + $"| {string.Join("<br>", variant.Files.Select(f => $"`{f.FileName}`"))} "
-                + $"| {string.Join("<br>", variant.Files.Select(f => f.Bytes is { } bytes ? $"{bytes / 1e6:F0} MB" : "–"))} | {variant.License} "
-                + $"| {string.Join("<br>", variant.Files.Select(f => f.Sha256 is { } hash ? $"`{hash[..16]}…`" : "–"))} |\n");
+            string[] cells = measured[variant.Name];
+            string size = variant.Files.All(f => f.Bytes is not null) ? $"{variant.Files.Sum(f => f.Bytes!.Value) / 1e6:F0} MB" : cells[0];
+            table.Append($"| [{variant.DisplayName}]({variant.Source}) | `{variant.Name}` | {variant.Description} | {size} | {variant.License} | {cells[2]} | {cells[4]} |\n");
         }
 
-        table.Append("<!-- /models -->");
+        string[] mobile = measured[SamModels.MobileSam.Name];
+        table.Append($"\nEncode and click: of MobileSAM's time, which is {mobile[1]} and {mobile[3]} of one thread. [{result[2].Split(';')[0]}]({Families}).\n<!-- /models -->");
         return Models().Replace(text, table.ToString().Replace("$", "$$"));
+    });
+
+    [Fact]
+    public void FileTable_IsMadeFromSamModels() => Check(text =>
+    {
+        StringBuilder table = new("<!-- model files -->\n| model | file | bytes | SHA-256 |\n|---|---|---:|---|\n");
+        foreach (SamVariant variant in SamModels.All)
+        {
+            foreach (ModelFile file in variant.Files)
+                table.Append($"| `{variant.Name}` | `{file.FileName}` | {file.Bytes?.ToString("N0", CultureInfo.InvariantCulture) ?? "–"} | {(file.Sha256 is { } hash ? $"`{hash[..16]}…`" : "–")} |\n");
+        }
+
+        table.Append("<!-- /model files -->");
+        return Files().Replace(text, table.ToString());
     });
 
     [Fact]
@@ -147,4 +170,7 @@ public sealed partial class ReadmeTests
 
     [GeneratedRegex("<!-- models -->.*?<!-- /models -->", RegexOptions.Singleline)]
     private static partial Regex Models();
+
+    [GeneratedRegex("<!-- model files -->.*?<!-- /model files -->", RegexOptions.Singleline)]
+    private static partial Regex Files();
 }

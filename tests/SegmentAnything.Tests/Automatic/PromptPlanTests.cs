@@ -157,6 +157,8 @@ public class PromptPlanTests
 
         public IEncodedCrop Encode(PixelBuffer crop, CancellationToken cancellationToken) => new Crop(this, crop.Width == 0 ? Image : crop);
 
+        public IEncodedCrop Use(ImageEmbedding embedding) => new Crop(this, Image);
+
         private sealed class Crop : IEncodedCrop
         {
             private const int Side = 64;
@@ -196,7 +198,7 @@ public class PromptPlanTests
             public IMaskUpscaler Upscaler { get; }
 
             public void Decode(
-                ReadOnlySpan<(double X, double Y)> points, float leastPredictedIou, Span<float> logits, Span<float> predictedIou, CancellationToken cancellationToken)
+                ReadOnlySpan<(double X, double Y)> points, float? leastPredictedIou, Span<float> logits, Span<float> predictedIou, CancellationToken cancellationToken)
             {
                 _model.Batches++;
                 for (int p = 0; p < points.Length; p++)

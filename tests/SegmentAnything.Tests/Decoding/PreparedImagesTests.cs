@@ -11,7 +11,7 @@ public sealed class PreparedImagesTests
     [Fact]
     public void AfterAPrompt_TheDecoderHoldsTheImage_AndGivesItBackWithTheEmbedding()
     {
-        using SamModel sam = ToyModel.Load();
+        using SamModel sam = ToyModel.Load(new SamOptions { PreparesEncodedImages = false });
         using ImageEmbedding first = sam.Encode(Image), second = sam.Encode(Image);
         Assert.Equal(0, sam.Decoder.PreparedImageBytes);
         sam.Predict(first, Click).Dispose();
@@ -25,6 +25,46 @@ public sealed class PreparedImagesTests
         Assert.Equal(one, sam.Decoder.PreparedImageBytes);
         second.Dispose();
         Assert.Equal(0, sam.Decoder.PreparedImageBytes);
+    }
+
+    [Fact]
+    public async Task Encoding_PreparesTheImageForItsFirstPrompt()
+    {
+        using SamModel sam = ToyModel.Load(), later = ToyModel.Load(new SamOptions { PreparesEncodedImages = false });
+        using ImageEmbedding first = sam.Encode(Image), second = await sam.EncodeAsync(Image, TestContext.Current.CancellationToken);
+        using ImageEmbedding unprepared = later.Encode(Image);
+        long two = sam.Decoder.PreparedImageBytes;
+        Assert.True(two > 0);
+        MaskPrediction expected = later.Predict(unprepared, Click), found = sam.Predict(first, Click);
+        Assert.Equal(expected.Best.Mask, found.Best.Mask);
+        Assert.Equal(expected.Best.PredictedIou, found.Best.PredictedIou);
+        Assert.Equal(two, sam.Decoder.PreparedImageBytes);
+        Assert.Equal(two, 2 * later.Decoder.PreparedImageBytes);
+    }
+
+    [Fact]
+    public void Prepare_DoesItForAnyEmbedding_AndNothingWhereTheBudgetHoldsNoImage()
+    {
+        using SamModel sam = ToyModel.Load();
+        using MemoryStream file = new();
+        using (ImageEmbedding saved = sam.Encode(Image)) saved.Save(file);
+        file.Position = 0;
+        using ImageEmbedding loaded = sam.LoadEmbedding(file);
+        Assert.Equal(0, sam.Decoder.PreparedImageBytes);
+        sam.Decoder.Prepare(loaded, TestContext.Current.CancellationToken);
+        long one = sam.Decoder.PreparedImageBytes;
+        Assert.True(one > 0);
+        sam.Decoder.Prepare(loaded, TestContext.Current.CancellationToken);
+        Assert.Equal(one, sam.Decoder.PreparedImageBytes);
+        loaded.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => sam.Decoder.Prepare(loaded, TestContext.Current.CancellationToken));
+
+        using SamModel small = ToyModel.Load(new SamOptions { PreparedImageBudget = one - 1 });
+        using ImageEmbedding encoded = small.Encode(Image);
+        Assert.Equal(0, small.Decoder.PreparedImageBytes);
+        using CancellationTokenSource cancelled = new();
+        cancelled.Cancel();
+        Assert.Throws<OperationCanceledException>(() => small.Decoder.Prepare(encoded, cancelled.Token));
     }
 
     [Theory]
@@ -73,8 +113,8 @@ public sealed class PreparedImagesTests
         }
 
         Assert.False(forgotten.IsAlive);
-        using ImageEmbedding next = sam.Encode(Image);
         long before = sam.Decoder.PreparedImageBytes;
+        using ImageEmbedding next = sam.Encode(Image);
         sam.Predict(next, Click).Dispose();
         Assert.Equal(before, sam.Decoder.PreparedImageBytes);
     }

@@ -46,6 +46,30 @@ public class TiledMaskDecoderTests
         }
     }
 
+    // Neither is a constant of the engine's: both come from what was recognised.
+    [Theory]
+    [InlineData(16, 4, 2)]
+    [InlineData(8, 1, 3)]
+    [InlineData(16, 3, 0)]
+    public void Decode_OtherHeadsAndMasks_MatchDoublePrecision(int heads, int masks, int sparse)
+    {
+        const int Channels = 64, Grid = 9;
+        using StateDict weights = RandomDecoder.Weights(Channels, 96, 32, 2, seed: heads + masks, masks: masks);
+        DecoderLayout layout = RandomDecoder.LayoutOf(weights, heads);
+        Assert.True(TiledMaskDecoder.Supports(layout));
+        Random random = new(masks);
+        float[] embedding = RandomDecoder.Values(random, Channels * Grid * Grid, 0.5), dense = RandomDecoder.Values(random, Channels, 0.5);
+        float[] tokens = RandomDecoder.Values(random, sparse * Channels), logits = new float[masks * 16 * Grid * Grid], iou = new float[masks];
+        using WorkSplitter splitter = new(2);
+        using TiledMaskDecoder engine = new(weights, layout, splitter);
+        using IPreparedImage image = engine.Prepare(embedding, dense, null, CancellationToken.None);
+        engine.Run(image, tokens, 1, sparse, new WantedMasks(0, masks), logits, iou);
+        (double[] expected, double[] expectedIou) = new ReferenceMaskDecoder(weights, heads).Decode(embedding, dense, tokens);
+        AssertClose(expected, logits);
+        AssertClose(expectedIou, iou);
+        Assert.Throws<ArgumentOutOfRangeException>(() => engine.Run(image, tokens, 1, sparse, new WantedMasks(0, masks + 1), logits, iou));
+    }
+
     [Fact]
     public void Decode_DenseMaskPrompt_MatchesDoublePrecision()
     {

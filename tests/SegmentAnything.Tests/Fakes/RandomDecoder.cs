@@ -9,9 +9,9 @@ internal static class RandomDecoder
     private static readonly string[] Attentions = ["self_attn", "cross_attn_token_to_image", "cross_attn_image_to_token"];
 
     /// <summary>The sizes of such weights, or of a published decoder.</summary>
-    public static DecoderLayout LayoutOf(StateDict weights) => DecoderLayout.Of(weights, heads: 8, normEpsilon: 1e-5f);
+    public static DecoderLayout LayoutOf(StateDict weights, int heads = 8) => DecoderLayout.Of(weights, heads, normEpsilon: 1e-5f);
 
-    public static StateDict Weights(int channels, int mlp, int iouHidden, int iouDepth, int seed, double attentionGain = 1)
+    public static StateDict Weights(int channels, int mlp, int iouHidden, int iouDepth, int seed, double attentionGain = 1, int masks = 4)
     {
         var random = new Random(seed);
         var tensors = new Dictionary<string, (int[] Shape, float[] Values)>();
@@ -30,13 +30,13 @@ internal static class RandomDecoder
         Attention(Transformer + "final_attn_token_to_image.", channels / 2);
         Norm(Transformer + "norm_final_attn.", channels);
         Add(Decoder + "iou_token.weight", 1, 1, channels);
-        Add(Decoder + "mask_tokens.weight", 1, 4, channels);
+        Add(Decoder + "mask_tokens.weight", 1, masks, channels);
         Add(Decoder + "output_upscaling.0.weight", 1.5 / Math.Sqrt(channels), channels, channels / 4, 2, 2);
         Add(Decoder + "output_upscaling.0.bias", 0.1, channels / 4);
         Norm(Decoder + "output_upscaling.1.", channels / 4);
         Add(Decoder + "output_upscaling.3.weight", 3 / Math.Sqrt(channels), channels / 4, channels / 8, 2, 2);
         Add(Decoder + "output_upscaling.3.bias", 0.1, channels / 8);
-        for (int mask = 0; mask < 4; mask++)
+        for (int mask = 0; mask < masks; mask++)
         {
             string prefix = $"{Decoder}output_hypernetworks_mlps.{mask}.layers.";
             Linear(prefix + "0.", channels, channels);
@@ -48,7 +48,7 @@ internal static class RandomDecoder
         {
             Linear(
                 $"{Decoder}iou_prediction_head.layers.{layer}.",
-                layer == iouDepth - 1 ? 4 : iouHidden,
+                layer == iouDepth - 1 ? masks : iouHidden,
                 layer == 0 ? channels : iouHidden);
         }
 

@@ -10,6 +10,10 @@ public unsafe class DecoderKernelsCoordinatesTests
 
     [Theory]
     [MemberData(nameof(Widths))]
+    public void VectorProduct_MatchesDoublePrecision(int width) => DecoderKernelRunner.Run(width, new VectorProducts());
+
+    [Theory]
+    [MemberData(nameof(Widths))]
     public void ImageMoments_AnyChannels_MatchDoublePrecision(int width) => DecoderKernelRunner.Run(width, new Moments());
 
     [Theory]
@@ -101,6 +105,32 @@ public unsafe class DecoderKernelsCoordinatesTests
             DecoderKernels.Deviation<TSimd, TVector>(square.Pointer, 4, 4, factor.Pointer, deviation.Pointer, scale.Pointer);
             Assert.Equal(-1, deviation.Span.IndexOfAnyExcept(2f));
             Assert.Equal(-1, scale.Span.IndexOfAnyExcept(0.5f));
+        }
+    }
+
+    private sealed class VectorProducts : IWidthTest
+    {
+        public void Run<TSimd, TVector>()
+            where TSimd : ISimd<TVector>
+            where TVector : struct
+        {
+            foreach ((int rows, int columns) in new[] { (4, 16), (8, 48), (12, 160) })
+            {
+                var random = new Random(rows);
+                int stride = columns + 16;
+                float[] vector = RandomDecoder.Values(random, rows), matrix = RandomDecoder.Values(random, rows * stride), start = RandomDecoder.Values(random, columns);
+                using DecoderKernelRunner.Memory v = new(vector), m = new(matrix), s = new(start), fromStart = new(columns), fromZero = new(columns);
+                DecoderKernels.VectorProduct<TSimd, TVector>(v.Pointer, rows, m.Pointer, stride, columns, s.Pointer, fromStart.Pointer);
+                DecoderKernels.VectorProduct<TSimd, TVector>(v.Pointer, rows, m.Pointer, stride, columns, null, fromZero.Pointer);
+                fromStart.Check();
+                fromZero.Check();
+                for (int i = 0; i < columns; i++)
+                {
+                    double sum = Enumerable.Range(0, rows).Sum(row => (double)vector[row] * matrix[(row * stride) + i]);
+                    Assert.Equal(sum, fromZero[i], 1e-5);
+                    Assert.Equal(start[i] + sum, fromStart[i], 1e-5);
+                }
+            }
         }
     }
 }

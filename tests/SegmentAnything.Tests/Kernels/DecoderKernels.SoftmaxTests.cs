@@ -69,10 +69,19 @@ public unsafe class DecoderKernelsSoftmaxTests
                 var random = new Random(tokens);
                 float[] values = RandomDecoder.Values(random, HeadCount * tokens * Tile, 40), factors = Positive(random, Tile), totals = Positive(random, Tile);
                 using DecoderKernelRunner.Memory scores = new(values), weights = new(HeadCount * tokens * Tile), factor = new(factors), total = new(totals);
-                DecoderKernels.SoftmaxHeads<TSimd, TVector>(scores.Pointer, HeadCount, tokens, factor.Pointer, total.Pointer, weights.Pointer);
+                using DecoderKernelRunner.Memory fewer = new(HeadCount * (tokens - 1) * Tile);
+                DecoderKernels.SoftmaxHeads<TSimd, TVector>(scores.Pointer, HeadCount, tokens, factor.Pointer, total.Pointer, 0, weights.Pointer);
                 weights.Check();
 
-                DecoderKernels.SoftmaxHeads<TSimd, TVector>(scores.Pointer, HeadCount, tokens, factor.Pointer, total.Pointer, scores.Pointer);
+                DecoderKernels.SoftmaxHeads<TSimd, TVector>(scores.Pointer, HeadCount, tokens, factor.Pointer, total.Pointer, 1, fewer.Pointer);
+                fewer.Check();
+                for (int head = 0; head < HeadCount; head++)
+                {
+                    int rest = (tokens - 1) * Tile;
+                    Assert.True(fewer.Span.Slice(head * rest, rest).SequenceEqual(weights.Span.Slice((head * tokens * Tile) + Tile, rest)));
+                }
+
+                DecoderKernels.SoftmaxHeads<TSimd, TVector>(scores.Pointer, HeadCount, tokens, factor.Pointer, total.Pointer, 0, scores.Pointer);
                 Assert.True(weights.Span.SequenceEqual(scores.Span));
                 for (int head = 0; head < HeadCount; head++)
                 {

@@ -9,19 +9,22 @@ namespace SegmentAnything.Tests.References;
 /// </summary>
 internal sealed class ReferenceMaskDecoder
 {
-    private const int Heads = 8;
+    private readonly int _heads;
+    private readonly int _masks;
     private readonly Dictionary<string, double[]> _weights;
     private readonly int _channels;
     private readonly int _iouDepth;
 
-    public ReferenceMaskDecoder(StateDict weights)
+    public ReferenceMaskDecoder(StateDict weights, int heads = 8)
     {
+        _heads = heads;
+        _masks = weights.ShapeOf("mask_decoder.mask_tokens.weight")[0];
         _weights = weights.Tensors.Keys.ToDictionary(name => name, name => Array.ConvertAll(weights.ReadAny(name), v => (double)v));
         _channels = weights.ShapeOf("mask_decoder.iou_token.weight")[1];
         while (weights.Contains($"mask_decoder.iou_prediction_head.layers.{_iouDepth}.weight")) _iouDepth++;
     }
 
-    /// <summary>Decodes one prompt: the logits of all four masks (4 x 4G x 4G) and the four predicted IoUs.</summary>
+    /// <summary>Decodes one prompt: the logits of all masks (masks x 4G x 4G) and their predicted IoUs.</summary>
     public (double[] Logits, double[] Iou) Decode(float[] imageEmbedding, float[] dense, float[] tokens)
     {
         int positions = imageEmbedding.Length / _channels;
@@ -35,7 +38,7 @@ internal sealed class ReferenceMaskDecoder
 
         Matrix keyPe = PositionalEncoding(grid);
         Matrix tokenPe = new(
-            5 + (tokens.Length / _channels),
+            1 + _masks + (tokens.Length / _channels),
             [.. _weights["mask_decoder.iou_token.weight"], .. _weights["mask_decoder.mask_tokens.weight"], .. tokens.Select(v => (double)v)]);
 
         Matrix queries = tokenPe;
@@ -70,8 +73,8 @@ internal sealed class ReferenceMaskDecoder
         upscaled = Norm("mask_decoder.output_upscaling.1.", upscaled, 1e-6).Apply(Gelu);
         upscaled = TransposedConvolution("mask_decoder.output_upscaling.3.", upscaled, 2 * grid).Apply(Gelu);
 
-        double[] logits = new double[4 * 16 * positions];
-        for (int mask = 0; mask < 4; mask++)
+        double[] logits = new double[_masks * 16 * positions];
+        for (int mask = 0; mask < _masks; mask++)
         {
             Matrix hyper = Mlp($"mask_decoder.output_hypernetworks_mlps.{mask}.layers.", 3, queries.Row(1 + mask));
             for (int p = 0; p < 16 * positions; p++)
@@ -135,7 +138,7 @@ internal sealed class ReferenceMaskDecoder
         Matrix q = Linear(name + "q_proj.", queries);
         Matrix k = Linear(name + "k_proj.", keys);
         Matrix v = Linear(name + "v_proj.", values);
-        int width = q.Columns / Heads;
+        int width = q.Columns / _heads;
         Matrix result = new(q.Rows, q.Columns);
         double[] scores = new double[k.Rows];
         for (int row = 0; row < q.Rows; row++)

@@ -53,6 +53,7 @@ internal sealed class EdgeSamModel(int imageSize, int grid, DecoderLayout decode
         {
             Name = "edge-sam",
             DisplayName = "EdgeSAM",
+            Description = "the fastest encoder; not for commercial use",
             License = License,
             Source = new Uri("https://github.com/chongzhou96/EdgeSAM"),
             // Nothing downloads it: who uses it has to have agreed to its licence, which excludes commercial use.

@@ -68,10 +68,10 @@ internal static class RepVitEncoderGraph
 
         Value Enlarge(Value small)
         {
-            Value to = g.Integers(1, channels, grid, grid), absent = new("");
+            Value absent = new("");
             return fusion == FusionResize.Bicubic
-                ? g.Node("Resize", [small, absent, absent, to], ("mode", "cubic"), ("cubic_coeff_a", BicubicAxis.Coefficient), ("coordinate_transformation_mode", "half_pixel"))
-                : g.Node("Resize", [small, absent, absent, to], ("mode", "linear"), ("coordinate_transformation_mode", "half_pixel"));
+                ? Convolutions.Resize(g, small, channels, grid / 2, grid, BicubicAxis.Matrix(grid / 2, grid))
+                : g.Node("Resize", [small, absent, absent, g.Integers(1, channels, grid, grid)], ("mode", "linear"), ("coordinate_transformation_mode", "half_pixel"));
         }
     }
 

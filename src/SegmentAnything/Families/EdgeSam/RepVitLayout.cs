@@ -5,13 +5,13 @@ namespace SegmentAnything.Families.EdgeSam;
 
 /// <summary>One block of a RepViT.</summary>
 /// <param name="Channels">Channels of what it gives.</param>
-/// <param name="Stride">2 where it halves the picture.</param>
+/// <param name="Stride">2 where it halves the image.</param>
 /// <param name="SqueezeChannels">Channels inside its squeeze-and-excitation, or 0 if it has none.</param>
 /// <param name="Hidden">Channels inside its channel mixer.</param>
 internal sealed record RepVitBlock(int Channels, int Stride, int SqueezeChannels, int Hidden);
 
 /// <summary>The sizes of EdgeSAM's image encoder, as its weights' shapes tell them.</summary>
-/// <param name="ImageSize">Side of the picture, in pixels; no weight depends on it.</param>
+/// <param name="ImageSize">Side of the image, in pixels; no weight depends on it.</param>
 /// <param name="StemChannels">Channels between the two first convolutions.</param>
 /// <param name="Blocks">In their order; the first follows the stem.</param>
 /// <param name="OutputChannels">Channels of the embedding.</param>
@@ -20,7 +20,7 @@ internal sealed record RepVitLayout(int ImageSize, int StemChannels, ImmutableAr
     public const string Prefix = "image_encoder.";
     public const int DefaultImageSize = 1024;
 
-    // The picture is halved by the two convolutions of the stem and three times after: two steps of them are merged again.
+    // The image is halved by the two convolutions of the stem and three times after: two steps of them are merged again.
     private const int Stages = 4;
     private const int EmbeddingStride = 16;
 
@@ -64,9 +64,9 @@ internal sealed record RepVitLayout(int ImageSize, int StemChannels, ImmutableAr
 
     /// <summary>Recognises the layout.</summary>
     /// <param name="weights">Under their official names.</param>
-    /// <param name="imageSize">Side of the picture, in pixels.</param>
+    /// <param name="imageSize">Side of the image, in pixels.</param>
     /// <exception cref="CheckpointException">The shapes are not those of EdgeSAM's encoder.</exception>
-    /// <exception cref="ArgumentException">The picture's side is no multiple of 32.</exception>
+    /// <exception cref="ArgumentException">The image's side is no multiple of 32.</exception>
     public static RepVitLayout Of(StateDict weights, int imageSize = DefaultImageSize)
     {
         int channels = Shape("features.0.2.c.weight")[0];

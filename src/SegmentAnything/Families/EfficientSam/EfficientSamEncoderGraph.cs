@@ -10,8 +10,7 @@ namespace SegmentAnything.Families.EfficientSam;
 /// (1, C, G, G).
 /// </summary>
 /// <remarks>
-/// A plain ViT: every block attends to all tokens. In the tiled form, heads and rows of queries are taken in pieces whose
-/// scores stay in the cache. Source: EfficientSAM, efficient_sam/efficient_sam_encoder.py.
+/// A plain ViT: every block attends to all tokens. In the tiled form, scores are taken in blocks that stay in the cache. Source: EfficientSAM, efficient_sam/efficient_sam_encoder.py.
 /// </remarks>
 internal sealed class EfficientSamEncoderGraph
 {
@@ -109,34 +108,19 @@ internal sealed class EfficientSamEncoderGraph
         TensorPrimitives.Multiply(weight.AsSpan(0, channels * channels), scale, weight.AsSpan(0, channels * channels));
         TensorPrimitives.Multiply(bias.AsSpan(0, channels), scale, bias.AsSpan(0, channels));
         TokenRows.Operand normal = _rows.ForProducts(_g, _rows.Normalize(_g, x, Tokens, channels, NormEpsilon));
-        Value[] parts = [.. Enumerable.Range(0, 3).Select(i => ByHead(_rows.Product(
-            _g, normal, $"{name}attn.{"qkv"[i]}", weight.AsSpan(i * channels * channels, channels * channels), channels, bias.AsSpan(i * channels, channels))))];
-        Value attended = _form.IsTiled && (long)heads * Tokens * Tokens > _form.ScoresOfPart
-            ? InPieces(parts[0], parts[1], parts[2])
-            : _g.MatMul(_g.Softmax(_g.MatMul(parts[0], _g.Transpose(parts[1], 0, 2, 1))), parts[2]);
-        Value merged = _g.Reshape(_g.Transpose(attended, 1, 0, 2), Tokens, channels);
+        Value[] parts = [.. Enumerable.Range(0, 3).Select(i => _rows.Product(
+            _g, normal, $"{name}attn.{"qkv"[i]}", weight.AsSpan(i * channels * channels, channels * channels), channels, bias.AsSpan(i * channels, channels)))];
+        Value attended = _form.IsTiled ? InBlocks() : _g.Transpose(AtOnce(ByHead(parts[0]), ByHead(parts[1]), ByHead(parts[2])), 1, 0, 2);
+        Value merged = _g.Reshape(attended, Tokens, channels);
         return _rows.Product(_g, _rows.ForProducts(_g, merged), name + "attn.proj",
             _rows.Read(name + "attn.proj.weight", channels, channels), channels, _rows.Read(name + "attn.proj.bias", channels));
 
+        Value InBlocks() => _g.MultiHeadAttention(Batch(parts[0]), Batch(parts[1]), Batch(parts[2]), heads, scale: 1);
+
+        Value AtOnce(Value q, Value k, Value v) => _g.MatMul(_g.Softmax(_g.MatMul(q, _g.Transpose(k, 0, 2, 1))), v);
+
+        Value Batch(Value rows) => _g.Reshape(rows, 1, Tokens, channels);
+
         Value ByHead(Value rows) => _g.Transpose(_g.Reshape(rows, Tokens, heads, perHead), 1, 0, 2);
-    }
-
-    // One head and some rows of queries at a time: (heads, tokens, channels of a head).
-    private Value InPieces(Value q, Value k, Value v)
-    {
-        int rows = Math.Clamp(_form.ScoresOfPart / Tokens, 1, Tokens);
-        Value[] merged = new Value[_layout.Heads];
-        for (int h = 0; h < merged.Length; h++)
-        {
-            Value headK = _g.Transpose(_g.Reshape(_g.Slice(k, 0, h, h + 1), Tokens, -1), 1, 0);
-            Value headV = _g.Reshape(_g.Slice(v, 0, h, h + 1), Tokens, -1);
-            Value headQ = _g.Reshape(_g.Slice(q, 0, h, h + 1), Tokens, -1);
-            List<Value> pieces = [];
-            for (int row = 0; row < Tokens; row += rows)
-                pieces.Add(_g.MatMul(_g.Softmax(_g.MatMul(_g.Slice(headQ, 0, row, Math.Min(Tokens, row + rows)), headK)), headV));
-            merged[h] = _g.Reshape(pieces.Count == 1 ? pieces[0] : _g.Concat(0, [.. pieces]), 1, Tokens, -1);
-        }
-
-        return merged.Length == 1 ? merged[0] : _g.Concat(0, merged);
     }
 }

@@ -41,7 +41,7 @@ internal sealed class EfficientSamFamily : ModelFamily
 }
 
 /// <summary>A model of EfficientSAM's family, as its weights' shapes tell it.</summary>
-/// <param name="imageSize">The side of the square that pictures are brought to, in pixels.</param>
+/// <param name="imageSize">The side of the square that images are brought to, in pixels.</param>
 /// <param name="grid">The side of the embedding.</param>
 /// <param name="decoder">The sizes of prompt encoder and mask decoder.</param>
 internal sealed class EfficientSamModel(int imageSize, int grid, EfficientSamDecoderLayout decoder) : FamilyModel
@@ -108,6 +108,7 @@ internal sealed class EfficientSamModel(int imageSize, int grid, EfficientSamDec
     {
         Name = name,
         DisplayName = displayName,
+        Description = "points on the object and boxes alone, six points at most",
         License = "Apache-2.0",
         Source = new Uri("https://github.com/yformer/EfficientSAM"),
         Fit = PictureFit.Squash,

@@ -136,8 +136,8 @@ internal sealed class EfficientVitEncoderGraph
             // The last one has the embedding's size.
             if (i < EfficientVitLayout.MergedStages - 1)
             {
-                part = _g.Node("Resize", [part, new(""), new(""), _g.Integers(1, channels, grid, grid)],
-                    ("mode", "cubic"), ("cubic_coeff_a", BicubicAxis.Coefficient), ("coordinate_transformation_mode", "half_pixel"));
+                int side = grid >> (EfficientVitLayout.MergedStages - 1 - i);
+                part = Convolutions.Resize(_g, part, channels, side, grid, BicubicAxis.Matrix(side, grid));
             }
 
             x = i == 0 ? part : _g.Add(x, part);

@@ -27,14 +27,14 @@ internal enum EfficientVitBlockKind
 /// <param name="IsNormed">Inverted: whether its first two convolutions are normalised, instead of having a bias.</param>
 internal sealed record EfficientVitBlock(EfficientVitBlockKind Kind, int Hidden, int Kernel = 0, int HeadChannels = 0, bool IsNormed = false);
 
-/// <summary>One stage. Its first block, or the first convolution of all, halves the picture.</summary>
+/// <summary>One stage. Its first block, or the first convolution of all, halves the image.</summary>
 /// <param name="Channels">Channels of what it gives.</param>
 /// <param name="Blocks">Its blocks; of the first stage, those after the first convolution.</param>
 internal sealed record EfficientVitStage(int Channels, ImmutableArray<EfficientVitBlock> Blocks);
 
 /// <summary>The sizes of an EfficientViT-SAM image encoder, as its weights' shapes tell them.</summary>
 /// <param name="FrameSize">Side of the square that prompts and masks refer to, in pixels; no weight depends on it.</param>
-/// <param name="Stages">From the largest picture to the smallest.</param>
+/// <param name="Stages">From the largest image to the smallest.</param>
 /// <param name="NeckChannels">Channels inside the neck.</param>
 /// <param name="NeckHidden">Channels inside the neck's blocks.</param>
 /// <param name="NeckDepth">Blocks of the neck.</param>
@@ -57,7 +57,7 @@ internal sealed record EfficientVitLayout(
     public int Grid => FrameSize / EmbeddingStride;
 
     /// <summary>
-    /// Side of the picture that the encoder takes, in pixels: the first of the merged stages has the embedding's size, so
+    /// Side of the image that the encoder takes, in pixels: the first of the merged stages has the embedding's size, so
     /// five stages take half of the frame, and six all of it.
     /// </summary>
     public int ImageSize => Grid << (Stages.Length - MergedStages + 1);

@@ -85,6 +85,13 @@ internal sealed class EfficientVitSamModel(int frameSize, int imageSize, int gri
     {
         Name = $"efficientvit-sam-{size.ToLowerInvariant()}",
         DisplayName = $"EfficientViT-SAM {size}",
+        Description = size switch
+        {
+            "L0" => "near ViT-H's quality in about MobileSAM's time",
+            "L1" or "L2" => "a little better than the one before",
+            "XL0" => "pictures of 1024 pixels: small things, too",
+            _ => "the best by boxes, say its authors",
+        },
         License = "Apache-2.0",
         Source = new Uri("https://huggingface.co/mit-han-lab/efficientvit-sam"),
         Files = [new ModelFile(ModelFileRole.Checkpoint, $"efficientvit_sam_{size.ToLowerInvariant()}.pth")],

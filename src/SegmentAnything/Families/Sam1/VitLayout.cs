@@ -20,7 +20,7 @@ internal sealed record VitLayout(
 {
     public const string Prefix = "image_encoder.";
 
-    /// <summary>Side of the picture, in pixels.</summary>
+    /// <summary>Side of the image, in pixels.</summary>
     public int ImageSize => PatchSize * Grid;
 
     /// <summary>Channels inside of an attention, all heads together; as many as a token has, unless some were pruned.</summary>

@@ -18,6 +18,8 @@ internal sealed class Sam2Family : ModelFamily
 
     public override ImmutableArray<SamVariant> Published => Sam2Variants.All;
 
+    public override bool Takes(ModelSpecification specification) => specification is Sam2Spec || base.Takes(specification);
+
     public override FamilyModel? Recognise(StateDict weights, ModelSpecification? specification = null)
     {
         if (!Sam2Names.Are(weights.Tensors.Keys)) return null;

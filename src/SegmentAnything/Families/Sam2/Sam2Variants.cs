@@ -22,6 +22,14 @@ internal static class Sam2Variants
     {
         Name = NameOf(is21, name),
         DisplayName = $"SAM 2{(is21 ? ".1" : "")} Hiera {name.Replace('_', ' ')}",
+        Description = name switch
+        {
+            _ when !is21 => "as SAM 2.1, which replaces it",
+            "tiny" => "SAM's successor at its smallest",
+            "small" => "hardly slower, a little better",
+            "base_plus" => "between small and large",
+            _ => "the best of SAM 2.1, on a GPU",
+        },
         Fit = PictureFit.Squash,
         License = "Apache-2.0",
         Source = new Uri("https://github.com/facebookresearch/sam2"),
