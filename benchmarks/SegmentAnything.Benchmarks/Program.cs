@@ -2,6 +2,7 @@ using BenchmarkDotNet.Running;
 using SegmentAnything.Benchmarks;
 using SegmentAnything.Benchmarks.Comparison;
 using SegmentAnything.Benchmarks.Decoding;
+using SegmentAnything.Benchmarks.Evaluation;
 using SegmentAnything.Benchmarks.Graphs;
 using SegmentAnything.Benchmarks.Kernels;
 using SegmentAnything.Benchmarks.Pipeline;
@@ -28,14 +29,14 @@ if (args is ["prompt-fractions", ..]) return PromptFractions.Run(args[1..]);
 // decoder-peak [rounds]: the tiled mask decoder beside the processor's peak.
 if (args is ["decoder-peak", ..]) return DecoderPeak.Run(args.Length > 1 ? int.Parse(args[1]) : 10);
 
-// encoder-peak [rounds] [cpu]: MobileSAM's image encoder in our own kernels, phase by phase, beside the processor's peak.
+// encoder-peak [vit-B] [sam2-tiny] ... [rounds] [cpu]: an image encoder in our own kernels (MobileSAM's), phase by phase, beside the processor's peak.
 if (args is ["encoder-peak", ..]) return EncoderPeak.Run(args[1..]);
 
 // vit-build [B] [L] [H]: from checkpoints of random weights to loaded encoders, time and memory.
 if (args is ["vit-build", ..]) return VitBuild.Run(args[1..]);
 
-// vit-encode [rounds]: ViT-B's forms beside the processor's peak.
-if (args is ["vit-encode", ..]) return VitBuild.Encode(args.Length > 1 ? int.Parse(args[1]) : 3);
+// vit-encode [B] [L] [H] [rounds] [cpu]: SAM's ViT encoders in our own kernels beside our graph and the official operators.
+if (args is ["vit-encode", ..]) return VitEncode.Run(args[1..]);
 
 // relatives-encode [rounds] [cpu] [profile]: the image encoders of EfficientViT-SAM L0 and EfficientSAM-Ti beside the official operators.
 if (args is ["relatives-encode", ..]) return RelativesEncode.Run(args[1..]);
@@ -53,8 +54,14 @@ if (args is ["hq-decode", ..]) return FamilyDecode.Run("hq", args[1..]);
 // encoder-ratios [rounds] [pictures]: the image encoder in float32 and int8 beside the published file, with errors.
 if (args is ["encoder-ratios", ..]) return EncoderRatios.Run(args.Length > 1 ? int.Parse(args[1]) : 25, [.. args.Skip(2)]);
 
+// mask-prompts [--model NAME] [--every N] FILE...: which logits make the best prompt of a binary mask.
+if (args is ["mask-prompts", ..]) return MaskPrompts.Run(args[1..]);
+
 // cold-start [rounds NAME=TOOL...]: from the start of a process to the first mask, of each form of the tool.
 if (args is ["cold-start", ..]) return ColdStart.Run(args[1..]);
+
+// evaluation-speed [images] [pictures]: average precision beside the official Python API, and edge scores.
+if (args is ["evaluation-speed", ..]) return EvaluationSpeed.Run(args[1..]);
 
 BenchmarkSwitcher.FromAssembly(typeof(BenchmarkSettings).Assembly).Run(args, new BenchmarkSettings());
 return 0;

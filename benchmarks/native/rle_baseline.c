@@ -419,3 +419,74 @@ int baseline_nms(const float *boxes, int n, float threshold, u8 *keep)
     }
     return kept;
 }
+
+/* What follows works on row-major bitmaps of bytes, pixel by pixel, as an image library's plain loops do. */
+
+/* Any pixel of a square, down first and then along. */
+void baseline_dilate(const u8 *bitmap, int width, int height, int radius, u8 *scratch, u8 *result)
+{
+    for (int y = 0; y < height; y++) {
+        int first = y < radius ? 0 : y - radius, last = y + radius < height ? y + radius : height - 1;
+        for (int x = 0; x < width; x++) {
+            u8 any = 0;
+            for (int i = first; i <= last; i++) any |= bitmap[(size_t)i * width + x];
+            scratch[(size_t)y * width + x] = any;
+        }
+    }
+    for (int y = 0; y < height; y++) {
+        for (int x = 0; x < width; x++) {
+            int first = x < radius ? 0 : x - radius, last = x + radius < width ? x + radius : width - 1;
+            u8 any = 0;
+            for (int i = first; i <= last; i++) any |= scratch[(size_t)y * width + i];
+            result[(size_t)y * width + x] = any;
+        }
+    }
+}
+
+/* Any pixel of a disk. */
+void baseline_dilate_disk(const u8 *bitmap, int width, int height, int radius, u8 *result)
+{
+    for (int y = 0; y < height; y++) {
+        for (int x = 0; x < width; x++) {
+            u8 any = 0;
+            for (int dy = -radius; dy <= radius && !any; dy++) {
+                int row = y + dy;
+                if (row < 0 || row >= height) continue;
+                for (int dx = -radius; dx <= radius; dx++) {
+                    int column = x + dx;
+                    if (column < 0 || column >= width || dx * dx + dy * dy > radius * radius) continue;
+                    any |= bitmap[(size_t)row * width + column];
+                }
+            }
+            result[(size_t)y * width + x] = any;
+        }
+    }
+}
+
+void baseline_transpose(const u8 *bitmap, int width, int height, u8 *result)
+{
+    for (int y = 0; y < height; y++)
+        for (int x = 0; x < width; x++)
+            result[(size_t)x * height + y] = bitmap[(size_t)y * width + x];
+}
+
+/* The pixel that each centre lies in. */
+void baseline_resize(const u8 *bitmap, int width, int height, int new_width, int new_height, u8 *result)
+{
+    for (int y = 0; y < new_height; y++) {
+        const u8 *row = bitmap + (size_t)((2 * (i64)y + 1) * height / (2 * (i64)new_height)) * width;
+        for (int x = 0; x < new_width; x++)
+            result[(size_t)y * new_width + x] = row[(2 * (i64)x + 1) * width / (2 * (i64)new_width)];
+    }
+}
+
+/* Twice the pixels in both, by the sum of the areas; pixels are 0 or 1. */
+double baseline_dice(const u8 *a, const u8 *b, int n)
+{
+    i64 both = 0, sum = 0;
+    for (int i = 0; i < n; i++) {
+        both += a[i] & b[i];
+        sum += a[i] + b[i];
+    }
+    return both == 0 ? 0 : 2 * both / (double)sum;
+}

@@ -5,6 +5,8 @@
 //   curl 'http://localhost:5000/pictures/ID/outline.svg?x=320&y=180'                      -> the likeliest, to be laid over the picture
 using System.Globalization;
 using System.Security.Cryptography;
+using System.Threading.RateLimiting;
+using Microsoft.AspNetCore.RateLimiting;
 using SegmentAnything;
 using SegmentAnything.Extensions.Hosting;
 using SegmentAnything.Imaging;
@@ -18,17 +20,40 @@ builder.Services.AddSegmentAnything(options =>
     options.MaxQueueLength = 16;
     options.MaxCacheBytes = 512L << 20;
 });
+
+// What strangers send is bounded: the bytes of a file, the pixels that its header announces, how many files are read at a time
+// (each is in memory, before its turn), and how often one address may ask.
+const long MostFileBytes = 32L << 20;
+var reading = new ImageReadOptions { MaxPixels = 40_000_000 };
+builder.WebHost.ConfigureKestrel(kestrel => kestrel.Limits.MaxRequestBodySize = MostFileBytes);
+builder.Services.AddRateLimiter(limiter =>
+{
+    limiter.RejectionStatusCode = StatusCodes.Status429TooManyRequests;
+    limiter.GlobalLimiter = PartitionedRateLimiter.Create<HttpContext, string>(context => RateLimitPartition.GetTokenBucketLimiter(
+        context.Connection.RemoteIpAddress?.ToString() ?? "", _ => new TokenBucketRateLimiterOptions
+        {
+            TokenLimit = 60,
+            TokensPerPeriod = 10,
+            ReplenishmentPeriod = TimeSpan.FromSeconds(1),
+        }));
+    limiter.AddConcurrencyLimiter("files", files =>
+    {
+        files.PermitLimit = 4;
+        files.QueueLimit = 16;
+    });
+});
 WebApplication app = builder.Build();
+app.UseRateLimiter();
 
 // The expensive half, once per picture: the same file is never encoded twice while its embedding is kept.
 app.MapPost("/pictures", async (HttpRequest request, ISegmentationService service, CancellationToken cancellation) =>
 {
-    using var body = new MemoryStream();
-    await request.Body.CopyToAsync(body, cancellation);
-    ReadOnlyMemory<byte> file = body.GetBuffer().AsMemory(0, (int)body.Length);
     try
     {
-        LoadedImage picture = ImageFile.Load(file);
+        using var body = new MemoryStream();
+        await request.Body.CopyToAsync(body, cancellation);
+        ReadOnlyMemory<byte> file = body.GetBuffer().AsMemory(0, (int)body.Length);
+        LoadedImage picture = ImageFile.Load(file, reading, cancellation);
         string id = Convert.ToHexStringLower(SHA256.HashData(file.Span));
         using EmbeddingLease lease = await service.EncodeAsync(id, picture.ToPixelBuffer(), cancellation);
         return Results.Ok(new { id, width = picture.Width, height = picture.Height });
@@ -37,11 +62,15 @@ app.MapPost("/pictures", async (HttpRequest request, ISegmentationService servic
     {
         return Results.BadRequest(e.Message);
     }
+    catch (BadHttpRequestException e)
+    {
+        return Results.Problem($"A file may have {MostFileBytes >> 20} MB.", statusCode: e.StatusCode);
+    }
     catch (SegmentationQueueFullException e)
     {
         return Results.Problem(e.Message, statusCode: StatusCodes.Status503ServiceUnavailable);
     }
-});
+}).RequireRateLimiting("files");
 
 // The cheap half, as often as someone clicks.
 app.MapGet("/pictures/{id}/masks", (string id, float x, float y, ISegmentationService service, ISegmenter sam, CancellationToken cancellation) =>
@@ -66,6 +95,7 @@ app.Run();
 static IResult Click(
     string id, float x, float y, ISegmentationService service, ISegmenter sam, CancellationToken cancellation, Func<MaskPrediction, IResult> show)
 {
+    if (!float.IsFinite(x) || !float.IsFinite(y)) return Results.BadRequest("x and y are pixels: finite numbers.");
     if (!service.TryGetEmbedding(id, out EmbeddingLease? photo)) return Results.NotFound("There is no such picture, or it was dropped; send it again.");
     using (photo)
     {
@@ -76,7 +106,8 @@ static IResult Click(
         }
         catch (ArgumentException e)
         {
-            return Results.BadRequest(e.Message);
+            // What the parameter is called in our code is nothing to a caller.
+            return Results.BadRequest(e.Message.Split(" (Parameter '")[0]);
         }
     }
 }

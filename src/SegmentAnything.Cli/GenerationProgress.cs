@@ -12,9 +12,9 @@ internal abstract class GenerationProgress : IProgress<MaskGenerationProgress>
     /// <param name="work">Does it.</param>
     public static async Task RunAsync(TextWriter error, IReadOnlyList<string> paths, Func<GenerationProgress, Task> work)
     {
-        if (ReferenceEquals(error, Console.Error) && !Console.IsErrorRedirected)
+        if (Progress.TerminalOf(error) is { } terminal)
         {
-            IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(error) });
+            IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(terminal) });
             if (console.Profile.Capabilities.Interactive)
             {
                 List<string> lines = [];
@@ -39,6 +39,9 @@ internal abstract class GenerationProgress : IProgress<MaskGenerationProgress>
     /// <summary>The current image could not be read; the next one follows.</summary>
     public void Fail(string path, string reason) => Next($"error: {(reason.Contains(path, StringComparison.Ordinal) ? "" : path + ": ")}{reason.ReplaceLineEndings(" ")}");
 
+    /// <summary>Says something of the current image.</summary>
+    public abstract void Say(string line);
+
     /// <summary>Tells of the image that is done and goes on to the next.</summary>
     protected abstract void Next(string line);
 
@@ -52,13 +55,15 @@ internal abstract class GenerationProgress : IProgress<MaskGenerationProgress>
 
         public override void Report(MaskGenerationProgress value)
         {
-            _task ??= context.AddTask(Markup.Escape(Path.GetFileName(paths[_image])));
+            _task ??= context.AddTask(Markup.Escape(PrintableWriter.Show(Path.GetFileName(paths[_image]))));
             _task.Value = 100 * value.Fraction;
         }
 
+        public override void Say(string line) => lines.Add(PrintableWriter.Show(line));
+
         protected override void Next(string line)
         {
-            lines.Add(line);
+            lines.Add(PrintableWriter.Show(line));
             _task?.StopTask();
             _task = null;
             _image++;
@@ -76,12 +81,14 @@ internal abstract class GenerationProgress : IProgress<MaskGenerationProgress>
             int quarter = (int)(value.Fraction * Quarters);
             if (quarter <= _quarter || quarter == Quarters) return;
             _quarter = quarter;
-            error.WriteLine($"{paths[_image]}: {100 * quarter / Quarters} %");
+            error.WriteLine($"{PrintableWriter.Show(paths[_image])}: {100 * quarter / Quarters} %");
         }
+
+        public override void Say(string line) => error.WriteLine(PrintableWriter.Show(line));
 
         protected override void Next(string line)
         {
-            error.WriteLine(line);
+            error.WriteLine(PrintableWriter.Show(line));
             _quarter = 0;
             _image++;
         }

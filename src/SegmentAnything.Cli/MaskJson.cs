@@ -14,7 +14,7 @@ internal static class MaskJson
     /// <summary>An array with one object a mask, one a line.</summary>
     /// <remarks>
     /// <c>{"segmentation":{"size":[h,w],"counts":"…"},"area":…,"bbox":[x,y,w,h],"predicted_iou":…,"stability_score":…,
-    /// "prompt":{"points":[[x,y,label],…],"box":[x0,y0,x1,y1]}}</c>: counts are COCO's compressed text, the box spans whole
+    /// "prompt":{"points":[[x,y,label],…],"box":[x0,y0,x1,y1],"mask":{"size":[h,w],"counts":"…"}}}</c>: counts are COCO's compressed text, the box spans whole
     /// pixels as in COCO, a stability score that does not exist (nothing is near the mask) is null.
     /// </remarks>
     public static string Write(IEnumerable<(PredictedMask Mask, Prompt Prompt)> masks)
@@ -37,10 +37,7 @@ internal static class MaskJson
         {
             RleMask mask = predicted.Mask;
             json.WriteStartObject();
-            json.WriteStartObject("segmentation");
-            WriteArray(json, "size", mask.Height, mask.Width);
-            json.WriteString("counts", mask.ToCocoString());
-            json.WriteEndObject();
+            WriteMask(json, "segmentation", mask);
             json.WriteNumber("area", mask.Area);
             MaskBox box = mask.BoundingBox;
             WriteArray(json, "bbox", box.X, box.Y, box.Width, box.Height);
@@ -72,6 +69,15 @@ internal static class MaskJson
         }
 
         if (prompt.BoxInSource is { } box) WriteArray(json, "box", box.X0, box.Y0, box.X1, box.Y1);
+        if (prompt.MaskInSource is { } mask) WriteMask(json, "mask", mask);
+        json.WriteEndObject();
+    }
+
+    private static void WriteMask(Utf8JsonWriter json, string name, RleMask mask)
+    {
+        json.WriteStartObject(name);
+        WriteArray(json, "size", mask.Height, mask.Width);
+        json.WriteString("counts", mask.ToCocoString());
         json.WriteEndObject();
     }
 

@@ -44,17 +44,28 @@ internal sealed class ModelOptions
         string model = parsed.GetRequiredValue(_model);
         if (!Path.Exists(model) && SamModels.Find(model) is { } published)
         {
+            foreach (string problem in Changed(published)) progress.Say($"{problem}; it is fetched again.");
             // The commands are synchronous, and nothing here waits for the thread that waits.
             ModelStore.Default.GetAsync(published, progress: new DownloadReporter(progress), cancellationToken: cancellation).GetAwaiter().GetResult();
         }
 
-        SamModel sam = progress.Run($"Loading {model}", () => SamModel.Load(model, options));
+        SamModel sam = progress.Run($"Loading {model}", () => SamModel.Load(model, options with { Notices = new Notices(progress) }, cancellation));
 
         // What loading leaves behind is several times what stays, and the process is most of its memory's user: it goes back
         // to the system before the picture needs more.
         GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         return sam;
     }
+
+    /// <summary>The files of the model that the command line names, so that nothing is written over them.</summary>
+    public OutputFiles NoteInputs(ParseResult parsed, OutputFiles files)
+    {
+        string model = parsed.GetRequiredValue(_model);
+        return Path.Exists(model) ? files.Reads(model, $"the model {model}") : files;
+    }
+
+    /// <summary>What <c>--model</c> says.</summary>
+    public string NameOf(ParseResult parsed) => parsed.GetRequiredValue(_model);
 
     /// <summary>The options for a model, from <c>--provider</c> and <c>--spec</c>.</summary>
     /// <exception cref="UsageException">A provider is malformed.</exception>
@@ -64,6 +75,27 @@ internal sealed class ModelOptions
         Execution = ExecutionOptions.For([.. parsed.GetRequiredValue(_provider).Select(ParseProvider)]),
         Specification = _specification.Read(parsed),
     };
+
+    // Files that are there, and are not what was published.
+    private static IEnumerable<string> Changed(SamVariant variant)
+    {
+        if (ModelStore.Default.TryFind(variant, out _)) return [];
+        try
+        {
+            ModelStore.Default.Find(variant);
+            return [];
+        }
+        catch (ModelNotFoundException e)
+        {
+            return e.Tried.Where(problem => problem.Contains("SHA-256", StringComparison.Ordinal));
+        }
+    }
+
+    // At once, on the thread that tells: Progress of .NET would tell when the command has ended.
+    private sealed class Notices(Progress progress) : IProgress<string>
+    {
+        public void Report(string value) => progress.Say(value);
+    }
 
     internal static ExecutionProvider ParseProvider(string text)
     {
@@ -93,7 +125,7 @@ internal sealed class ModelOptions
             if (setting.Length == 0) return 0;
             return int.TryParse(setting, NumberStyles.None, CultureInfo.InvariantCulture, out int number)
                 ? number
-                : throw new UsageException($"--provider '{text}': '{setting}' is not a number.");
+                : throw new UsageException($"--provider '{text}': '{setting}' is not a whole number; give {(name.Equals("cpu", StringComparison.OrdinalIgnoreCase) ? $"threads, 1 to {MaxThreads}" : "the number of a device, from 0")}.");
         }
     }
 }

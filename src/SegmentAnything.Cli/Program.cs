@@ -1,1 +1,4 @@
-return await SegmentAnything.Cli.Tool.RunAsync(args, Console.Out, Console.Error);
+using SegmentAnything.Cli;
+
+using Signals signals = new();
+return await Tool.RunAsync(args, Console.Out, Console.Error, signals);

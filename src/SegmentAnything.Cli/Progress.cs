@@ -13,8 +13,8 @@ internal sealed class Progress
     public Progress(TextWriter error)
     {
         _error = error;
-        if (ReferenceEquals(error, Console.Error) && !Console.IsErrorRedirected)
-            _terminal = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(error) });
+        if (TerminalOf(error) is { } terminal)
+            _terminal = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(terminal) });
     }
 
     /// <summary>Does one step and reports its time.</summary>
@@ -28,7 +28,7 @@ internal sealed class Progress
     {
         long start = Stopwatch.GetTimestamp();
         T result = _terminal is { Profile.Capabilities.Interactive: true }
-            ? _terminal.Status().Start(Markup.Escape(step), _ => work())
+            ? _terminal.Status().Start(Markup.Escape(PrintableWriter.Show(step)), _ => work())
             : work();
         elapsed = Stopwatch.GetElapsedTime(start);
         Say($"{step}: {Format(elapsed)}");
@@ -36,7 +36,11 @@ internal sealed class Progress
     }
 
     /// <summary>Says something in one line.</summary>
-    public void Say(string line) => _error.WriteLine(line);
+    public void Say(string line) => _error.WriteLine(PrintableWriter.Show(line));
+
+    /// <summary>The process's own terminal, where that is what is written to; else null.</summary>
+    public static TextWriter? TerminalOf(TextWriter error) =>
+        ((error as PrintableWriter)?.Inner ?? error) is var inner && ReferenceEquals(inner, Console.Error) && !Console.IsErrorRedirected ? inner : null;
 
     /// <summary>A time as people read it: milliseconds below a second, else seconds.</summary>
     public static string Format(TimeSpan time) =>

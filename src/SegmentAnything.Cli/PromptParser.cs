@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using SegmentAnything.Rle;
 
 namespace SegmentAnything.Cli;
 
@@ -25,10 +26,21 @@ internal static class PromptParser
         Arity = ArgumentArity.OneOrMore,
     };
 
-    /// <summary>One prompt per object: a single box goes together with the points, several boxes do not.</summary>
-    /// <exception cref="ArgumentException">A box has reversed corners.</exception>
-    public static Prompt[] Combine(PointPrompt[] points, Box[] boxes)
+    /// <summary>The option <c>--region X0,Y0,X1,Y1</c>.</summary>
+    public static Option<Box[]> CreateRegionOption() => new("--region")
     {
+        Description = "Look for objects in a part of the one image: left, top, right, bottom in pixels. The grid of points lies over it alone.",
+        HelpName = "X0,Y0,X1,Y1",
+        CustomParser = result => Parse(result, ParseBox, "--region takes X0,Y0,X1,Y1 (left, top, right, bottom), such as 40,60,320,240"),
+        Arity = ArgumentArity.ExactlyOne,
+    };
+
+    /// <summary>One prompt per object: a single box and a mask go together with the points, several boxes do not.</summary>
+    /// <exception cref="ArgumentException">A box has reversed corners, or the mask is empty.</exception>
+    public static Prompt[] Combine(PointPrompt[] points, Box[] boxes, RleMask? mask)
+    {
+        if (mask is not null && points.Length == 0) return [boxes is [Box around] ? Prompt.FromBox(around).AndMask(mask) : Prompt.Mask(mask)];
+        if (mask is not null) return [Combine(points, boxes, null)[0].AndMask(mask)];
         if (points.Length == 0) return [.. boxes.Select(Prompt.FromBox)];
         Prompt object_ = Prompt.FromPoints(points);
         return boxes is [Box only]
@@ -66,6 +78,5 @@ internal static class PromptParser
         return numbers is [{ } x0, { } y0, { } x1, { } y1] ? Box.FromXyxy(x0, y0, x1, y1) : null;
     }
 
-    private static float? Number(string text) =>
-        float.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out float value) && float.IsFinite(value) ? value : null;
+    private static float? Number(string text) => OptionOf.Parse<float>(text.Trim());
 }

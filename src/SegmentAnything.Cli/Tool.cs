@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
+using System.Runtime.InteropServices;
 using SegmentAnything.Cli.Commands;
 
 namespace SegmentAnything.Cli;
@@ -16,17 +17,26 @@ internal static class Tool
     /// <summary>The command line itself is wrong.</summary>
     public const int Usage = 2;
 
+    /// <summary>A folder run was ended by a signal and can be taken up again with <c>--resume</c> (EX_TEMPFAIL of sysexits.h).</summary>
+    public const int Resumable = 75;
+
     /// <summary>Runs one command line.</summary>
     /// <param name="args">The words after the program's name.</param>
     /// <param name="output">Takes results.</param>
     /// <param name="error">Takes progress and errors.</param>
+    /// <param name="signals">What the system asks of the process; null for one that is not asked.</param>
     /// <returns>The process's exit status.</returns>
-    public static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error)
+    public static Task<int> RunAsync(string[] args, TextWriter output, TextWriter error, Signals? signals = null) =>
+        RunAsync(args, new PrintableWriter(output), new PrintableWriter(error), signals);
+
+    private static async Task<int> RunAsync(string[] args, PrintableWriter output, PrintableWriter error, Signals? signals)
     {
-        ParseResult parsed = CreateRoot().Parse(args);
+        // A name that begins with @ is a name, not a file of further options.
+        ParseResult parsed = CreateRoot().Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (parsed.Errors.Count > 0 && parsed.Action is ParseErrorAction)
         {
-            foreach (var e in parsed.Errors) error.WriteLine($"error: {e.Message}");
+            foreach (var e in parsed.Errors) error.WriteLine($"error: {OneLine(e.Message)}");
+            if (Suggestion.For(parsed) is { } suggestion) error.WriteLine($"Did you mean {suggestion}?");
             error.WriteLine($"Try: segment-anything {CommandPath(parsed)}--help");
             return Usage;
         }
@@ -38,7 +48,8 @@ internal static class Tool
                 Output = output,
                 Error = error,
                 EnableDefaultExceptionHandler = false,
-            });
+                ProcessTerminationTimeout = null, // signals are ours
+            }, signals?.Cancellation ?? CancellationToken.None);
         }
         catch (UsageException e)
         {
@@ -46,10 +57,15 @@ internal static class Tool
             error.WriteLine($"Try: segment-anything {CommandPath(parsed)}--help");
             return Usage;
         }
-        catch (OperationCanceledException)
+        catch (ResumableException e) when (signals?.Received is PosixSignal.SIGTERM)
         {
-            error.WriteLine("error: cancelled");
-            return Failure;
+            error.WriteLine($"error: {OneLine(e.Message)}");
+            return Resumable;
+        }
+        catch (OperationCanceledException e)
+        {
+            error.WriteLine(e is ResumableException ? $"error: {OneLine(e.Message)}" : "error: cancelled");
+            return signals?.ExitStatus ?? Failure;
         }
         catch (Exception e)
         {
@@ -65,8 +81,10 @@ internal static class Tool
         DownloadCommand.Create(),
         EverythingCommand.Create(),
         StatsCommand.Create(),
+        ConvertAnnotationsCommand.Create(),
         DemoCommand.Create(),
         InspectCommand.Create(),
+        VerifyCommand.Create(),
         ConvertCommand.Create(),
     };
 
@@ -85,8 +103,11 @@ internal static class Tool
     };
 
     private static string OneLine(string message) =>
-        string.Join(" ", message.Split(['\r', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
+        PrintableWriter.Show(string.Join(" ", message.Split(['\r', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)));
 }
 
 /// <summary>The command line is wrong in a way that its grammar alone does not show.</summary>
 internal sealed class UsageException(string message) : Exception(message);
+
+/// <summary>A run was cancelled, and what it has done is kept for another that goes on.</summary>
+internal sealed class ResumableException(string message, CancellationToken token) : OperationCanceledException(message, token);

@@ -35,6 +35,12 @@ public sealed class LoadedImage
     /// <summary>Rows.</summary>
     public int Height { get; }
 
+    /// <summary>
+    /// What should be known of how the file was read, as the end of a sentence that begins with its name, such as "has damaged
+    /// parts"; null where there is nothing to say.
+    /// </summary>
+    public string? Hint { get; init; }
+
     /// <summary>The same memory as the library's view of an image.</summary>
     public PixelBuffer ToPixelBuffer() => PixelBuffer.FromRgb24(Pixels, Width, Height);
 
@@ -46,4 +52,10 @@ public sealed class LoadedImage
     /// <summary>The bytes of a PNG file, to be sent or stored.</summary>
     /// <exception cref="ImageFileException">libvips is not installed.</exception>
     public byte[] ToPng() => ImageFile.ToPng(Pixels, Width, Height);
+
+    /// <summary>The bytes of a JPEG file, to be sent or stored. What is drawn changes a little: JPEG is not exact.</summary>
+    /// <param name="quality">1 to 100.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The quality is out of range, or a side is more than 65,535 pixels.</exception>
+    /// <exception cref="ImageFileException">libvips is not installed.</exception>
+    public byte[] ToJpeg(int quality = 90) => ImageFile.ToJpeg(Pixels, Width, Height, quality);
 }

@@ -87,35 +87,75 @@ public static partial class NonMaximumSuppression
     /// <exception cref="ArgumentException">There are not as many scores as masks.</exception>
     /// <exception cref="RleFormatException">The sizes of two masks differ; the position is the mask's index.</exception>
     /// <remarks>Source: COCO API, maskApi.c (rleNms), which expects the masks in order of score.</remarks>
-    public static int[] Masks(IReadOnlyList<RleMask> masks, ReadOnlySpan<float> scores, double iouThreshold)
+    public static int[] Masks(IReadOnlyList<RleMask> masks, ReadOnlySpan<float> scores, double iouThreshold) =>
+        Masks(masks, scores, default, iouThreshold);
+
+    /// <summary>Suppresses overlapping masks, each category by itself.</summary>
+    /// <param name="masks">Masks of one size.</param>
+    /// <param name="scores">One a mask; greater is better. NaN counts as greater than every number.</param>
+    /// <param name="categories">One a mask; masks suppress only masks of their own category. Empty: all are of one.</param>
+    /// <param name="threshold">A mask is suppressed when it overlaps a better one by more than this, 0 to 1.</param>
+    /// <param name="overlap">How the overlap is measured.</param>
+    /// <returns>The indices of the masks that are kept, best first over all categories.</returns>
+    /// <exception cref="ArgumentNullException">The list or a mask is null.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The overlap is none of the two.</exception>
+    /// <exception cref="ArgumentException">There are not as many scores, or categories, as masks.</exception>
+    /// <exception cref="RleFormatException">The sizes of two masks differ; the position is the mask's index.</exception>
+    public static int[] Masks(
+        IReadOnlyList<RleMask> masks,
+        ReadOnlySpan<float> scores,
+        ReadOnlySpan<int> categories,
+        double threshold,
+        MaskOverlap overlap = MaskOverlap.IntersectionOverUnion)
+    {
+        CheckMasks(masks, scores, overlap, categories);
+        return [.. GroupMasks(masks, scores, threshold, overlap, categories, keepMembers: false).Select(group => group.Members[0])];
+    }
+
+    /// <summary>Throws unless lists of masks, scores and categories fit together.</summary>
+    internal static void CheckMasks(IReadOnlyList<RleMask> masks, ReadOnlySpan<float> scores, MaskOverlap overlap, ReadOnlySpan<int> categories)
     {
         ArgumentNullException.ThrowIfNull(masks);
         if (masks.Count != scores.Length)
             throw new ArgumentException($"There are {scores.Length} scores for {masks.Count} masks.", nameof(scores));
+        if (!categories.IsEmpty && masks.Count != categories.Length)
+            throw new ArgumentException($"There are {categories.Length} categories for {masks.Count} masks.", nameof(categories));
+        if (overlap is not (MaskOverlap.IntersectionOverUnion or MaskOverlap.IntersectionOverSmaller))
+            throw new ArgumentOutOfRangeException(nameof(overlap), overlap, "Give IntersectionOverUnion or IntersectionOverSmaller.");
         RleMask? first = null;
         IouMatrix.CheckList(masks, nameof(masks), ref first);
+    }
 
-        int[] order = OrderByScore(scores);
-        var kept = new List<int>();
-        var keptRuns = new List<IndexedRuns>();
-        foreach (int index in order)
+    /// <summary>
+    /// Best first, each mask that no better one overlaps, and with it, if wanted, those that it overlaps: all that suppression and
+    /// merging have in common.
+    /// </summary>
+    internal static List<Group> GroupMasks(
+        IReadOnlyList<RleMask> masks, ReadOnlySpan<float> scores, double threshold, MaskOverlap overlap, ReadOnlySpan<int> categories, bool keepMembers)
+    {
+        var groups = new List<Group>();
+        var byCategory = new Dictionary<int, List<Group>>();
+        foreach (int index in OrderByScore(scores))
         {
+            int category = categories.IsEmpty ? 0 : categories[index];
+            if (!byCategory.TryGetValue(category, out List<Group>? better)) byCategory.Add(category, better = []);
             var runs = new IndexedRuns(masks[index]);
-            bool suppressed = false;
-            foreach (IndexedRuns better in keptRuns)
+            if (better.Find(group => group.Best.Overlap(runs, overlap) > threshold) is { } found)
             {
-                if (!(better.IntersectionOverUnion(runs, otherIsCrowd: false) > iouThreshold)) continue;
-                suppressed = true;
-                break;
+                if (keepMembers) found.Members.Add(index);
+                continue;
             }
 
-            if (suppressed) continue;
-            kept.Add(index);
-            keptRuns.Add(runs);
+            var alone = new Group(runs, [index]);
+            groups.Add(alone);
+            better.Add(alone);
         }
 
-        return [.. kept];
+        return groups;
     }
+
+    /// <summary>A mask that is kept, and the indices of it and of those that it overlaps.</summary>
+    internal sealed record Group(IndexedRuns Best, List<int> Members);
 
     /// <summary>Indices by falling score; equal scores keep their order.</summary>
     internal static int[] OrderByScore(ReadOnlySpan<float> scores)

@@ -1,3 +1,4 @@
+using System.Buffers;
 using SegmentAnything.Rle.Kernels;
 
 namespace SegmentAnything.Rle;
@@ -14,6 +15,51 @@ public sealed partial class RleMask
     public RleMask FlipVertical() =>
         // Turned by 180 degrees, then left and right exchanged.
         new(RleKernels.FlipColumns(RleKernels.Reverse(_counts), Width, Height), Width, Height);
+
+    /// <summary>The mask with rows and columns exchanged: the pixel at (x, y) goes to (y, x).</summary>
+    /// <returns>A mask of Height x Width pixels (width x height).</returns>
+    /// <remarks>Memory is in proportion to the runs of both masks.</remarks>
+    public RleMask Transpose()
+    {
+        // So many runs take longer one by one than all pixels do at once; and the pixels' memory is in proportion to the runs then.
+        const int PixelsPerRun = 32;
+        if (Width * Height / PixelsPerRun >= _counts.Length) return new RleMask(RleKernels.Transpose(_counts, Width, Height), Height, Width);
+        byte[] pixels = ArrayPool<byte>.Shared.Rent(Width * Height);
+        Span<byte> rows = pixels.AsSpan(0, Width * Height);
+        ToBitmap(rows);
+        RleMask transposed = FromColumnMajor(rows, Height, Width);
+        ArrayPool<byte>.Shared.Return(pixels);
+        return transposed;
+    }
+
+    /// <summary>The mask turned by 90 degrees clockwise: its left column becomes the top row.</summary>
+    /// <returns>A mask of Height x Width pixels (width x height).</returns>
+    public RleMask RotateClockwise() => Transpose().FlipHorizontal();
+
+    /// <summary>The mask turned by 90 degrees counter-clockwise: its top row becomes the left column.</summary>
+    /// <returns>A mask of Height x Width pixels (width x height).</returns>
+    /// <remarks>As numpy's rot90.</remarks>
+    public RleMask RotateCounterclockwise() => Transpose().FlipVertical();
+
+    /// <summary>The mask turned by 180 degrees.</summary>
+    /// <returns>A mask of the same size.</returns>
+    public RleMask Rotate180() => new(RleKernels.Reverse(_counts), Width, Height);
+
+    /// <summary>The mask at another size: each new pixel has the colour of the pixel that its centre lies in.</summary>
+    /// <param name="width">Pixels in a row of the result, at least 1.</param>
+    /// <param name="height">Rows of the result, at least 1.</param>
+    /// <returns>A mask of width x height pixels.</returns>
+    /// <exception cref="RleFormatException">Width or height is not positive or their product is above 2^31 - 1.</exception>
+    /// <remarks>
+    /// Column x of the result is column floor((x + 1/2) Width / width), in whole numbers, so that no rounding matters; rows likewise.
+    /// This is Pillow's NEAREST and PyTorch's "nearest-exact", and shifts nothing. OpenCV's INTER_NEAREST and PyTorch's "nearest"
+    /// take floor(x Width / width), which moves the mask by up to half a pixel.
+    /// </remarks>
+    public RleMask Resize(int width, int height)
+    {
+        ThrowHelper.CheckSize(width, height);
+        return width == Width && height == Height ? this : new RleMask(RleKernels.Resize(_counts, Width, Height, width, height), width, height);
+    }
 
     /// <summary>A part of the mask.</summary>
     /// <param name="box">The part, in pixels; at least one, and inside the mask.</param>

@@ -13,36 +13,45 @@ public sealed partial class RleMask
     /// </param>
     /// <param name="width">Pixels in a row.</param>
     /// <param name="height">Rows.</param>
+    /// <param name="cancellationToken">Stops the work soon.</param>
     /// <returns>The mask.</returns>
     /// <exception cref="RleFormatException">
     /// Width or height is not positive or their product is above 2^31 - 1; there are fewer than three points, an odd
-    /// number of coordinates, or one that is NaN or beyond 1e8 either way (the position is its index).
+    /// number of coordinates, or one that is NaN or beyond 1e8 either way (the position is its index); the outline crosses the
+    /// columns of the mask more than 2^25 times.
     /// </exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <remarks>Source: COCO API, maskApi.c (rleFrPoly), with its rounding on a grid of five steps a pixel.</remarks>
-    public static RleMask FromPolygon(ReadOnlySpan<double> coordinates, int width, int height)
+    public static RleMask FromPolygon(ReadOnlySpan<double> coordinates, int width, int height, CancellationToken cancellationToken = default)
     {
         ThrowHelper.CheckSize(width, height);
-        RleKernels.CheckPolygon(coordinates);
-        return new RleMask(RleKernels.FillPolygon(coordinates, width, height), width, height);
+        return FromPolygon(coordinates, width, height, new DrawingLimit(cancellationToken));
     }
 
     /// <summary>Makes a mask of several polygons: the union of them, as COCO's "segmentation" lists mean it.</summary>
-    /// <param name="polygons">At least one polygon, each as for <see cref="FromPolygon"/>.</param>
+    /// <param name="polygons">At least one polygon, each as for <see cref="FromPolygon(ReadOnlySpan{double}, int, int, CancellationToken)"/>.</param>
     /// <param name="width">Pixels in a row.</param>
     /// <param name="height">Rows.</param>
+    /// <param name="cancellationToken">Stops the work soon.</param>
     /// <returns>The mask.</returns>
     /// <exception cref="ArgumentNullException">The list or a polygon is null.</exception>
-    /// <exception cref="RleFormatException">As for <see cref="FromPolygon"/>, or there is no polygon.</exception>
+    /// <exception cref="RleFormatException">
+    /// As for <see cref="FromPolygon(ReadOnlySpan{double}, int, int, CancellationToken)"/>, the number of crossings being that of all
+    /// polygons together, or there is no polygon.
+    /// </exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <remarks>Source: COCO API, pycocotools/coco.py (annToRLE).</remarks>
-    public static RleMask FromPolygons(IReadOnlyList<double[]> polygons, int width, int height)
+    public static RleMask FromPolygons(IReadOnlyList<double[]> polygons, int width, int height, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(polygons);
         ThrowHelper.CheckSize(width, height);
+        var limit = new DrawingLimit(cancellationToken);
         var masks = new RleMask[polygons.Count];
         for (int i = 0; i < masks.Length; i++)
         {
             ArgumentNullException.ThrowIfNull(polygons[i], nameof(polygons));
-            masks[i] = FromPolygon(polygons[i], width, height);
+            cancellationToken.ThrowIfCancellationRequested();
+            masks[i] = FromPolygon(polygons[i], width, height, limit);
         }
 
         return Union(masks);
@@ -52,13 +61,16 @@ public sealed partial class RleMask
     /// <param name="contours">Any number of contours, none for an empty mask.</param>
     /// <param name="width">Pixels in a row.</param>
     /// <param name="height">Rows.</param>
+    /// <param name="cancellationToken">Stops the work soon.</param>
     /// <returns>The mask. Of the contours of <see cref="ToPolygons"/> it is the mask that they came from.</returns>
     /// <exception cref="ArgumentNullException">The list or a contour is null.</exception>
     /// <exception cref="RleFormatException">
-    /// Width or height is not positive or their product is above 2^31 - 1.
+    /// Width or height is not positive or their product is above 2^31 - 1; the contours cross the columns of the mask more than 2^25
+    /// times.
     /// </exception>
-    /// <remarks>Each contour is drawn by the rule of <see cref="FromPolygon"/>.</remarks>
-    public static RleMask FromContours(IReadOnlyList<MaskPolygon> contours, int width, int height)
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <remarks>Each contour is drawn by the rule of <see cref="FromPolygon(ReadOnlySpan{double}, int, int, CancellationToken)"/>.</remarks>
+    public static RleMask FromContours(IReadOnlyList<MaskPolygon> contours, int width, int height, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(contours);
         ThrowHelper.CheckSize(width, height);
@@ -69,7 +81,7 @@ public sealed partial class RleMask
             polygons[i] = contours[i].OwnedCoordinates;
         }
 
-        return new RleMask(RleKernels.FillPolygons(polygons, width, height), width, height);
+        return new RleMask(RleKernels.FillPolygons(polygons, width, height, new DrawingLimit(cancellationToken)), width, height);
     }
 
     /// <summary>Makes a mask of a box with fractional coordinates.</summary>
@@ -127,4 +139,10 @@ public sealed partial class RleMask
     /// </returns>
     public IReadOnlyList<MaskPolygon> ToPolygons(PixelConnectivity connectivity = PixelConnectivity.Eight) =>
         ContourTracer.Trace(_counts, Height, connectivity);
+
+    private static RleMask FromPolygon(ReadOnlySpan<double> coordinates, int width, int height, DrawingLimit limit)
+    {
+        RleKernels.CheckPolygon(coordinates);
+        return new RleMask(RleKernels.FillPolygon(coordinates, width, height, limit), width, height);
+    }
 }

@@ -32,7 +32,7 @@ public sealed partial class AutomaticMaskGenerator
 
         async IAsyncEnumerable<GeneratedMask> Core([EnumeratorCancellation] CancellationToken token)
         {
-            using IEnumerator<GeneratedMask[]> crops = Find(image, null, TimeSpan.Zero, [], progress, token).GetEnumerator();
+            using IEnumerator<GeneratedMask[]> crops = Find(image, image.Size, SearchArea.Everywhere, null, TimeSpan.Zero, [], progress, token).GetEnumerator();
             while (await Task.Run(crops.MoveNext, token).ConfigureAwait(false))
             {
                 foreach (GeneratedMask mask in crops.Current)
@@ -84,7 +84,8 @@ public sealed partial class AutomaticMaskGenerator
                     }
 
                     GeneratedMasks masks = await Task.Run(
-                        () => Generate(current.Image, current.WholeImage, current.EncodeTime, progress, token), CancellationToken.None).ConfigureAwait(false);
+                        () => Generate(
+                            current.Image, current.Image.Size, SearchArea.Everywhere, current.WholeImage, current.EncodeTime, progress, token), CancellationToken.None).ConfigureAwait(false);
                     yield return new ImageMasks<T>(current.Source, masks, null);
                 }
             }

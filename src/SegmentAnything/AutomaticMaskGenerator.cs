@@ -72,8 +72,51 @@ public sealed partial class AutomaticMaskGenerator
     public GeneratedMasks Generate(
         PixelBuffer image, IProgress<MaskGenerationProgress>? progress = null, CancellationToken cancellationToken = default)
     {
+        return Generate(image, SearchArea.Everywhere, progress, cancellationToken);
+    }
+
+    /// <summary>Finds the objects of a part of an image.</summary>
+    /// <param name="image">Pixels in rows from the top, any size from 1x1.</param>
+    /// <param name="area">Where to look.</param>
+    /// <param name="progress">Told of every batch of points, on the thread that works.</param>
+    /// <param name="cancellationToken">Stops the work after the model's run under way, and between masks.</param>
+    /// <returns>As for the whole image; the masks have its size.</returns>
+    /// <exception cref="ArgumentException">The image is the default value, without memory; or the area does not fit it.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public GeneratedMasks Generate(
+        PixelBuffer image, SearchArea area, IProgress<MaskGenerationProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
         CheckImage(image);
-        return Generate(image, null, TimeSpan.Zero, progress, cancellationToken);
+        ArgumentNullException.ThrowIfNull(area);
+        area.Validate(image.Size);
+        return Generate(image, image.Size, area, null, TimeSpan.Zero, progress, cancellationToken);
+    }
+
+    /// <summary>Finds the objects of an image that is encoded already, such as one whose embedding was saved.</summary>
+    /// <param name="embedding">The image. It is not disposed.</param>
+    /// <param name="area">Where to look; null for everywhere.</param>
+    /// <param name="progress">Told of every batch of points, on the thread that works.</param>
+    /// <param name="cancellationToken">Stops the work after the model's run under way, and between masks.</param>
+    /// <returns>What the image itself would give.</returns>
+    /// <exception cref="InvalidOperationException">The options have layers of crops, which are encoded from pixels: give the image.</exception>
+    /// <exception cref="ArgumentException">The area does not fit the image.</exception>
+    /// <exception cref="ModelContractException">Another model made the embedding.</exception>
+    /// <exception cref="ObjectDisposedException">The model or the embedding was disposed.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public GeneratedMasks Generate(
+        ImageEmbedding embedding, SearchArea? area = null, IProgress<MaskGenerationProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(embedding);
+        if (Options.CropLayers > 0)
+        {
+            throw new InvalidOperationException(
+                $"The options have {Options.CropLayers} layers of crops, which are encoded from the image's pixels: give the image, or options with CropLayers = 0.");
+        }
+
+        area ??= SearchArea.Everywhere;
+        area.Validate(embedding.SourceSize);
+        return Generate(default, embedding.SourceSize, area, _encoder.Use(embedding), TimeSpan.Zero, progress, cancellationToken);
     }
 
     private static void CheckImage(PixelBuffer image)
@@ -84,6 +127,8 @@ public sealed partial class AutomaticMaskGenerator
     // The whole image may have been encoded before; it is disposed here.
     private GeneratedMasks Generate(
         PixelBuffer image,
+        ImageSize size,
+        SearchArea area,
         IEncodedCrop? wholeImage,
         TimeSpan wholeImageTime,
         IProgress<MaskGenerationProgress>? progress,
@@ -91,14 +136,16 @@ public sealed partial class AutomaticMaskGenerator
     {
         long start = Stopwatch.GetTimestamp();
         SortedList<int, CropStatistics> statistics = [];
-        GeneratedMask[] masks = [.. Find(image, wholeImage, wholeImageTime, statistics, progress, cancellationToken).SelectMany(found => found)];
-        return new GeneratedMasks(masks, image.Size, [.. statistics.Values], Stopwatch.GetElapsedTime(start) + wholeImageTime);
+        GeneratedMask[] masks = [.. Find(image, size, area, wholeImage, wholeImageTime, statistics, progress, cancellationToken).SelectMany(found => found)];
+        return new GeneratedMasks(masks, size, [.. statistics.Values], Stopwatch.GetElapsedTime(start) + wholeImageTime);
     }
 
     // The masks of each crop as soon as they are certain, in the order of the result; what had to wait comes last. Statistics are
     // added by the number of the crop.
     private IEnumerable<GeneratedMask[]> Find(
         PixelBuffer image,
+        ImageSize size,
+        SearchArea area,
         IEncodedCrop? wholeImage,
         TimeSpan wholeImageTime,
         SortedList<int, CropStatistics> statistics,
@@ -106,12 +153,13 @@ public sealed partial class AutomaticMaskGenerator
         CancellationToken cancellationToken)
     {
         using IEncodedCrop? disposedAtTheEnd = wholeImage;
-        using Operation? operation = Operation.BeginGenerate(_encoder.ModelName, image);
-        List<CropBox> crops = CropBoxes.Generate(image.Size, Options.CropLayers, Options.CropOverlapRatio);
-        long points = Math.Max(crops.Sum(crop => (long)Options.PromptCount(_grids[crop.Layer].Length)), 1);
+        using Operation? operation = Operation.BeginGenerate(_encoder.ModelName, size);
+        List<CropGrid> grids = CropGrid.Of(size, _grids, Options, area);
+        List<CropBox> crops = [.. grids.Select(grid => grid.Crop)];
+        long points = Math.Max(grids.Sum(grid => (long)Options.PromptCount(grid.Points.Length)), 1);
         long done = 0;
         int current = 0;
-        var processor = new CropProcessor(Options, image.Size, _encoder.Threads)
+        var processor = new CropProcessor(Options, size, area.Excluded, _encoder.Threads)
         {
             BatchDone = count =>
             {
@@ -124,13 +172,13 @@ public sealed partial class AutomaticMaskGenerator
         foreach (int number in CertainMasks.OrderOfWork(crops))
         {
             CropBox crop = crops[number];
-            if (_grids[crop.Layer].Length > 0)
+            if (grids[number].Points.Length > 0)
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 var counts = new CropStatistics { CropBox = BoxOf(crop), Layer = crop.Layer };
                 statistics.Add(number, counts);
                 Report(MaskGenerationStage.Encoding);
-                List<Candidate> candidates = Process(crop, counts);
+                List<Candidate> candidates = Process(grids[number], counts);
                 yield return Masks(certain.Add(candidates, cancellationToken));
             }
 
@@ -144,8 +192,9 @@ public sealed partial class AutomaticMaskGenerator
         Report(MaskGenerationStage.Done);
 
         // A crop's embedding lives no longer than this, whatever the consumer of the masks does meanwhile.
-        List<Candidate> Process(CropBox crop, CropStatistics counts)
+        List<Candidate> Process(CropGrid grid, CropStatistics counts)
         {
+            CropBox crop = grid.Crop;
             operation?.Resume();
             try
             {
@@ -153,7 +202,7 @@ public sealed partial class AutomaticMaskGenerator
                 long before = Stopwatch.GetTimestamp();
                 using IEncodedCrop? own = isEncoded ? null : _encoder.Encode(image.Crop(crop.X, crop.Y, crop.Width, crop.Height), cancellationToken);
                 counts.EncodeTime = isEncoded ? wholeImageTime : Stopwatch.GetElapsedTime(before);
-                return processor.Process(crop, own ?? wholeImage!, _grids[crop.Layer], counts, cancellationToken);
+                return processor.Process(crop, own ?? wholeImage!, grid.Points, counts, cancellationToken);
             }
             catch (Exception e)
             {

@@ -41,7 +41,7 @@ public static class ModelInspector
 
             return source.Length > int.MaxValue
                 ? Unknown(path, $"{source.Length} bytes are too many for an ONNX file, and it is no checkpoint.")
-                : OfOnnx(path, OnnxFile.Parse(source.Read(0, (int)source.Length), path));
+                : OnnxFile.Read(path, () => OfOnnx(path, OnnxFile.Parse(source.Read(0, (int)source.Length), path)));
         }
         catch (CheckpointException e)
         {

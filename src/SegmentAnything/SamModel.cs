@@ -1,6 +1,7 @@
 using CommunityToolkit.HighPerformance.Buffers;
 using SegmentAnything.Families;
 using SegmentAnything.Loading;
+using SegmentAnything.Rle;
 
 namespace SegmentAnything;
 
@@ -128,7 +129,7 @@ public sealed partial class SamModel : ISegmenter
     /// <c>vision_encoder.onnx</c> and <c>prompt_encoder_mask_decoder.onnx</c>, samexporter's <c>NAME.encoder.onnx</c> and
     /// <c>NAME.decoder.onnx</c>, or one pair of any names; or a checkpoint, such as
     /// <c>sam_vit_b_01ec64.pth</c> (PyTorch, or safetensors of the official code's or Hugging Face's names). From a
-    /// checkpoint the image encoder is built the first time, and kept in the model store.
+    /// checkpoint the image encoder, where our own kernels do not run it, is built the first time, and kept in the model store.
     /// </param>
     /// <param name="options">How to run it; by default on the CPU.</param>
     /// <param name="cancellationToken">
@@ -229,8 +230,8 @@ public sealed partial class SamModel : ISegmenter
         ArgumentNullException.ThrowIfNull(prompt);
         // What is encoded lives only until it is decoded: pooled memory holds it, and only the masks are allocated.
         using SpanOwner<float> tokens = SpanOwner<float>.Allocate(PromptEncoder.TokenCount(prompt) * PromptEncoder.Channels);
-        using MemoryOwner<float>? mask = prompt.MaskLogits.IsEmpty ? null : MemoryOwner<float>.Allocate(PromptEncoder.DenseLength);
-        PromptEncoder.Encode(prompt, embedding.SourceSize, tokens.Span, mask?.Memory ?? default, cancellationToken);
+        using MemoryOwner<float>? mask = prompt.HasMask ? MemoryOwner<float>.Allocate(PromptEncoder.DenseLength) : null;
+        PromptEncoder.Encode(prompt, embedding.SourceSize, tokens.Span, mask?.Memory ?? default, -1, cancellationToken);
         return Decoder.Decode(
             embedding, tokens.Span, mask is null ? PromptEncoder.NoMaskDense : mask.Span, prompt.IsAmbiguous, selection, cancellationToken);
     }
@@ -241,7 +242,7 @@ public sealed partial class SamModel : ISegmenter
     /// <param name="selection">Which masks are wanted of each.</param>
     /// <param name="cancellationToken">Stops the work soon.</param>
     /// <returns>One prediction a prompt, in their order. To dispose all of them is optional, and spares the next call new memory.</returns>
-    /// <exception cref="ArgumentException">A prompt is empty, lies outside the image, or its mask has a wrong size.</exception>
+    /// <exception cref="ArgumentException">A prompt is empty, lies outside the image, or its mask has a wrong size; the message begins with its number, from 0.</exception>
     /// <exception cref="ModelContractException">
     /// The embedding was made by another model, or the decoder's file was exported for points alone and a prompt has more.
     /// </exception>
@@ -256,8 +257,36 @@ public sealed partial class SamModel : ISegmenter
         ArgumentNullException.ThrowIfNull(embedding);
         ArgumentNullException.ThrowIfNull(prompts);
         EncodedPrompt[] encoded = new EncodedPrompt[prompts.Count];
-        for (int i = 0; i < encoded.Length; i++) encoded[i] = PromptEncoder.Encode(prompts[i], embedding.SourceSize, cancellationToken);
+        for (int i = 0; i < encoded.Length; i++) encoded[i] = PromptEncoder.Encode(prompts[i] ?? throw new ArgumentNullException(nameof(prompts), $"Prompt {i} is null."), embedding.SourceSize, i, cancellationToken);
         return Decoder.Decode(embedding, encoded, selection, cancellationToken);
+    }
+
+    /// <summary>The logits of a mask at the size of the source image; those above 0 are the mask.</summary>
+    /// <param name="embedding">The image.</param>
+    /// <param name="lowResLogits">A mask's <see cref="PredictedMask.LowResLogits"/>.</param>
+    /// <returns>Height x width values, row-major, rows from the top.</returns>
+    /// <exception cref="ArgumentException">There are not as many logits as the model's masks have.</exception>
+    /// <exception cref="ModelContractException">The embedding was made by another model.</exception>
+    /// <exception cref="ObjectDisposedException">The prediction that the logits came from was disposed.</exception>
+    public float[] UpscaleLogits(ImageEmbedding embedding, ReadOnlyMemory<float> lowResLogits)
+    {
+        ArgumentNullException.ThrowIfNull(embedding);
+        float[] logits = new float[checked(embedding.SourceSize.Width * embedding.SourceSize.Height)];
+        Decoder.UpscaleLogits(embedding, lowResLogits, logits);
+        return logits;
+    }
+
+    /// <summary>A mask cut at another logit than 0, at the size of the source image.</summary>
+    /// <param name="embedding">The image.</param>
+    /// <param name="lowResLogits">A mask's <see cref="PredictedMask.LowResLogits"/>.</param>
+    /// <param name="cutoff">Logits above it are mask: a higher one gives less of it. At 0 it is <see cref="PredictedMask.Mask"/>.</param>
+    /// <exception cref="ArgumentException">There are not as many logits as the model's masks have, or the cut-off is not a finite number.</exception>
+    /// <exception cref="ModelContractException">The embedding was made by another model.</exception>
+    /// <exception cref="ObjectDisposedException">The prediction that the logits came from was disposed.</exception>
+    public RleMask CutLogits(ImageEmbedding embedding, ReadOnlyMemory<float> lowResLogits, float cutoff)
+    {
+        ArgumentNullException.ThrowIfNull(embedding);
+        return Decoder.CutLogits(embedding, lowResLogits, cutoff);
     }
 
     /// <summary>Finds every object of an image. See <see cref="AutomaticMaskGenerator.Generate(PixelBuffer, IProgress{MaskGenerationProgress}, CancellationToken)"/>.</summary>
@@ -271,6 +300,23 @@ public sealed partial class SamModel : ISegmenter
         IProgress<MaskGenerationProgress>? progress = null,
         CancellationToken cancellationToken = default) =>
         new AutomaticMaskGenerator(this, options).Generate(image, progress, cancellationToken);
+
+    /// <summary>
+    /// Finds the objects of an image that is encoded already, everywhere or in a part of it. See
+    /// <see cref="AutomaticMaskGenerator.Generate(ImageEmbedding, SearchArea, IProgress{MaskGenerationProgress}, CancellationToken)"/>.
+    /// </summary>
+    /// <param name="embedding">The image. It is not disposed.</param>
+    /// <param name="options">How to look for objects, without crops; by default as the reference does.</param>
+    /// <param name="area">Where to look; null for everywhere.</param>
+    /// <param name="progress">Told of every batch of points.</param>
+    /// <param name="cancellationToken">Stops the work soon.</param>
+    public GeneratedMasks GenerateMasks(
+        ImageEmbedding embedding,
+        AutomaticMaskOptions? options = null,
+        SearchArea? area = null,
+        IProgress<MaskGenerationProgress>? progress = null,
+        CancellationToken cancellationToken = default) =>
+        new AutomaticMaskGenerator(this, options).Generate(embedding, area, progress, cancellationToken);
 
     /// <summary>
     /// Finds every object of an image on another thread, and gives each as soon as it is certain: without crops all at the end,

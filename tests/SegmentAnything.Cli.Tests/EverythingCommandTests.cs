@@ -1,4 +1,5 @@
 using System.Text;
+using SegmentAnything.Annotations;
 using SegmentAnything.Imaging;
 using SegmentAnything.ModelTests;
 using SegmentAnything.Rle;
@@ -30,12 +31,12 @@ public sealed class EverythingCommandTests : IDisposable
         Assert.Contains("still life.png: 50 %", run.Error, StringComparison.Ordinal);
         Assert.Contains(" masks in ", run.Error, StringComparison.Ordinal);
         using var reader = Sa1bReader.Open(json);
-        Sa1bAnnotation[] masks = [.. reader.ReadAnnotations()];
-        Assert.Equal(new Sa1bImage { ImageId = 1, Width = StillLife.Width, Height = StillLife.Height, FileName = "still life.png" }, reader.Image);
-        Assert.Equal(Enumerable.Range(1, masks.Length).Select(i => (long)i), masks.Select(m => m.Id));
+        Annotation[] masks = [.. reader.ReadAnnotations()];
+        Assert.Equal(new AnnotationImage { Id = 1, Width = StillLife.Width, Height = StillLife.Height, FileName = "still life.png" }, reader.Image);
+        Assert.Equal(Enumerable.Range(1, masks.Length).Select(i => (long)i), masks.Select(m => m.Id!.Value));
         foreach (string name in new[] { "mug", "ball", "pear" })
-            Assert.InRange(masks.Max(m => m.Segmentation.IntersectionOverUnion(Scene.Find(name).Mask)), 0.9, 1);
-        Assert.All(masks, mask => Assert.Equal(mask.Segmentation.Area, mask.Area));
+            Assert.InRange(masks.Max(m => m.Mask!.IntersectionOverUnion(Scene.Find(name).Mask)), 0.9, 1);
+        Assert.All(masks, mask => Assert.Equal(mask.Mask!.Area, mask.Area));
         LoadedImage drawn = ImageFile.Load(overlay);
         Assert.Equal((StillLife.Width, StillLife.Height), (drawn.Width, drawn.Height));
         Assert.NotEqual(StillLife.Image.Pixels, drawn.Pixels);
@@ -55,14 +56,40 @@ public sealed class EverythingCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task Everything_InARegion_ExceptWhatIsKnown_FindsTheRest()
+    {
+        RleMask mug = Scene.Find("mug").Mask;
+        MaskBox box = mug.BoundingBox;
+        string region = $"{box.X},{box.Y},{box.Right},{box.Bottom}", known = Path.Combine(_folder.Path, "known.json");
+        GeneratedMask[] Read(ToolRun run)
+        {
+            Assert.Equal(0, run.Status);
+            using var reader = Sa1bReader.Open(new MemoryStream(Encoding.UTF8.GetBytes(run.Output)));
+            return [.. reader.ReadAnnotations().Select(a => new GeneratedMask(a.Mask!, 1, 1, a.Points[0].X, a.Points[0].Y))];
+        }
+
+        ToolRun first = await ToolRun.Run("everything", _picture, "--points-per-side", "4", "--region", region);
+        GeneratedMask[] found = Read(first);
+        Assert.Contains(found, mask => mask.Mask.IntersectionOverUnion(mug) > 0.9);
+        Assert.All(found, mask => Assert.True(mask.PointX > box.X && mask.PointX < box.Right && mask.PointY > box.Y && mask.PointY < box.Bottom));
+
+        File.WriteAllText(known, System.Text.Json.JsonSerializer.Serialize(mug, RleJsonContext.Default.RleMask));
+        ToolRun second = await ToolRun.Run("everything", _picture, "--points-per-side", "4", "--region", region, "--except", known);
+        Assert.DoesNotContain(Read(second), mask => mask.Mask.IntersectionOverUnion(mug) > 0.5);
+
+        Assert.Equal(2, (await ToolRun.Run("everything", _picture, _picture, "--out", _folder.Path, "--region", region)).Status);
+        Assert.Equal(1, (await ToolRun.Run("everything", _picture, "--region", "0,0,5000,10")).Status);
+    }
+
+    [Fact]
     public async Task Everything_HalfOfThePrompts_FindsTheObjectsToo()
     {
         ToolRun run = await ToolRun.Run("everything", _picture, "--points-per-side", "10", "--prompt-fraction", "0.5");
         Assert.Equal(0, run.Status);
         using var reader = Sa1bReader.Open(new MemoryStream(Encoding.UTF8.GetBytes(run.Output)));
-        Sa1bAnnotation[] masks = [.. reader.ReadAnnotations()];
+        Annotation[] masks = [.. reader.ReadAnnotations()];
         foreach (string name in new[] { "mug", "ball", "pear" })
-            Assert.InRange(masks.Max(m => m.Segmentation.IntersectionOverUnion(Scene.Find(name).Mask)), 0.9, 1);
+            Assert.InRange(masks.Max(m => m.Mask!.IntersectionOverUnion(Scene.Find(name).Mask)), 0.9, 1);
     }
 
     [Fact]
@@ -80,21 +107,27 @@ public sealed class EverythingCommandTests : IDisposable
         Assert.Equal(1, run.Status);
         Assert.Contains("error: 1 of 3 images could not be read", run.Error, StringComparison.Ordinal);
         Assert.Contains("1 of 4 files are passed over, by their names no pictures: readme.txt", run.Error, StringComparison.Ordinal);
-        Assert.Equal(["a.json", "a.png", "c.json", "c.png"], Directory.GetFiles(results).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.Equal([".segment-anything.jsonl", "a.json", "a.png", "c.json", "c.png"], Directory.GetFiles(results).Select(Path.GetFileName).Order(StringComparer.Ordinal));
         RleMask[] first = Masks("a.json"), second = Masks("c.json");
         Assert.Equal(first, second);
 
         RleMask[] Masks(string name)
         {
             using var reader = Sa1bReader.Open(Path.Combine(results, name));
-            return [.. reader.ReadAnnotations().Select(a => a.Segmentation)];
+            return [.. reader.ReadAnnotations().Select(a => a.Mask!)];
         }
     }
 
     [Theory]
-    [InlineData("PointsPerSide is 1 to 4096", "--points-per-side", "0")]
+    [InlineData("'0': expected a whole number of points, 1 to 4096", "--points-per-side", "0")]
     [InlineData("PromptFraction is more than 0 and at most 1", "--prompt-fraction", "0")]
-    [InlineData("CropLayers is 0 to 6", "--crop-n-layers", "9")]
+    [InlineData("'9': expected a whole number of layers, 0 to 6", "--crop-n-layers", "9")]
+    [InlineData("--pred-iou-thresh '0,88': expected a predicted IoU", "--pred-iou-thresh", "0,88")]
+    [InlineData("--pred-iou-thresh 'nan'", "--pred-iou-thresh", "nan")]
+    [InlineData("--box-nms-thresh '7': expected an IoU of boxes, 0 to 1", "--box-nms-thresh", "7")]
+    [InlineData("'1e3': expected a whole number of points", "--points-per-batch", "1e3")]
+    [InlineData("--max-pixels '0'", "--max-pixels", "0")]
+    [InlineData("stretch", "--stretch", "all")]
     [InlineData("paper", "--preset", "other")]
     public async Task Everything_BadOption_SaysWhatIsExpected(string expected, params string[] options)
     {
@@ -120,11 +153,43 @@ public sealed class EverythingCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task Everything_FilesOfOthersInTheFolder_AreRefused_OursAreReplaced_AndResumedOnesPassedOver()
+    {
+        string folder = Directory.CreateDirectory(Path.Combine(_folder.Path, "out")).FullName, annotations = Path.Combine(folder, "still life.json");
+        File.WriteAllText(annotations, """{"version": "5.4.1", "shapes": []}""");
+        string[] command = ["everything", _picture, "--out", folder, "--points-per-side", "2"];
+
+        ToolRun run = await ToolRun.Run(command);
+        Assert.Equal(2, run.Status);
+        Assert.Contains("still life.json. Give another --out folder, or --overwrite", run.ErrorLine, StringComparison.Ordinal);
+        Assert.Contains("shapes", File.ReadAllText(annotations), StringComparison.Ordinal);
+
+        Assert.Equal(0, (await ToolRun.Run([.. command, "--overwrite"])).Status);
+        string first = File.ReadAllText(annotations);
+        Assert.DoesNotContain("shapes", first, StringComparison.Ordinal);
+
+        run = await ToolRun.Run([.. command, "--resume"]);
+        Assert.Equal(0, run.Status);
+        Assert.Contains("1 of 1 images are done already", run.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("masks in", run.Error, StringComparison.Ordinal);
+
+        // Other settings are other results; what is ours needs no leave.
+        run = await ToolRun.Run("everything", _picture, "--out", folder, "--points-per-side", "3", "--resume");
+        Assert.Equal(0, run.Status);
+        Assert.Contains("masks in", run.Error, StringComparison.Ordinal);
+        Assert.NotEqual(first, File.ReadAllText(annotations));
+
+        // What somebody has corrected since is theirs.
+        File.AppendAllText(annotations, "\n");
+        Assert.Equal(2, (await ToolRun.Run(command)).Status);
+    }
+
+    [Fact]
     public async Task Stats_SomethingElse_IsOneLineOfError()
     {
         ToolRun run = await ToolRun.Run("stats", _picture);
         Assert.Equal(1, run.Status);
-        Assert.Contains("JSON", run.ErrorLine, StringComparison.Ordinal);
+        Assert.Contains("one channel", run.ErrorLine, StringComparison.Ordinal);
         Assert.Equal(1, (await ToolRun.Run("stats", Path.Combine(_folder.Path, "nothing.json"))).Status);
     }
 }

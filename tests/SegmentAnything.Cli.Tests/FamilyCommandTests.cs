@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using SegmentAnything.Imaging;
+using SegmentAnything.Annotations;
 using SegmentAnything.Rle;
 using SegmentAnything.TestSupport;
 
@@ -186,7 +187,7 @@ public sealed class FamilyCommandTests : IDisposable
     private static RleMask[] Masks(ToolRun run)
     {
         using var reader = Sa1bReader.Open(new MemoryStream(System.Text.Encoding.UTF8.GetBytes(run.Output)));
-        return [.. reader.ReadAnnotations().Select(a => a.Segmentation)];
+        return [.. reader.ReadAnnotations().Select(a => a.Mask!)];
     }
 
     // What segment writes: masks with size and counts, at whatever depth.

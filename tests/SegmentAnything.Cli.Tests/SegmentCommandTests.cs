@@ -50,6 +50,74 @@ public sealed class SegmentCommandTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData("png")]
+    [InlineData("json")]
+    public async Task Mask_OfAFile_IsThePromptOfItsObject(string kind)
+    {
+        string path = Path.Combine(_folder.Path, "rough." + kind);
+        RleMask rough = Truth("mug").Erode(4);
+        if (kind == "json") File.WriteAllText(path, JsonSerializer.Serialize(rough, RleJsonContext.Default.RleMask));
+        else ImageFile.SavePng(path, [.. rough.ToBitmap().Select(pixel => (byte)(200 * pixel))], StillLife.Width, StillLife.Height);
+        ToolRun run = await ToolRun.Run("segment", _picture, "--mask", path);
+
+        Assert.Equal(0, run.Status);
+        JsonElement mask = Assert.Single(Items(run.Output));
+        Assert.InRange(Decode(mask).IntersectionOverUnion(Truth("mug")), 0.93, 1);
+        Assert.Equal(rough, mask.GetProperty("prompt").GetProperty("mask").Deserialize(RleJsonContext.Default.RleMask));
+
+        // What the tool has written can be given back.
+        string own = Path.Combine(_folder.Path, "own.json");
+        File.WriteAllText(own, run.Output);
+        Assert.Equal(0, (await ToolRun.Run("segment", _picture, "--mask", own, "--point", Click("mug"))).Status);
+    }
+
+    [Theory]
+    [InlineData("[]", "holds 0 masks")]
+    [InlineData("[{},{}]", "item 0 has no run lengths")]
+    [InlineData("[1]", "item 0 is not an object")]
+    [InlineData("""{"size":[2,2],"counts":[3]}""", "rough.json")]
+    [InlineData("""{"size":[2,2],"counts":""", "rough.json")]
+    [InlineData("""{"segmentation":[[0,0,5,0,5,5]]}""", "Polygons")]
+    [InlineData("""{"size":[4,9],"counts":[0,36]}""", "shape of the image")]
+    [InlineData("nonsense", "not an image")]
+    public async Task Mask_ThatIsNone_IsAnErrorThatSaysWhy(string content, string expected)
+    {
+        string path = Path.Combine(_folder.Path, "rough.json");
+        File.WriteAllText(path, content);
+        ToolRun run = await ToolRun.Run("segment", _picture, "--mask", path);
+
+        Assert.Equal(1, run.Status);
+        Assert.Contains(expected, run.ErrorLine, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Cutoff_Higher_GivesLess()
+    {
+        ToolRun usual = await ToolRun.Run("segment", _picture, "--point", Click("mug")), strict = await ToolRun.Run("segment", _picture, "--point", Click("mug"), "--cutoff", "4");
+        RleMask[] all = [.. Items(usual.Output).Select(Decode)], less = [.. Items(strict.Output).Select(Decode)];
+        Assert.All(all.Zip(less), pair => Assert.True(pair.Second.Difference(pair.First).IsEmpty && pair.Second.Area < pair.First.Area));
+    }
+
+    [Fact]
+    public async Task Minus_IsStandardInput()
+    {
+        Func<Stream> before = PictureFile.OpenStandardInput;
+        try
+        {
+            PictureFile.OpenStandardInput = () => File.OpenRead(_picture);
+            ToolRun run = await ToolRun.Run("segment", "-", "--point", Click("mug"));
+            Assert.Equal((await ToolRun.Run("segment", _picture, "--point", Click("mug"))).Output, run.Output);
+            PictureFile.OpenStandardInput = () => new MemoryStream();
+            Assert.Contains("is empty", (await ToolRun.Run("segment", "-", "--point", "1,1")).ErrorLine, StringComparison.Ordinal);
+            Assert.Equal(2, (await ToolRun.Run("everything", "-", "--out", _folder.Path)).Status);
+        }
+        finally
+        {
+            PictureFile.OpenStandardInput = before;
+        }
+    }
+
     [Fact]
     public async Task PointsWithOneBox_AreOneObject()
     {
@@ -106,8 +174,8 @@ public sealed class SegmentCommandTests : IDisposable
 
         ToolRun run = await ToolRun.Run("segment", _picture, "--point", Click("pear"), "--json", taken);
 
-        Assert.Equal((1, ""), (run.Status, run.Output));
-        Assert.Contains("taken.json: cannot be written", run.ErrorLine, StringComparison.Ordinal);
+        Assert.Equal((2, ""), (run.Status, run.Output));
+        Assert.Contains("taken.json: is a folder", run.ErrorLine, StringComparison.Ordinal);
         Assert.Equal([_picture, taken], Directory.GetFileSystemEntries(_folder.Path).Order());
     }
 

@@ -38,7 +38,7 @@ public sealed class HostingExamples(Guide guide) : IClassFixture<Guide>
         {
             using var body = new MemoryStream();
             await request.Body.CopyToAsync(body, cancellation);
-            LoadedImage picture = ImageFile.Load(body.GetBuffer().AsMemory(0, (int)body.Length));
+            LoadedImage picture = ImageFile.Load(body.GetBuffer().AsMemory(0, (int)body.Length), cancellationToken: cancellation);
             using EmbeddingLease photo = await service.EncodeAsync(id, picture.ToPixelBuffer(), cancellation);
             return Results.Ok();
         });

@@ -107,9 +107,9 @@ public class FuzzTests
                 }
             }
 
-            if (!RleKernels.FillPolygonsScalar(polygons, width, height).AsSpan().SequenceEqual(RleKernels.FillPolygons(polygons, width, height)))
+            if (!RleKernels.FillPolygonsScalar(polygons, width, height).AsSpan().SequenceEqual(RleKernels.FillPolygons(polygons, width, height, new DrawingLimit(default))))
                 Assert.Fail($"polygons {i} of seed {Seed} in {width} x {height}");
-            if (!RleKernels.FillPolygonsScalar([polygons[0]], width, height).AsSpan().SequenceEqual(RleKernels.FillPolygon(polygons[0], width, height)))
+            if (!RleKernels.FillPolygonsScalar([polygons[0]], width, height).AsSpan().SequenceEqual(RleKernels.FillPolygon(polygons[0], width, height, new DrawingLimit(default))))
                 Assert.Fail($"first polygon {i} of seed {Seed} in {width} x {height}");
         }
     }

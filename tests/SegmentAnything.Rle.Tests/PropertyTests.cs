@@ -100,7 +100,41 @@ public class PropertyTests
     });
 
     [Fact]
+    public void Dice_AndIntersectionOverSmaller_AreThoseOfTheAreas() => Check(Three, masks =>
+    {
+        (RleMask a, RleMask b, _) = masks;
+        double both = a.Intersection(b).Area;
+        return a.Dice(b) == (both == 0 ? 0 : 2 * both / (a.Area + b.Area)) && b.Dice(a) == a.Dice(b)
+            && a.IntersectionOverSmaller(b) == (both == 0 ? 0 : both / Math.Min(a.Area, b.Area))
+            && a.Intersection(b).IntersectionOverSmaller(a) == (both == 0 ? 0 : 1);
+    });
+
+    [Fact]
+    public void Turns_FourTimes_AreTheMask() => Check(One, pixels =>
+    {
+        RleMask mask = pixels.Mask, turned = mask.RotateClockwise();
+        return turned.RotateCounterclockwise() == mask && turned.RotateClockwise() == mask.Rotate180()
+            && mask.Rotate180() == mask.FlipHorizontal().FlipVertical() && mask.Transpose().Transpose() == mask;
+    });
+
+    [Fact]
+    public void Resize_ToAWholeMultipleAndBack_IsTheMask() => Check(One, pixels =>
+        pixels.Mask.Resize(3 * pixels.Width, 2 * pixels.Height).Resize(pixels.Width, pixels.Height) == pixels.Mask
+        && pixels.Mask.Resize(3 * pixels.Width, 2 * pixels.Height).Area == 6 * pixels.Mask.Area);
+
+    [Fact]
+    public void Morphology_FollowsItsLaws() => Check(One, pixels => Enum.GetValues<StructuringElement>().All(element =>
+    {
+        RleMask mask = pixels.Mask, opened = mask.Open(2, element), closed = mask.Close(2, element);
+        RleMask framed = mask.Pad(3, 3, 3, 3);
+        return framed.Complement().Dilate(2, element) == framed.Erode(2, element).Complement()
+            && opened.Difference(mask).IsEmpty && mask.Difference(closed).IsEmpty
+            && opened.Open(2, element) == opened && closed.Close(2, element) == closed;
+    }));
+
+    [Fact]
     public void Erosion_InTwoSteps_IsThatInOne() => Check(One, pixels =>
+        pixels.Mask.Dilate(1).Dilate(2) == pixels.Mask.Dilate(3) &&
         pixels.Mask.Erode(1).Erode(2) == pixels.Mask.Erode(3)
         && pixels.Mask.Erode(1).Difference(pixels.Mask).IsEmpty);
 

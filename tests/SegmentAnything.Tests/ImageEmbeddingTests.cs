@@ -139,4 +139,44 @@ public sealed class ImageEmbeddingTests
         return new ImageEmbedding(
             values, [new FeatureMapShape(FeatureMapShape.Embedding, channels, grid)], new ImageFrame(new ImageSize(640, 427), 48), "toy", "0123456789abcdef");
     }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Load_AFewBytesThatClaimMuch_TakeNoMemory(bool tellsItsLength)
+    {
+        using MemoryStream header = new();
+        using (BinaryWriter writer = new(header, System.Text.Encoding.UTF8, leaveOpen: true))
+        {
+            foreach (int value in (int[])[0x4D454153, 2, 100, 100, 1024, 1, 16]) writer.Write(value);
+            for (int i = 0; i < 16; i++)
+            {
+                writer.Write(1);
+                writer.Write((byte)('a' + i));
+                writer.Write(16);
+                writer.Write(1024);
+            }
+
+            foreach (string text in (string[])["m", "f"])
+            {
+                writer.Write(1);
+                writer.Write((byte)text[0]);
+            }
+
+            writer.Write(new byte[1000]);
+        }
+
+        byte[] bytes = header.ToArray();
+        Assert.InRange(bytes.Length, 1, 2000);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.Throws<InvalidDataException>(() => ImageEmbedding.Load(tellsItsLength ? new MemoryStream(bytes) : new WithoutLength(bytes)));
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 2 << 20);
+    }
+
+    private sealed class WithoutLength(byte[] bytes) : MemoryStream(bytes)
+    {
+        public override bool CanSeek => false;
+
+        public override long Length => throw new NotSupportedException();
+    }
 }

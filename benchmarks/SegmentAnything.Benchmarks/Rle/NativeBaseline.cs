@@ -66,6 +66,21 @@ internal static unsafe class NativeBaseline
     public static readonly delegate* unmanaged<float*, int, float, byte*, int> Suppress =
         (delegate* unmanaged<float*, int, float, byte*, int>)Export("nms");
 
+    public static readonly delegate* unmanaged<byte*, int, int, int, byte*, byte*, void> Dilate =
+        (delegate* unmanaged<byte*, int, int, int, byte*, byte*, void>)Export("dilate");
+
+    public static readonly delegate* unmanaged<byte*, int, int, int, byte*, void> DilateDisk =
+        (delegate* unmanaged<byte*, int, int, int, byte*, void>)Export("dilate_disk");
+
+    public static readonly delegate* unmanaged<byte*, int, int, byte*, void> Transpose =
+        (delegate* unmanaged<byte*, int, int, byte*, void>)Export("transpose");
+
+    public static readonly delegate* unmanaged<byte*, int, int, int, int, byte*, void> Resize =
+        (delegate* unmanaged<byte*, int, int, int, int, byte*, void>)Export("resize");
+
+    public static readonly delegate* unmanaged<byte*, byte*, int, double> Dice =
+        (delegate* unmanaged<byte*, byte*, int, double>)Export("dice");
+
     private static nint Export(string name) =>
         Library == 0 ? 0 : NativeLibrary.GetExport(Library, "baseline_" + name);
 

@@ -122,6 +122,34 @@ internal static unsafe class RleRatios
                 _sink += found.Count;
             });
 
+        byte[] otherBitmap = other.ToBitmap();
+        byte* otherBytes = Copy<byte>(otherBitmap);
+        foreach (int radius in new[] { 1, 5 })
+        {
+            Pixels("dilate, square", $"{shape}, radius {radius}", () => NativeBaseline.Dilate(pixelBytes, width, height, radius, scratch, written), () => mask.Dilate(radius));
+            Pixels("dilate, disk", $"{shape}, radius {radius}", () => NativeBaseline.DilateDisk(pixelBytes, width, height, radius, written),
+                () => mask.Dilate(radius, StructuringElement.Disk));
+        }
+
+        Pixels("transpose", shape, () => NativeBaseline.Transpose(pixelBytes, width, height, written), mask.Transpose);
+        Pixels("resize, to a half", shape, () => NativeBaseline.Resize(pixelBytes, width, height, width / 2, height / 2, written), () => mask.Resize(width / 2, height / 2));
+        double ratio = NativeBaseline.Dice(pixelBytes, otherBytes, pixels);
+        if (ratio != mask.Dice(other)) throw new InvalidOperationException($"Dice: {ratio} in C, {mask.Dice(other)} ours.");
+        Row("dice", width, height, shape, filter, noise ? 1 : 5, 0,
+            () => _sum += NativeBaseline.Dice(pixelBytes, otherBytes, pixels), () => _sum += mask.Dice(other));
+        Free([(nint)otherBytes]);
+
+        // C from bitmap to bitmap, ours from mask to mask.
+        void Pixels(string operation, string remark, Action native, Func<RleMask> ours)
+        {
+            if (!operation.Contains(filter, StringComparison.Ordinal)) return;
+            native();
+            RleMask result = ours();
+            if (RleMask.FromBitmap(new ReadOnlySpan<byte>(written, result.Width * result.Height), result.Width, result.Height) != result)
+                throw new InvalidOperationException($"{operation}, {remark}: C and ours differ.");
+            Row(operation, width, height, remark, filter, noise ? 1 : 5, 0, native, () => ours());
+        }
+
         Free(pixelBytes, columnBytes, scratch, written, counts, otherCounts, result, textBytes, writtenText, labels, parents);
     }
 
@@ -200,6 +228,8 @@ internal static unsafe class RleRatios
 
     /// <summary>Keeps results alive, so that nothing is optimised away.</summary>
     private static long _sink;
+
+    private static double _sum;
 
     private static void Row(
         string operation, int width, int height, string shape, string filter, double target, long bytes, Action native, Action ours,

@@ -25,26 +25,33 @@ internal static class DemoCommand
             DefaultValueFactory = _ => "segment-anything-demo",
         };
         var model = new ModelOptions();
+        var pictures = new PictureOptions();
 
         var command = new Command("demo", "Shows a point, a box and a refinement on one picture.") { image, point, box, output };
         model.AddTo(command);
+        pictures.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.FromResult(Run(
-            parsed.GetValue(image), parsed.GetValue(point), parsed.GetValue(box), parsed.GetRequiredValue(output), model, parsed, cancellation)));
+            parsed.GetValue(image), parsed.GetValue(point), parsed.GetValue(box), parsed.GetRequiredValue(output), model, pictures, parsed, cancellation)));
         return command;
     }
 
     private static int Run(
-        string? path, PointPrompt[]? clicks, Box[]? boxes, string folder, ModelOptions model, ParseResult parsed, CancellationToken cancellation)
+        string? path, PointPrompt[]? clicks, Box[]? boxes, string folder, ModelOptions model, PictureOptions pictures, ParseResult parsed, CancellationToken cancellation)
     {
         TextWriter output = parsed.InvocationConfiguration.Output;
         var progress = new Progress(parsed.InvocationConfiguration.Error);
         StillLifeObject? mug = path is null ? StillLife.Objects.Single(o => o.Name == "mug") : null;
-        LoadedImage picture = path is null ? StillLife.Image : ImageFile.Load(path);
+        LoadedImage picture = path is null ? StillLife.Image : pictures.Load(path, parsed, progress, cancellation);
         RleMask? truth = mug is null ? null : RleMask.FromBitmap(mug.Mask, picture.Width, picture.Height);
         (float x, float y) = clicks is [{ } click] ? (click.X, click.Y)
             : mug is not null ? (mug.ClickX, mug.ClickY)
             : (picture.Width / 2f, picture.Height / 2f);
 
+        OutputFiles outputs = model.NoteInputs(parsed, new OutputFiles());
+        if (path is null) outputs.Writes(Path.Combine(folder, "still-life.png"), $"the drawing still-life.png in --output {folder}");
+        else outputs.Reads(path, $"the picture {path}");
+        foreach (string name in (string[])["point", "point-1", "point-2", "point-3", "box", "refined"])
+            outputs.Writes(Path.Combine(folder, name + ".png"), $"the drawing {name}.png in --output {folder}");
         using SamModel sam = model.Load(parsed, progress, cancellation);
         using ImageEmbedding embedding = progress.Run(
             $"Encoding {picture.Width}x{picture.Height} pixels, once", () => sam.Encode(picture.ToPixelBuffer(), cancellation));

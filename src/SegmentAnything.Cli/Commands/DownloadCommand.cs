@@ -22,6 +22,12 @@ internal static class DownloadCommand
     {
         SamVariant variant = SamModels.Find(name) ?? throw new UsageException(
             $"'{name}' is not the name of a model; the names are {string.Join(", ", SamModels.All.Select(v => v.Name))}.");
+        // Everything is read here, so that the other commands need not.
+        foreach (FileVerification file in ModelVerifier.Verify(variant, ModelStore.Default, cancellation))
+        {
+            if (file.Problem is { } problem) progress.Say($"{file.Path}: {problem}: it is fetched again.");
+        }
+
         ModelFiles files = await ModelStore.Default.GetAsync(variant, progress: new DownloadReporter(progress), cancellationToken: cancellation);
         progress.Say($"{variant.DisplayName} is in {Path.GetDirectoryName(files.FindPath(variant.Files[0].Role))}");
         return Tool.Success;

@@ -10,25 +10,31 @@ internal static class InspectCommand
     {
         Argument<string[]> files = new("FILE") { Description = "Checkpoints (.pth, .pt, .safetensors) or ONNX files.", Arity = ArgumentArity.OneOrMore };
         var specification = new SpecificationOption();
-        var command = new Command("inspect", "Says what a model's file is: family, sizes, inputs and outputs, and whether it can be run here.") { files };
+        var command = new Command("inspect", "Says what a model's file is: family, sizes, inputs and outputs, and whether it can be run here. Reads all of it.") { files };
         specification.AddTo(command);
-        command.SetAction(parsed => Run(parsed.GetRequiredValue(files), specification.Read(parsed), parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error));
+        command.SetAction((parsed, cancellation) => Task.FromResult(Run(
+            parsed.GetRequiredValue(files), specification.Read(parsed), parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error, cancellation)));
         return command;
     }
 
-    private static int Run(string[] files, ModelSpecification? specification, TextWriter output, TextWriter error)
+    private static int Run(string[] files, ModelSpecification? specification, TextWriter output, TextWriter error, CancellationToken cancellation)
     {
         int status = Tool.Success;
         foreach (string file in files)
         {
             try
             {
-                Write(ModelInspector.Inspect(file, specification), output);
+                ModelInspection found = ModelInspector.Inspect(file, specification);
+                FileVerification? read = found.Kind == ModelFileKind.Unknown ? null : ModelVerifier.Verify(file, cancellation);
+                Write(found, read, output);
+                if (read?.Problem is null) continue;
+                error.WriteLine($"error: {PrintableWriter.Show(file)}: {PrintableWriter.Show(read.Problem)}");
+                status = Tool.Failure;
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
                 // The others are still of interest.
-                error.WriteLine($"error: {file}: {e.Message}");
+                error.WriteLine($"error: {PrintableWriter.Show(file)}: {PrintableWriter.Show(e.Message)}");
                 status = Tool.Failure;
             }
         }
@@ -36,9 +42,9 @@ internal static class InspectCommand
         return status;
     }
 
-    private static void Write(ModelInspection found, TextWriter output)
+    private static void Write(ModelInspection found, FileVerification? read, TextWriter output)
     {
-        output.WriteLine(found.Path);
+        output.WriteLine(PrintableWriter.Show(found.Path));
         Line("is", found.Kind switch
         {
             ModelFileKind.Checkpoint => $"a checkpoint of {found.Family ?? "an unknown model"}",
@@ -65,9 +71,11 @@ internal static class InspectCommand
         foreach (ModelTensor tensor in found.Inputs) Line("input", tensor.ToString());
         foreach (ModelTensor tensor in found.Outputs) Line("output", tensor.ToString());
         if (!found.Inputs.IsEmpty) Line("batches", found.BatchedInputs.IsEmpty ? "none" : string.Join(", ", found.BatchedInputs));
-        Line("can be run", found.CanRun ? "yes" : "no");
+        if (read is not null) Line("content", read.Problem ?? (read.IsPublished ? "as published" : "whole, every weight finite"));
+        if (read?.Sha256 is { } hash) Line("SHA-256", hash);
+        Line("can be run", found.CanRun && read?.Problem is null ? "yes" : "no");
         if (found.Note is { } note) Line("note", note);
 
-        void Line(string name, string value) => output.WriteLine($"  {name,-11} {value}");
+        void Line(string name, string value) => output.WriteLine($"  {name,-11} {PrintableWriter.Show(value)}");
     }
 }

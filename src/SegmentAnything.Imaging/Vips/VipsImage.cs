@@ -41,11 +41,21 @@ internal sealed class VipsImage : SafeHandle
     public void SetMetadata(string name, int value) => VipsNative.ImageSetInt(handle, name, value);
 
     /// <summary>Computes all pixels and copies them out: interleaved bands, rows from the top.</summary>
+    /// <param name="cancellationToken">Stops within the work.</param>
     /// <exception cref="VipsException">The pixels cannot be computed: the file they come from is damaged.</exception>
-    public unsafe byte[] ToBytes()
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public unsafe byte[] ToBytes(CancellationToken cancellationToken = default)
     {
+        using CancellationTokenRegistration registration = cancellationToken.UnsafeRegister(
+            static image => VipsNative.ImageSetKill(((VipsImage)image!).handle, 1), this);
         void* pixels = VipsNative.ImageWriteToMemory(handle, out nuint length);
-        if (pixels == null) throw new VipsException(VipsNative.TakeError());
+        if (pixels == null)
+        {
+            string reason = VipsNative.TakeError();
+            cancellationToken.ThrowIfCancellationRequested();
+            throw new VipsException(reason);
+        }
+
         try
         {
             return new ReadOnlySpan<byte>(pixels, checked((int)length)).ToArray();

@@ -65,6 +65,9 @@ internal static unsafe partial class VipsNative
     [LibraryImport(VipsLibrary.Vips, EntryPoint = "vips_image_write_to_memory")]
     public static partial void* ImageWriteToMemory(nint image, out nuint length);
 
+    [LibraryImport(VipsLibrary.Vips, EntryPoint = "vips_image_set_kill")]
+    public static partial void ImageSetKill(nint image, int kill);
+
     [LibraryImport(VipsLibrary.Vips, EntryPoint = "vips_image_set_int", StringMarshalling = StringMarshalling.Utf8)]
     public static partial void ImageSetInt(nint image, string name, int value);
 

@@ -92,11 +92,18 @@ internal sealed class IndexedRuns
     /// <summary>As <see cref="RleMask.IntersectionOverUnion"/>, after a look at the boxes.</summary>
     public double IntersectionOverUnion(IndexedRuns other, bool otherIsCrowd)
     {
-        MaskBox a = Box, b = other.Box;
-        if (a.X >= b.Right || b.X >= a.Right || a.Y >= b.Bottom || b.Y >= a.Bottom) return 0;
+        if (!MeetsBox(other)) return 0;
         long intersection = IntersectionArea(other);
         if (intersection == 0) return 0;
         return intersection / (double)(otherIsCrowd ? Area : Area + other.Area - intersection);
+    }
+
+    /// <summary>As the method of that name, after a look at the boxes.</summary>
+    public double Overlap(IndexedRuns other, MaskOverlap overlap)
+    {
+        if (overlap == MaskOverlap.IntersectionOverUnion) return IntersectionOverUnion(other, otherIsCrowd: false);
+        long intersection = MeetsBox(other) ? IntersectionArea(other) : 0;
+        return intersection == 0 ? 0 : intersection / (double)Math.Min(Area, other.Area);
     }
 
     /// <summary>Pixels in both.</summary>
@@ -109,6 +116,12 @@ internal sealed class IndexedRuns
             foreach (ref readonly Layer otherLayer in other._layers.AsSpan())
                 area += Overlap(layer, Box, otherLayer, other.Box);
         return area;
+    }
+
+    private bool MeetsBox(IndexedRuns other)
+    {
+        MaskBox a = Box, b = other.Box;
+        return a.X < b.Right && b.X < a.Right && a.Y < b.Bottom && b.Y < a.Bottom;
     }
 
     private static int Overlap(in Layer a, MaskBox boxA, in Layer b, MaskBox boxB)

@@ -16,6 +16,7 @@ internal static partial class RleKernels
     /// <param name="polygons">Closed outlines: x0, y0, x1, y1, ... each; checked by <see cref="CheckPolygon"/>.</param>
     /// <param name="width">Columns of the mask.</param>
     /// <param name="height">Rows of the mask.</param>
+    /// <param name="limit">How much may be drawn.</param>
     /// <remarks>
     /// The COCO rule: corners are moved to a grid of five steps a pixel; each edge is drawn there, one point a step along
     /// its longer side; where the drawn line goes from step 5c + 2 to 5c + 3 it crosses the middle of column c, at the
@@ -23,23 +24,23 @@ internal static partial class RleKernels
     /// only those at the crossings are computed, with the same arithmetic. Exactness: equals
     /// <see cref="FillPolygonsScalar"/>. Source: COCO API, maskApi.c (rleFrPoly). Measured by: PolygonBenchmarks.
     /// </remarks>
-    public static int[] FillPolygons(ReadOnlySpan<double[]> polygons, int width, int height)
+    public static int[] FillPolygons(ReadOnlySpan<double[]> polygons, int width, int height, DrawingLimit limit)
     {
         int room = Outlines.RoomAtEnd;
         foreach (double[] polygon in polygons) room = checked(room + Outlines.RoomFor(polygon));
         var outlines = new Outlines(room);
         foreach (double[] polygon in polygons) outlines.Add(polygon);
-        int[] runs = FillOutlines(ref outlines, width, height);
+        int[] runs = FillOutlines(ref outlines, width, height, limit);
         outlines.Free();
         return runs;
     }
 
     /// <summary>As for several, of one.</summary>
-    public static int[] FillPolygon(ReadOnlySpan<double> polygon, int width, int height)
+    public static int[] FillPolygon(ReadOnlySpan<double> polygon, int width, int height, DrawingLimit limit)
     {
         var outlines = new Outlines(Outlines.RoomFor(polygon) + Outlines.RoomAtEnd);
         outlines.Add(polygon);
-        int[] runs = FillOutlines(ref outlines, width, height);
+        int[] runs = FillOutlines(ref outlines, width, height, limit);
         outlines.Free();
         return runs;
     }

@@ -20,7 +20,7 @@ internal static partial class RleKernels
 
     // Crossings become bits, a word for 64 rows of a column: two at one place cancel out there, and read in order they are
     // sorted.
-    private static int[] FillOutlines(ref Outlines outlines, int width, int height)
+    private static int[] FillOutlines(ref Outlines outlines, int width, int height, DrawingLimit limit)
     {
         // Columns whose middle lies between the outermost corners: 5c + 2 >= x of the first and 5c + 3 <= x of the last.
         // Halves away from whole numbers, so that no rounding matters.
@@ -28,17 +28,23 @@ internal static partial class RleKernels
         int right = (int)Math.Min(width - 1, Math.Floor((outlines.MaxX - 2.5) * .2));
         if (left > right) return [width * height];
         outlines.End();
-        int columns = right - left + 1, top = ToRow(outlines.MinY, height), rows = ToRow(outlines.MaxY, height) - top + 1;
+        // Before anything is drawn. As a rule there are so few that they need not be counted.
+        int columns = right - left + 1;
+        if (!limit.Allows((outlines.Corners.Length / 2) * (long)columns) && CountCrossings(outlines.Corners, width) is var many && !limit.Allows(many))
+            limit.Add(many);
+        int top = ToRow(outlines.MinY, height), rows = ToRow(outlines.MaxY, height) - top + 1;
         // As many words a column as a power of two, so that a word's column is found by a shift.
         int shift = BitOperations.Log2(BitOperations.RoundUpToPowerOf2((uint)(rows + 63) >> 6)), columnWords = 1 << shift;
-        if (columnWords > MaxColumnWords || (long)columns * columnWords > MaxPlaneWords) return FillBySorting(outlines, width, height);
+        if (columnWords > MaxColumnWords || (long)columns * columnWords > MaxPlaneWords) return FillBySorting(outlines, width, height, left, columns, limit);
 
         int words = ((columns * columnWords) + 3) & ~3;
         ulong[] plane = ArrayPool<ulong>.Shared.Rent(words);
         plane.AsSpan(0, words).Clear();
         int crossings = FindCrossings(
-            outlines.Corners, width, height, 64 * columnWords, -((left * 64.0 * columnWords) + top), new CrossingBits(plane));
-        int[] positions = ArrayPool<int>.Shared.Rent(crossings + ChangeSlack);
+            outlines.Corners, width, height, 64 * columnWords, -((left * 64.0 * columnWords) + top), new CrossingBits(plane),
+            limit.CancellationToken);
+        limit.Add(crossings);
+        int[] positions = ArrayPool<int>.Shared.Rent(Math.Min(crossings, 64 * words) + ChangeSlack);
         ref ulong first = ref MemoryMarshal.GetArrayDataReference(plane);
         ref int found = ref MemoryMarshal.GetArrayDataReference(positions);
         int count = 0, origin = (left * height) + top, gap = height - (64 * columnWords);
@@ -61,20 +67,70 @@ internal static partial class RleKernels
         return runs;
     }
 
-    // Few crossings in many rows.
-    private static int[] FillBySorting(in Outlines outlines, int width, int height)
+    // Few crossings in many rows, or very many crossings.
+    private static int[] FillBySorting(in Outlines outlines, int width, int height, int left, int columns, DrawingLimit limit)
     {
-        var positions = new List<int>();
-        FindCrossings(outlines.Corners, width, height, height, 0, new CrossingList(positions));
-        positions.Sort();
-        return RunsBetween(CollectionsMarshal.AsSpan(positions), width * height);
+        int room = (int)CountCrossings(outlines.Corners, width);
+        int[] found = ArrayPool<int>.Shared.Rent(room), sorted = ArrayPool<int>.Shared.Rent(room);
+        int crossings = FindCrossings(outlines.Corners, width, height, height, 0, new CrossingList(found), limit.CancellationToken);
+        limit.Add(crossings);
+        SortByColumns(found.AsSpan(0, crossings), sorted, height, left, columns, limit.CancellationToken);
+        int[] runs = RunsBetween(sorted.AsSpan(0, crossings), width * height);
+        ArrayPool<int>.Shared.Return(found);
+        ArrayPool<int>.Shared.Return(sorted);
+        return runs;
+    }
+
+    // As many as FindCrossings finds.
+    private static long CountCrossings(ReadOnlySpan<double> corners, int width)
+    {
+        long count = 0;
+        for (int i = 0; i <= corners.Length - 4; i += 2)
+        {
+            // No comparison with a corner that is not a number is true.
+            double xs = Math.Min(corners[i], corners[i + 2]), xe = Math.Max(corners[i], corners[i + 2]);
+            double first = Math.Max(Math.Floor((xs + 2.5) * .2), 0), last = Math.Min(Math.Floor((xe - 2.5) * .2), width - 1);
+            if (xs < xe && first <= last) count += (long)(last - first) + 1;
+        }
+
+        return count;
+    }
+
+    // Sorts positions in all columns from the left one on: by columns first, which takes the same time for each, then in each column.
+    private static void SortByColumns(ReadOnlySpan<int> positions, Span<int> sorted, int height, int left, int columns, CancellationToken cancellationToken)
+    {
+        const int FewPositions = 4096, PositionsBetweenLooks = 1 << 20;
+        if (positions.Length <= FewPositions)
+        {
+            positions.CopyTo(sorted);
+            sorted[..positions.Length].Sort();
+            return;
+        }
+
+        // One more: a crossing below the last row of a column has the position of the next column's first.
+        int[] ends = new int[columns + 2];
+        foreach (int position in positions) ends[(int)((uint)position / (uint)height) - left + 1]++;
+        for (int i = 1; i < ends.Length; i++) ends[i] += ends[i - 1];
+        for (int start = 0; start < positions.Length; start += PositionsBetweenLooks)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            foreach (int position in positions.Slice(start, Math.Min(PositionsBetweenLooks, positions.Length - start)))
+                sorted[ends[(int)((uint)position / (uint)height) - left]++] = position;
+        }
+
+        // Now each number is where its column ends.
+        for (int i = 0, start = 0; i <= columns; start = ends[i++])
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            sorted[start..ends[i]].Sort();
+        }
     }
 
     // Finds the crossings of all edges, in no order, each as column * stride + row + origin; returns how many. Corners are
     // pairs of x and y on the finer grid; a corner that is not a number ends an outline, and there are some at the end.
     [SkipLocalsInit]
     private static int FindCrossings<TCrossings>(
-        ReadOnlySpan<double> corners, int width, int height, double stride, double origin, TCrossings crossings)
+        ReadOnlySpan<double> corners, int width, int height, double stride, double origin, TCrossings crossings, CancellationToken cancellationToken)
         where TCrossings : struct, ICrossings
     {
         ref double edges = ref MemoryMarshal.GetReference(stackalloc double[EdgeRows.Length]);
@@ -90,6 +146,7 @@ internal static partial class RleKernels
             {
                 AppendColumns(ref edges, ref edge, edgeCount, ref columns, ref count);
                 if (count <= ColumnRows.Capacity) break;
+                cancellationToken.ThrowIfCancellationRequested();
                 total += count;
                 CrossColumns(ref columns, count, height, stride, origin);
                 crossings.Add(LowerHalves(ref columns, count));
@@ -281,11 +338,13 @@ internal static partial class RleKernels
         }
     }
 
-    private readonly struct CrossingList(List<int> positions) : ICrossings
+    private struct CrossingList(int[] positions) : ICrossings
     {
+        private int _count;
+
         public void Add(ReadOnlySpan<ulong> crossings)
         {
-            foreach (ulong crossing in crossings) positions.Add((int)crossing);
+            foreach (ulong crossing in crossings) positions[_count++] = (int)crossing;
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using SegmentAnything.Masks;
+using SegmentAnything.Rle;
 
 namespace SegmentAnything.Automatic;
 
@@ -10,15 +11,20 @@ namespace SegmentAnything.Automatic;
 /// </remarks>
 /// <param name="options">What is looked for.</param>
 /// <param name="image">The size of the image.</param>
+/// <param name="excluded">Masks that lie on it by more than half are left out; of the image's size, or null.</param>
 /// <param name="threads">Threads to work with, the caller's included.</param>
-internal sealed class CropProcessor(AutomaticMaskOptions options, ImageSize image, int threads)
+internal sealed class CropProcessor(AutomaticMaskOptions options, ImageSize image, RleMask? excluded, int threads)
 {
+    // What of a mask may lie where nothing is looked for.
+    private const double LargestExcludedPart = 0.5;
+
     // Where points are chosen by what was found before: the sooner that is known, the better the choice; fewer would leave
     // threads idle.
     private const int PlannedBatch = 32;
 
     private float[] _logits = [];
     private float[] _predictedIou = [];
+    private RleMask? _excludedInCrop;
 
     /// <summary>Called after each batch with the number of points it had.</summary>
     public Action<int>? BatchDone { get; init; }
@@ -33,6 +39,7 @@ internal sealed class CropProcessor(AutomaticMaskOptions options, ImageSize imag
         CropBox crop, IEncodedCrop encoded, ReadOnlySpan<(double X, double Y)> grid, CropStatistics statistics, CancellationToken cancellationToken)
     {
         List<Candidate> candidates = [];
+        _excludedInCrop = excluded is null || crop.Size == image ? excluded : excluded.Crop(new MaskBox(crop.X, crop.Y, crop.Width, crop.Height));
         var points = new (double X, double Y)[grid.Length];
         for (int i = 0; i < points.Length; i++) points[i] = (grid[i].X * crop.Width, grid[i].Y * crop.Height);
         if (options.PromptCount(points.Length) is int prompts && prompts < points.Length)
@@ -130,6 +137,7 @@ internal sealed class CropProcessor(AutomaticMaskOptions options, ImageSize imag
             (int x0, int y0, int x1, int y1) = measurement.InclusiveBox;
             Box box = new(x0, y0, x1, y1);
             if (CandidateFilter.IsNearCropEdge(box, crop, image)) continue;
+            if (_excludedInCrop is not null && measurement.Mask.IntersectionArea(_excludedInCrop) > LargestExcludedPart * measurement.Area) continue;
             (double x, double y) = grid[point];
             candidates.Add(new Candidate(
                 (point * masksPerPoint) + (passing[i] % masksPerPoint), measurement.Mask, measurement.Area, box, _predictedIou[passing[i]],

@@ -14,6 +14,9 @@ internal interface ICropEncoder
 
     /// <summary>Encodes one crop, once.</summary>
     IEncodedCrop Encode(PixelBuffer crop, CancellationToken cancellationToken);
+
+    /// <summary>Takes a crop that is encoded already. To dispose what is returned leaves the embedding as it is.</summary>
+    IEncodedCrop Use(ImageEmbedding embedding);
 }
 
 /// <summary>An encoded crop, to be prompted with points.</summary>
@@ -62,9 +65,15 @@ internal sealed class ModelCropEncoder(ImageEncoder imageEncoder, PromptEncoder 
     public int Threads => maskDecoder.Threads;
 
     public IEncodedCrop Encode(PixelBuffer crop, CancellationToken cancellationToken) =>
-        new EncodedCrop(imageEncoder.Encode(crop, cancellationToken), promptEncoder, maskDecoder);
+        new EncodedCrop(imageEncoder.Encode(crop, cancellationToken), promptEncoder, maskDecoder, isOwned: true);
 
-    private sealed class EncodedCrop(ImageEmbedding embedding, PromptEncoder promptEncoder, MaskDecoder maskDecoder) : IEncodedCrop
+    public IEncodedCrop Use(ImageEmbedding embedding)
+    {
+        maskDecoder.Check(embedding);
+        return new EncodedCrop(embedding, promptEncoder, maskDecoder, isOwned: false);
+    }
+
+    private sealed class EncodedCrop(ImageEmbedding embedding, PromptEncoder promptEncoder, MaskDecoder maskDecoder, bool isOwned) : IEncodedCrop
     {
         private float[] _tokens = [];
 
@@ -106,6 +115,9 @@ internal sealed class ModelCropEncoder(ImageEncoder imageEncoder, PromptEncoder 
             return maskDecoder.DecodeSingle(embedding, _tokens.AsSpan(0, tokenValues), dense.Span, logits, cancellationToken);
         }
 
-        public void Dispose() => embedding.Dispose();
+        public void Dispose()
+        {
+            if (isOwned) embedding.Dispose();
+        }
     }
 }

@@ -10,6 +10,9 @@ internal abstract class ByteSource : IDisposable
 
     public abstract long Length { get; }
 
+    /// <summary>Offsets are those of the file that <see cref="Name"/> is the path of.</summary>
+    public virtual bool IsFile => false;
+
     /// <summary>Copies the bytes from <paramref name="offset"/> on; the range was checked.</summary>
     protected abstract void ReadCore(long offset, Span<byte> destination);
 
@@ -42,8 +45,11 @@ internal abstract class ByteSource : IDisposable
 
     /// <summary>Maps a file into memory: nothing is read before it is asked for.</summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="IOException">It is a device, or a pipe, which would be waited for.</exception>
     public static ByteSource OpenFile(string path)
     {
+        if (FileStatus.Of(path) is { Kind: FileKind.Device or FileKind.Pipe } special)
+            throw new IOException($"'{path}' is a {(special.Kind == FileKind.Pipe ? "pipe" : "device")}; a file is expected.");
         var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
         try
         {
@@ -88,6 +94,8 @@ internal abstract class ByteSource : IDisposable
         }
 
         public override long Length { get; }
+
+        public override bool IsFile => true;
 
         // A view for each read: one of the whole file would count every page that was ever read as this process's memory.
         protected override void ReadCore(long offset, Span<byte> destination)

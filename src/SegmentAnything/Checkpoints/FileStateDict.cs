@@ -172,6 +172,15 @@ internal sealed class FileStateDict : StateDict
 
     public override IReadOnlyDictionary<string, TensorInfo> Tensors => _tensors;
 
+    public override IReadOnlyList<(long Offset, long Length)>? Stretches => !_source.IsFile ? null :
+    [
+        .. _locations.Values.Select(location =>
+        {
+            int size = TensorConversion.SizeOf(location.Info.Type);
+            return (location.Storage.Offset + (location.Offset * size), location.Extent() * size);
+        }),
+    ];
+
     protected internal override void ReadCore(TensorInfo tensor, Span<float> destination)
     {
         TensorLocation location = _locations[tensor.Name];

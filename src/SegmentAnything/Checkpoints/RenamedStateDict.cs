@@ -29,6 +29,8 @@ internal sealed class RenamedStateDict : StateDict
 
     public override string Format => _source.Format;
 
+    public override IReadOnlyList<(long Offset, long Length)>? Stretches => _source.Stretches;
+
     public override string ComputeHash(CancellationToken cancellationToken = default) => _source.ComputeHash(cancellationToken);
 
     protected internal override void ReadCore(TensorInfo tensor, Span<float> destination)

@@ -47,6 +47,12 @@ internal abstract class StateDict : IDisposable
     /// <summary>What kind of file that is, for people.</summary>
     public virtual string Format => "weights in memory";
 
+    /// <summary>
+    /// Where the tensors are in the file that <see cref="Source"/> is the path of: offset and length in bytes; null where that is
+    /// not known, or they are in none.
+    /// </summary>
+    public virtual IReadOnlyList<(long Offset, long Length)>? Stretches => null;
+
     /// <summary>Reads one tensor's values, row-major, converted to float32.</summary>
     /// <param name="tensor">One of <see cref="Tensors"/>.</param>
     /// <param name="destination">Exactly as long as the tensor has values.</param>

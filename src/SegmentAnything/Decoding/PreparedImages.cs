@@ -164,10 +164,7 @@ internal sealed class PreparedImages(
             Embedding = new WeakReference<ImageEmbedding>(embedding);
             Upscaler = upscaler;
             Node = new LinkedListNode<Entry>(this);
-            OnReleased = () =>
-            {
-                lock (owner._lock) owner.Drop(this);
-            };
+            OnReleased = new Releasing(owner, this).Release;
         }
 
         public WeakReference<ImageEmbedding> Embedding { get; }
@@ -183,5 +180,18 @@ internal sealed class PreparedImages(
         public int Uses { get; set; }
 
         public bool IsDropped { get; set; }
+    }
+
+    // What an embedding knows of those that were prompted with it: nothing that keeps a model in memory which nobody has any more.
+    private sealed class Releasing(PreparedImages owner, Entry entry)
+    {
+        private readonly WeakReference<PreparedImages> _owner = new(owner);
+        private readonly WeakReference<Entry> _entry = new(entry);
+
+        public void Release()
+        {
+            if (!_owner.TryGetTarget(out PreparedImages? owner) || !_entry.TryGetTarget(out Entry? entry)) return;
+            lock (owner._lock) owner.Drop(entry);
+        }
     }
 }

@@ -1,9 +1,10 @@
 using System.Security.Cryptography;
-using System.Text;
 using Google.Protobuf;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Families;
 using SegmentAnything.Graphs;
+using SegmentAnything.Models;
+using SegmentAnything.Onnx;
 
 namespace SegmentAnything.Encoders;
 
@@ -18,12 +19,16 @@ internal sealed record EncoderBuildOptions
 
     /// <summary>Told the share of the graph that is built, 0 to 1.</summary>
     public IProgress<float>? Progress { get; init; }
+
+    /// <summary>Told, in a sentence, of a file that had changed and is built again.</summary>
+    public IProgress<string>? Notices { get; init; }
 }
 
 /// <summary>Builds the image encoder of a checkpoint as an ONNX file, once: what was built is kept.</summary>
 /// <remarks>
 /// Weights go from the checkpoint to the file one at a time, so that memory does not grow with the model. A folder appears
-/// under its final name only when it is complete; several processes may build the same at once.
+/// under its final name only when it is complete; several processes may build the same at once. What it is called is the hash of
+/// the checkpoint's content, and beside its files are their own hashes: <see cref="VerifiedFiles"/> says when they are computed again.
 /// </remarks>
 internal static class EncoderCache
 {
@@ -37,12 +42,15 @@ internal static class EncoderCache
     public const string CheckpointRemark = "segment-anything.checkpoint-sha256";
 
     // Changes when a graph built by an older version must not be used any more.
-    private const int Version = 1;
+    private const int Version = 2;
+
+    // The hashes of a folder's files, as sha256sum writes them.
+    private const string HashesFileName = "content.sha256";
 
     // What the weights of every family's image encoder are called.
     private const string EncoderPrefix = "image_encoder.";
 
-    // A smaller file is hashed in less time than two more files would take.
+    // A smaller file is hashed in less time than a note of it is read.
     private const int LeastRemembered = 4 << 20;
 
     // Beyond this, weights have a file of their own, which is mapped instead of read.
@@ -62,13 +70,64 @@ internal static class EncoderCache
         string hash = HashOf(model.Weights, cache, cancellationToken);
         string folder = Path.Combine(cache, $"{hash[..32]}{model.EncoderKey}-{options.Form}-{(options.Half ? "float16" : "float32")}-v{Version}");
         string path = Path.Combine(folder, EncoderFileName);
-        if (File.Exists(path)) return path;
+        VerifiedFiles verified = new(Path.Combine(cache, "hashes"));
+        if (File.Exists(path))
+        {
+            if (ProblemOf(folder, verified, cancellationToken) is not { } problem) return path;
+            options.Notices?.Report($"{folder}: {problem}; the image encoder is built again.");
+            Directory.Delete(folder, recursive: true);
+        }
 
-        UnfinishedFolder.RemoveAbandoned(cache);
         using UnfinishedFolder unfinished = new(folder);
         Write(model, hash, unfinished.Path, options, cancellationToken);
+        List<(string Name, string Hash)> files = [];
+        foreach (string file in Files(unfinished.Path)) files.Add((Path.GetFileName(file), FileHash.Of(file, cancellationToken)));
+        File.WriteAllLines(Path.Combine(unfinished.Path, HashesFileName), files.Select(f => $"{f.Hash}  {f.Name}"));
         unfinished.Install(EncoderFileName);
+        foreach ((string name, string content) in files) verified.Keep(Path.Combine(folder, name), StretchesOf(folder, name), content);
         return path;
+    }
+
+    /// <summary>What is wrong with the files of a folder that was built, by their hashes; null where they are as they were written.</summary>
+    /// <param name="folder">One of the folders in a cache.</param>
+    /// <param name="verified">What is known of files; null to read all of them.</param>
+    /// <param name="cancellationToken">Looked at between pieces.</param>
+    public static string? ProblemOf(string folder, VerifiedFiles? verified, CancellationToken cancellationToken)
+    {
+        string list = Path.Combine(folder, HashesFileName);
+        if (!File.Exists(list)) return $"{HashesFileName} is missing";
+        Dictionary<string, string> hashes = [];
+        foreach (string line in File.ReadAllLines(list))
+        {
+            if (line.Split("  ", 2) is [var hash, var name]) hashes[name] = hash;
+        }
+
+        if (!hashes.ContainsKey(EncoderFileName)) return $"{HashesFileName} is damaged";
+        foreach ((string name, string hash) in hashes)
+        {
+            string file = Path.Combine(folder, name);
+            if (!File.Exists(file)) return $"{name} is missing";
+            string found = verified is null ? FileHash.Of(file, cancellationToken) : verified.HashOf(file, StretchesOf(folder, name), cancellationToken);
+            if (found != hash) return $"{name} was changed: its SHA-256 is {found}, and was {hash}";
+        }
+
+        return null;
+    }
+
+    private static IEnumerable<string> Files(string folder) => new[] { EncoderFileName, WeightsFileName }.Select(name => Path.Combine(folder, name)).Where(File.Exists);
+
+    // Of weights beside the model, where each tensor is; the model is small then.
+    private static List<(long Offset, long Length)>? StretchesOf(string folder, string name)
+    {
+        if (name != WeightsFileName) return null;
+        try
+        {
+            return [.. OnnxExternalData.Stretches(OnnxFile.Parse(File.ReadAllBytes(Path.Combine(folder, EncoderFileName)), folder))];
+        }
+        catch (CheckpointException)
+        {
+            return null;
+        }
     }
 
     /// <summary>Builds the encoder into a folder: <see cref="EncoderFileName"/>, and <see cref="WeightsFileName"/> if it is large.</summary>
@@ -92,52 +151,30 @@ internal static class EncoderCache
         options.Progress?.Report(1);
     }
 
-    /// <summary>The SHA-256 of a checkpoint, in hexadecimal.</summary>
-    /// <remarks>Hashing gigabytes at each start would not do: the hash of a file is remembered as long as its length and time stay.</remarks>
-    public static string HashOf(StateDict weights, string cache, CancellationToken cancellationToken)
-    {
-        if (NoteOf(weights.Source, cache) is not { } note) return weights.ComputeHash(cancellationToken);
-        if (Read(note) is { } known) return known;
-        string hash = weights.ComputeHash(cancellationToken);
-        AtomicFile.Write(note, Encoding.UTF8.GetBytes(hash));
-        return hash;
-    }
+    /// <summary>The SHA-256 of a checkpoint, in hexadecimal: as <see cref="VerifiedFiles"/> knows it.</summary>
+    public static string HashOf(StateDict weights, string cache, CancellationToken cancellationToken) => File.Exists(weights.Source)
+        ? new VerifiedFiles(Path.Combine(cache, "hashes")).HashOf(weights.Source, weights.Stretches, cancellationToken)
+        : weights.ComputeHash(cancellationToken);
 
-    /// <summary>The SHA-256 of a file that was read, in hexadecimal; that of a large one is remembered likewise.</summary>
+    /// <summary>The SHA-256 of a file that was read, in hexadecimal: that of a large one as <see cref="VerifiedFiles"/> knows it.</summary>
     /// <param name="path">Where it is; null if it is nowhere but in memory.</param>
     /// <param name="bytes">The whole file, to stay unchanged until the task has ended.</param>
     /// <param name="cache">The folder of all that was built.</param>
     /// <returns>A task of the pool, since hashing takes as long as reading.</returns>
-    public static Task<string> HashOf(string? path, ReadOnlyMemory<byte> bytes, string cache)
+    public static Task<string> HashOf(string? path, ReadOnlyMemory<byte> bytes, string cache) => Task.Run(() =>
     {
-        string? note = path is not null && bytes.Length > LeastRemembered ? NoteOf(path, cache) : null;
-        if (note is not null && Read(note) is { } known) return Task.FromResult(known);
-        return Task.Run(() =>
+        if (path is not null && bytes.Length > LeastRemembered)
         {
-            string hash = Convert.ToHexStringLower(SHA256.HashData(bytes.Span));
-            if (note is null) return hash;
             try
             {
-                AtomicFile.Write(note, Encoding.UTF8.GetBytes(hash));
+                return new VerifiedFiles(Path.Combine(cache, "hashes")).HashOf(path, stretches: null, CancellationToken.None);
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                // Where nothing can be kept it is computed again the next time.
+                // It is gone, or cannot be read any more: what was read of it counts.
             }
+        }
 
-            return hash;
-        });
-    }
-
-    // Where the hash of a file is noted; null if there is no such file.
-    private static string? NoteOf(string path, string cache)
-    {
-        var file = new FileInfo(path);
-        if (!file.Exists) return null;
-        string key = $"{file.FullName}\n{file.Length}\n{file.LastWriteTimeUtc.Ticks}";
-        return Path.Combine(cache, "hashes", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key))));
-    }
-
-    private static string? Read(string note) =>
-        File.Exists(note) && File.ReadAllText(note) is { Length: 64 } known && known.All(char.IsAsciiHexDigitLower) ? known : null;
+        return Convert.ToHexStringLower(SHA256.HashData(bytes.Span));
+    });
 }

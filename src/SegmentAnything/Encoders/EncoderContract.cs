@@ -61,7 +61,10 @@ internal sealed record EncoderContract
 
     /// <summary>Reads the contract from a graph.</summary>
     /// <exception cref="ModelContractException">The graph is no image encoder, or one that cannot be fed.</exception>
-    public static EncoderContract Of(GraphProto graph, string source)
+    /// <exception cref="CheckpointException">The graph makes no sense.</exception>
+    public static EncoderContract Of(GraphProto graph, string source) => OnnxFile.Read(source, () => Read(graph, source));
+
+    private static EncoderContract Read(GraphProto graph, string source)
     {
         HashSet<string> constants = [.. graph.Initializer.Select(t => t.Name)];
         ValueInfoProto[] inputs = [.. graph.Input.Where(i => !constants.Contains(i.Name))];

@@ -34,6 +34,7 @@ internal sealed record EncoderSource(
     /// <param name="execution">Where it will run.</param>
     /// <param name="precision">What it is to compute in; see <see cref="CheckPrecision"/>.</param>
     /// <param name="hash">The SHA-256 of the image encoder's file, where somebody has computed it already.</param>
+    /// <param name="notices">Told of what was put right: <see cref="SamOptions.Notices"/>.</param>
     /// <param name="cancellationToken">Stops the building of a graph.</param>
     /// <exception cref="ModelNotFoundException">There is neither.</exception>
     /// <exception cref="CheckpointException">The file is damaged.</exception>
@@ -45,6 +46,7 @@ internal sealed record EncoderSource(
         ExecutionOptions execution,
         EncoderPrecision precision = EncoderPrecision.Float32,
         string? hash = null,
+        IProgress<string>? notices = null,
         CancellationToken cancellationToken = default)
     {
         bool onProcessor = execution.IsOnProcessor;
@@ -52,7 +54,7 @@ internal sealed record EncoderSource(
         EncoderForm form = onProcessor ? EncoderForm.Tiled with { LargestInteger = int8 ? Int8Matrix.LargestHere : 0 } : EncoderForm.Plain;
         // Who configures sessions wants to see the model's.
         bool inOwnKernels = execution is { Providers: [CpuProvider, ..], ConfigureSession: null } && !int8;
-        if (inOwnKernels && weights is not null && NetworkOf(weights, variant) is { } network)
+        if (inOwnKernels && weights is not null && NetworkOf(weights, variant, cancellationToken) is { } network)
         {
             EncoderContract plain = new() { InputName = "image", OutputName = FeatureMapShape.Embedding, ImageSize = weights.Frame.EncoderSide };
             string checkpoint = EncoderCache.HashOf(weights.Weights, CacheFolder, cancellationToken);
@@ -64,7 +66,7 @@ internal sealed record EncoderSource(
         ReadOnlyMemory<byte> model;
         if (weights is not null)
         {
-            path = EncoderCache.Build(weights, CacheFolder, new EncoderBuildOptions { Form = form }, cancellationToken);
+            path = EncoderCache.Build(weights, CacheFolder, new EncoderBuildOptions { Form = form, Notices = notices }, cancellationToken);
             model = File.ReadAllBytes(path);
             built = true;
         }
@@ -74,17 +76,19 @@ internal sealed record EncoderSource(
         }
 
         Task<string> fingerprint = hash is not null && !built ? Task.FromResult(hash) : EncoderCache.HashOf(path, model, CacheFolder);
-        string name = $"the image encoder of {variant.Name}";
+        string name = path ?? $"the image encoder of {variant.Name}";
         ModelProto parsed = OnnxFile.Parse(model.Span, name);
         bool external = OnnxExternalData.IsUsed(parsed);
         if (external) OnnxExternalData.Check(parsed, path, name);
+        // What we built was checked when it was built.
+        if (!built) OnnxFile.CheckFinite(parsed.Graph, name);
         bool half = parsed.MetadataProps.Any(m => m.Key == EncoderCache.HalfRemark);
         // Some exports compute the same faster in our arrangement; one that differs from the published network is run as it is.
         if (onProcessor && !built && !external && ModelFamilies.ReadOnnxEncoder(parsed, variant, name) is { } own
             && EncoderContract.Of(parsed.Graph, name) is { HasPreprocessing: false } contract)
         {
             using StateDict stored = own.Weights;
-            if (inOwnKernels && NetworkOf(own, variant) is { } ownNetwork)
+            if (inOwnKernels && NetworkOf(own, variant, cancellationToken) is { } ownNetwork)
                 return new EncoderSource(model, null, fingerprint, SessionTuning.Default, new NetworkSource(ownNetwork, contract));
 
             try
@@ -109,16 +113,19 @@ internal sealed record EncoderSource(
     }
 
     // Weights of other sizes than the variant's are the graph's to refuse.
-    private static EncoderNetwork? NetworkOf(FamilyModel model, SamVariant variant)
+    private static EncoderNetwork? NetworkOf(FamilyModel model, SamVariant variant, CancellationToken cancellationToken)
     {
-        EncoderNetwork? network = model.BuildEncoderNetwork();
+        EncoderNetwork? network = model.BuildEncoderNetwork(cancellationToken);
         if (network is null || network.Outputs[0] == variant.EmbeddingChannels * variant.EmbeddingGrid * variant.EmbeddingGrid) return network;
         network.Dispose();
         return null;
     }
 
     /// <summary>Where graphs that were built from checkpoints are kept: in the model store.</summary>
-    public static string CacheFolder => System.IO.Path.Combine(ModelStore.Default.Folders[0], ".built");
+    public static string CacheFolder => CacheFolderOf(ModelStore.Default);
+
+    /// <summary>Where those of a model store are.</summary>
+    public static string CacheFolderOf(ModelStore store) => System.IO.Path.Combine(store.Folders[0], ".built");
 }
 
 /// <summary>An encoder in our own kernels.</summary>

@@ -33,6 +33,9 @@ internal sealed class ModelSession : IDisposable
         Outputs = session.OutputMetadata.ToDictionary(m => m.Key, m => TensorContract.FromMetadata(m.Key, m.Value));
     }
 
+    /// <summary>What the model's maker wrote into the file beside the graph, by name.</summary>
+    public IReadOnlyDictionary<string, string> Metadata => _session.ModelMetadata.CustomMetadataMap;
+
     /// <summary>Where the model came from, for messages: a file name, or what the bytes are.</summary>
     public string Source { get; }
 
@@ -60,7 +63,7 @@ internal sealed class ModelSession : IDisposable
     /// <param name="cancellationToken">Stops the run after the operator under way.</param>
     /// <exception cref="OperationCanceledException">The token was cancelled; the outputs' contents are undefined.</exception>
     /// <exception cref="ObjectDisposedException">The session was disposed.</exception>
-    /// <exception cref="OnnxRuntimeException">A name, type or shape is not the model's, or an operator failed.</exception>
+    /// <exception cref="ModelContractException">A name, type or shape is not the model's, or an operator failed.</exception>
     public void Run(
         ReadOnlySpan<(string Name, OrtValue Value)> inputs,
         ReadOnlySpan<(string Name, OrtValue Value)> outputs,
@@ -77,7 +80,7 @@ internal sealed class ModelSession : IDisposable
     /// <returns>One value an output, in their order.</returns>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The session was disposed.</exception>
-    /// <exception cref="OnnxRuntimeException">A name, type or shape is not the model's, or an operator failed.</exception>
+    /// <exception cref="ModelContractException">A name, type or shape is not the model's, or an operator failed.</exception>
     public IDisposableReadOnlyCollection<OrtValue> Run(
         ReadOnlySpan<(string Name, OrtValue Value)> inputs, string[] outputs, CancellationToken cancellationToken) =>
         Run(inputs, outputs, null, cancellationToken)!;
@@ -87,10 +90,9 @@ internal sealed class ModelSession : IDisposable
     /// <param name="outputs">The names of the outputs that are wanted.</param>
     /// <param name="cancellationToken">Stops the run after the operator under way.</param>
     /// <returns>The values and the shape of each, in their order.</returns>
-    /// <exception cref="ModelContractException">An output has values of another type.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The session was disposed.</exception>
-    /// <exception cref="OnnxRuntimeException">A name, type or shape is not the model's, or an operator failed.</exception>
+    /// <exception cref="ModelContractException">A name, type or shape is not the model's, an operator failed, or an output has values of another type.</exception>
     public (float[] Values, long[] Shape)[] RunForValues(
         ReadOnlySpan<(string Name, OrtValue Value)> inputs, string[] outputs, CancellationToken cancellationToken)
     {
@@ -132,6 +134,10 @@ internal sealed class ModelSession : IDisposable
         catch (OnnxRuntimeException e) when (cancellationToken.IsCancellationRequested)
         {
             throw new OperationCanceledException($"The run of {Source} was cancelled.", e, cancellationToken);
+        }
+        catch (OnnxRuntimeException e)
+        {
+            throw new ModelContractException($"{Source}: ONNX Runtime could not run this model on {Provider.Name}: {e.Message} Is the file undamaged, and of this model?", innerException: e);
         }
         finally
         {

@@ -26,6 +26,7 @@ public sealed class OnnxSession : IDisposable
         _session = session;
         Inputs = Describe(session.Inputs);
         Outputs = Describe(session.Outputs);
+        Metadata = session.Metadata;
 
         static ImmutableArray<OnnxTensor> Describe(IReadOnlyDictionary<string, TensorContract> tensors) =>
             [.. tensors.Select(t => new OnnxTensor(t.Key, TensorTypes.Of(t.Value.ElementType), t.Value.Dimensions))];
@@ -36,6 +37,9 @@ public sealed class OnnxSession : IDisposable
 
     /// <summary>What it gives.</summary>
     public ImmutableArray<OnnxTensor> Outputs { get; }
+
+    /// <summary>What the model's maker wrote into the file beside the graph, by name, such as the names of classes.</summary>
+    public IReadOnlyDictionary<string, string> Metadata { get; }
 
     /// <summary>The execution provider that runs it: the first of those asked for that works; for a <see cref="CpuProvider"/> the <see cref="OnnxCpuProvider"/>.</summary>
     public ExecutionProvider Provider => _session.Provider;

@@ -53,13 +53,11 @@ internal static class SessionFactory
                 options.ConfigureSession?.Invoke(sessionOptions);
                 InferenceSession? session = null;
                 failure = Try(() => session = load(sessionOptions));
-                if (session is not null)
-                    return new ModelSession(session, source, provider is CpuProvider processor ? processor.ForSessions : provider, failures.ToImmutable());
-
-                if (IsFaultOfTheModel(failure!))
+                if (session is not null) return Describe(session, source, provider is CpuProvider processor ? processor.ForSessions : provider, failures.ToImmutable());
+                if (IsFaultOfTheModel(failure!) || (provider is CpuProvider or OnnxCpuProvider && failure is OnnxRuntimeException))
                 {
                     throw new ModelContractException(
-                        $"{source}: ONNX Runtime cannot read this as a model: {failure!.Message} Is the file complete, and an ONNX model?",
+                        $"{source}: ONNX Runtime cannot load this model: {failure!.Message} Is the file complete, undamaged, and an ONNX model?",
                         innerException: failure);
                 }
             }
@@ -69,6 +67,25 @@ internal static class SessionFactory
         }
 
         throw new ExecutionProviderException(Describe(source, failures), failures.ToImmutable(), firstCause);
+    }
+
+    private static ModelSession Describe(
+        InferenceSession session, string source, ExecutionProvider provider, ImmutableArray<ExecutionProviderFailure> passedOver)
+    {
+        try
+        {
+            return new ModelSession(session, source, provider, passedOver);
+        }
+        catch (Exception e) when (e is not ModelContractException)
+        {
+            session.Dispose();
+            throw new ModelContractException($"{source}: its inputs or outputs are none that can be used: {e.Message}", innerException: e);
+        }
+        catch
+        {
+            session.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Touches the native library for the first time, and names the packages if there is none.</summary>
@@ -104,6 +121,7 @@ internal static class SessionFactory
         }
     }
 
+    // What the CPU cannot load nothing can; others may lack memory, a driver or an operator.
     // The C# exception keeps the error code only in its message.
     private static bool IsFaultOfTheModel(Exception e) => e is OnnxRuntimeException
         && (e.Message.Contains("[ErrorCode:InvalidProtobuf]", StringComparison.Ordinal)

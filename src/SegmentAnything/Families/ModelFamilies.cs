@@ -80,7 +80,7 @@ internal static class ModelFamilies
     {
         foreach (ModelFamily family in All)
         {
-            if (family.RecogniseOnnxDecoder(model, variant, source) is { } found) return found;
+            if (OnnxFile.Read(source, () => family.RecogniseOnnxDecoder(model, variant, source)) is { } found) return found;
         }
 
         throw new CheckpointException(
@@ -90,7 +90,7 @@ internal static class ModelFamilies
 
     /// <summary>Gets an image encoder back from an ONNX export, to be built as we arrange it; null where that wins nothing.</summary>
     public static FamilyModel? ReadOnnxEncoder(ModelProto model, SamVariant variant, string source) =>
-        All.Select(family => family.ReadOnnxEncoder(model, variant, source)).FirstOrDefault(found => found is not null);
+        OnnxFile.Read(source, () => All.Select(family => family.ReadOnnxEncoder(model, variant, source)).FirstOrDefault(found => found is not null));
 
     /// <summary>The relative that an ONNX export is of; null if it is of none.</summary>
     public static KnownRelative? RelativeOf(IEnumerable<string> inputs, IEnumerable<string> outputs) => Relatives.FirstOrDefault(relative =>

@@ -1,3 +1,5 @@
+using SegmentAnything.Masks;
+
 namespace SegmentAnything.Families;
 
 /// <summary>How an image becomes what an image encoder takes.</summary>
@@ -54,4 +56,14 @@ internal sealed record ModelFrame(int Side, int EncoderSide, PictureFit Fit, Pic
 
     /// <summary>Places an image.</summary>
     public ImageFrame Of(ImageSize source) => new(source, Side, Fit);
+
+    /// <summary>The way from low-resolution logits to masks of an image's size.</summary>
+    /// <param name="frame">Where the image lies.</param>
+    /// <param name="lowResSize">The side of the logits.</param>
+    public IMaskUpscaler CreateUpscaler(ImageFrame frame, int lowResSize) => Masks switch
+    {
+        MaskResize.Direct => new MaskUpscaler(new ImageSize(lowResSize, lowResSize), frame.SourceSize, lowResSize, lowResSize),
+        MaskResize.DirectBicubic => new BicubicMaskUpscaler(lowResSize, frame.SourceSize),
+        _ => new MaskUpscaler(frame.ResizedSize, frame.SourceSize, lowResSize, frame.ModelSize),
+    };
 }

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Collections.Immutable;
+using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
@@ -32,7 +33,7 @@ public sealed class ImageEmbedding : IDisposable
     /// <param name="frame">Where the image lies in the model's frame.</param>
     /// <param name="modelName">The name of the model that made it.</param>
     /// <param name="encoderFingerprint">The SHA-256 of the encoder that made it, in hexadecimal.</param>
-    /// <exception cref="ArgumentException">There are more or fewer values than the maps have, or the first map is another one.</exception>
+    /// <exception cref="ArgumentException">There are more or fewer values than the maps have, one is NaN or infinite, or the first map is another one.</exception>
     public ImageEmbedding(
         ReadOnlySpan<float> values, IReadOnlyList<FeatureMapShape> maps, ImageFrame frame, string modelName, string encoderFingerprint)
         : this(Copy(values, maps), [.. maps], frame, modelName, encoderFingerprint)
@@ -143,20 +144,22 @@ public sealed class ImageEmbedding : IDisposable
 
         string modelName = ReadText("model name");
         string fingerprint = ReadText("encoder fingerprint");
-        long count = maps.Sum(map => (long)map.Channels * map.Side * map.Side);
+        long count = maps.Sum(LengthOf);
         if (count > MaxValues) throw new InvalidDataException($"The saved image embedding is damaged: it claims {count} values, expected {MaxValues} at most.");
+        // Before any memory is taken for what a few bytes claim.
+        if (source.CanSeek && source.Length - source.Position < (count * sizeof(float)) + SHA256.HashSizeInBytes)
+            throw new InvalidDataException($"The saved image embedding was cut short: {source.Length - source.Position} bytes are left of it, {(count * sizeof(float)) + SHA256.HashSizeInBytes} expected.");
 
-        MemoryOwner<float> values = MemoryOwner<float>.Allocate((int)count);
+        MemoryOwner<float> values = ReadValues((int)count);
         try
         {
-            Span<byte> bytes = MemoryMarshal.AsBytes(values.Span);
-            Fill(bytes);
             if (!BitConverter.IsLittleEndian) ReverseEndianness(values.Span);
             Span<byte> expected = stackalloc byte[SHA256.HashSizeInBytes];
             hash.GetHashAndReset(expected);
             Span<byte> found = stackalloc byte[SHA256.HashSizeInBytes];
             source.ReadExactly(found);
             if (!expected.SequenceEqual(found)) throw new InvalidDataException("The saved image embedding is damaged: its checksum does not agree.");
+            if (!AreFinite(values.Span)) throw new InvalidDataException("The saved image embedding holds NaN or infinity: what made it was damaged. Encode the image again.");
             return new ImageEmbedding(values, [.. maps], new ImageFrame(sourceSize, modelSize, fit), modelName, fingerprint);
         }
         catch (Exception e)
@@ -178,6 +181,31 @@ public sealed class ImageEmbedding : IDisposable
             }
 
             hash.AppendData(destination);
+        }
+
+        // A stream that does not tell its length is believed as far as it has got: memory doubles with what has arrived.
+        MemoryOwner<float> ReadValues(int total)
+        {
+            const int first = 1 << 18;
+            MemoryOwner<float> values = MemoryOwner<float>.Allocate(source.CanSeek ? total : Math.Min(total, first));
+            try
+            {
+                for (int done = 0; ;)
+                {
+                    Fill(MemoryMarshal.AsBytes(values.Span[done..]));
+                    done = values.Length;
+                    if (done == total) return values;
+                    MemoryOwner<float> larger = MemoryOwner<float>.Allocate((int)Math.Min(total, 2L * done));
+                    values.Span.CopyTo(larger.Span);
+                    values.Dispose();
+                    values = larger;
+                }
+            }
+            catch
+            {
+                values.Dispose();
+                throw;
+            }
         }
 
         static InvalidDataException CutShort(Exception inner) => new("The saved image embedding was cut short.", inner);
@@ -288,11 +316,22 @@ public sealed class ImageEmbedding : IDisposable
     {
         if (maps.Count == 0 || maps[0].Name != FeatureMapShape.Embedding)
             throw new ArgumentException($"The first map is '{FeatureMapShape.Embedding}'; found {(maps.Count == 0 ? "none" : $"'{maps[0].Name}'")}.", nameof(maps));
-        long count = maps.Sum(map => (long)map.Length);
+        long count = maps.Sum(LengthOf);
         if (count != values.Length) throw new ArgumentException($"The maps have {count} values, found {values.Length}.", nameof(values));
+        if (!AreFinite(values)) throw new ArgumentException("An embedding has finite numbers; found NaN or infinity.", nameof(values));
         MemoryOwner<float> copy = MemoryOwner<float>.Allocate(values.Length);
         values.CopyTo(copy.Span);
         return copy;
+    }
+
+    private static bool AreFinite(ReadOnlySpan<float> values) => values.IsEmpty || float.IsFinite(TensorPrimitives.MaxMagnitude(values));
+
+    // Of any sizes, without an overflow: no map that fits in memory has more.
+    private static long LengthOf(FeatureMapShape map)
+    {
+        if (map.Channels < 1 || map.Side < 1) return -1;
+        Int128 length = (Int128)map.Channels * map.Side * map.Side;
+        return length > int.MaxValue ? int.MaxValue + 1L : (long)length;
     }
 
     private static void ReverseEndianness(Span<float> values)

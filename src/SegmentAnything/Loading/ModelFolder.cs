@@ -67,7 +67,7 @@ internal static class ModelFolder
         {
             if (new FileInfo(path).Length > int.MaxValue) return (name, FileKind.Other, "more than 2 GB");
             ModelProto model = OnnxFile.Parse(File.ReadAllBytes(path), name);
-            if (ModelFamilies.All.Select(family => family.DescribeOnnxDecoder(model)).FirstOrDefault(d => d is not null) is not null)
+            if (OnnxFile.Read(name, () => ModelFamilies.All.Select(family => family.DescribeOnnxDecoder(model)).FirstOrDefault(d => d is not null)) is not null)
                 return (name, FileKind.Decoder, "a mask decoder");
             EncoderContract contract = EncoderContract.Of(model.Graph, name);
             return (name, FileKind.Encoder, $"an image encoder, input {contract.InputName}");

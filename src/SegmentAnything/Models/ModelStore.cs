@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
 using System.Text;
+using SegmentAnything.Checkpoints;
 using SegmentAnything.Models;
 
 namespace SegmentAnything;
@@ -54,7 +55,8 @@ public sealed class ModelStore
     /// <param name="variant">The model.</param>
     /// <returns>The files, all in the first folder that has them all.</returns>
     /// <exception cref="ModelNotFoundException">
-    /// No folder has all files in their full length; the message says which were searched, and how to get the files.
+    /// No folder has all files in their full length and with their SHA-256; the message says which were searched, what is wrong, and
+    /// how to get the files.
     /// </exception>
     public ModelFiles Find(SamVariant variant)
     {
@@ -78,7 +80,7 @@ public sealed class ModelStore
     /// <summary>Finds a model's files if they are there; nothing is downloaded.</summary>
     /// <param name="variant">The model.</param>
     /// <param name="files">The files, all in the first folder that has them all.</param>
-    /// <returns>False if no folder has all files in their full length.</returns>
+    /// <returns>False if no folder has all files in their full length and with their SHA-256.</returns>
     public bool TryFind(SamVariant variant, [NotNullWhen(true)] out ModelFiles? files)
     {
         ArgumentNullException.ThrowIfNull(variant);
@@ -115,11 +117,13 @@ public sealed class ModelStore
         string folder = Path.Combine(Folders[0], variant.Name);
         foreach (ModelFile file in variant.Files)
         {
-            if (Problem(folder, file) is null) continue;
+            if (Problem(folder, file, Verified, cancellationToken: cancellationToken) is null) continue;
             ModelFile source = mirror is null
                 ? file
                 : file with { Downloads = [new Uri(mirror, $"{variant.Name}/{file.FileName}"), .. file.Downloads] };
             await downloader.DownloadAsync(variant, source, folder, cancellationToken).ConfigureAwait(false);
+            // It was hashed before it got its name.
+            Verified.Keep(Path.Combine(folder, file.FileName), StretchesOf(Path.Combine(folder, file.FileName), file), file.Sha256!.ToLowerInvariant());
         }
 
         return ModelFiles.FromFolder(folder, variant);
@@ -163,17 +167,63 @@ public sealed class ModelStore
         return OperatingSystem.IsMacOS() ? Path.Combine(home, "Library", "Caches") : Path.Combine(home, ".cache");
     }
 
-    private static IEnumerable<string> Problems(string store, SamVariant variant)
+    // What is known of files whose hash was computed; of every folder of the store, as not each can be written to.
+    private VerifiedFiles Verified => new(Path.Combine(Folders[0], ".verified"));
+
+    private IEnumerable<string> Problems(string store, SamVariant variant)
     {
         string folder = Path.Combine(store, variant.Name);
-        return variant.Files.Select(file => Problem(folder, file)).OfType<string>();
+        return variant.Files.Select(file => Problem(folder, file, Verified)).OfType<string>();
     }
 
-    // The length is enough to tell a file that was cut short; hashing gigabytes at each start would not do.
-    private static string? Problem(string folder, ModelFile file)
+    /// <summary>What is wrong with a file; null where it is as published, as far as that is known.</summary>
+    /// <param name="folder">Where it should be.</param>
+    /// <param name="file">What it should be.</param>
+    /// <param name="verified">What is known of files: hashing gigabytes at each start would not do.</param>
+    /// <param name="readAll">Read all of it, whatever is known.</param>
+    /// <param name="cancellationToken">Looked at between pieces.</param>
+    internal static string? Problem(string folder, ModelFile file, VerifiedFiles verified, bool readAll = false, CancellationToken cancellationToken = default)
     {
-        var found = new FileInfo(Path.Combine(folder, file.FileName));
+        string path = Path.Combine(folder, file.FileName);
+        var found = new FileInfo(path);
         if (!found.Exists) return $"{found.FullName}: not there";
-        return file.Bytes is { } bytes && found.Length != bytes ? $"{found.FullName}: {found.Length} bytes, expected {bytes}" : null;
+        // A link has a length of its own.
+        long length = FileStatus.Of(path)?.Length ?? found.Length;
+        if (file.Bytes is { } bytes && length != bytes) return $"{found.FullName}: {length} bytes, expected {bytes}";
+        if (file.Sha256 is null) return null;
+        try
+        {
+            IReadOnlyList<(long Offset, long Length)>? stretches = StretchesOf(path, file);
+            string hash = readAll ? verified.Read(path, stretches, cancellationToken) : verified.HashOf(path, stretches, cancellationToken);
+            return string.Equals(hash, file.Sha256, StringComparison.OrdinalIgnoreCase) ? null : $"{found.FullName}: the SHA-256 is {hash}, expected {file.Sha256}";
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return $"{found.FullName}: cannot be read: {e.Message}";
+        }
+    }
+
+    /// <summary>A file of a model, wherever it is in the store, with what is wrong with it after all of it was read.</summary>
+    internal IEnumerable<(string Path, ModelFile File, string? Problem)> ReadAll(SamVariant variant, CancellationToken cancellationToken)
+    {
+        foreach (string folder in Folders.Select(f => Path.Combine(f, variant.Name)))
+        {
+            foreach (ModelFile file in variant.Files.Where(f => File.Exists(Path.Combine(folder, f.FileName))))
+                yield return (Path.Combine(folder, file.FileName), file, Problem(folder, file, Verified, readAll: true, cancellationToken));
+        }
+    }
+
+    private static IReadOnlyList<(long Offset, long Length)>? StretchesOf(string path, ModelFile file)
+    {
+        if (file.Role != ModelFileRole.Checkpoint) return null;
+        try
+        {
+            using StateDict weights = CheckpointReader.Open(path);
+            return weights.Stretches;
+        }
+        catch (CheckpointException)
+        {
+            return null;
+        }
     }
 }

@@ -25,6 +25,13 @@ internal sealed class PartialFile : IDisposable
     {
         _path = path;
         _lock = @lock;
+        // Whoever may write into the folder could have what is downloaded written over any file of ours.
+        if (new FileInfo(path).LinkTarget is { } link)
+        {
+            @lock.Dispose();
+            throw new IOException($"'{path}' is a link to '{link}', and what is downloaded is not written through links. Remove it.");
+        }
+
         Stream = new FileStream(path, new FileStreamOptions
         {
             Mode = mode,
@@ -112,6 +119,7 @@ internal sealed class PartialFile : IDisposable
 
     private static FileStream? TryLock(string path)
     {
+        if (new FileInfo(path + LockSuffix).LinkTarget is not null) throw new IOException($"'{path}{LockSuffix}' is a link, where a file is expected. Remove it.");
         // Windows must be told that an open file may be deleted, which Unix never minds; there, None is what locks.
         FileShare share = OperatingSystem.IsWindows() ? FileShare.Delete : FileShare.None;
         try

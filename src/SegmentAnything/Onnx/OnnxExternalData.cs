@@ -12,6 +12,10 @@ internal static class OnnxExternalData
     /// <summary>Whether a model keeps weights in other files.</summary>
     public static bool IsUsed(ModelProto model) => Tensors(model.Graph).Any();
 
+    /// <summary>Where the tensors are in the files beside a model that we wrote: offset and length, in bytes.</summary>
+    public static IEnumerable<(long Offset, long Length)> Stretches(ModelProto model) => Tensors(model.Graph)
+        .Select(t => (long.TryParse(Entry(t, "offset"), CultureInfo.InvariantCulture, out long offset) ? offset : 0, long.TryParse(Entry(t, "length"), CultureInfo.InvariantCulture, out long length) ? length : 0));
+
     /// <summary>Checks that every file beside the model is there, lies in its folder, and is long enough. Nothing is read.</summary>
     /// <param name="model">The model.</param>
     /// <param name="path">Where it is; null where it was given as bytes.</param>
@@ -48,6 +52,25 @@ internal static class OnnxExternalData
         }
     }
 
+    /// <summary>Reads the weights of the other files, and checks that they are finite numbers.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="path">Where it is; null where it was given as bytes.</param>
+    /// <param name="source">Where it is from, for messages.</param>
+    /// <exception cref="CheckpointException">A file is missing, too short, or outside the folder, or a weight is NaN or infinite.</exception>
+    public static void CheckFinite(ModelProto model, string? path, string source)
+    {
+        foreach (TensorProto tensor in Tensors(model.Graph))
+        {
+            (string file, long offset, long length) = Find(tensor, path, source);
+            if (length > Array.MaxLength) continue;
+            byte[] bytes = new byte[length];
+            using FileStream stream = File.OpenRead(file);
+            stream.Position = offset;
+            stream.ReadExactly(bytes);
+            OnnxFile.CheckFinite(tensor, bytes, source);
+        }
+    }
+
     private static IEnumerable<TensorProto> Tensors(GraphProto graph) =>
         graph.Initializer
             .Concat(graph.Node.SelectMany(n => n.Attribute).Where(a => a.T is not null).Select(a => a.T))
@@ -65,7 +88,7 @@ internal static class OnnxExternalData
             || name.Split('/', '\\').Contains("..");
         if (escapes) throw new CheckpointException($"{source}: the weights '{tensor.Name}' are said to be in '{name}'; a name within the model's folder is expected.");
         string file = Path.Combine(folder, name);
-        if (!File.Exists(file)) throw new CheckpointException($"{source}: its weights are in '{name}', which is not beside it in '{folder}'. Put both files into one folder.");
+        if (name.Contains('\0', StringComparison.Ordinal) || !File.Exists(file)) throw new CheckpointException($"{source}: its weights are in '{name}', which is not beside it in '{folder}'. Put both files into one folder.");
         long size = new FileInfo(File.ResolveLinkTarget(file, returnFinalTarget: true)?.FullName ?? file).Length;
         long offset = Number("offset") ?? 0, length = Number("length") ?? size - offset;
         if (offset < 0 || length < 0 || offset > size - length)

@@ -9,7 +9,7 @@ public sealed record ModelCapabilities
     /// <summary>Boxes. Default: true.</summary>
     public bool Boxes { get; init; } = true;
 
-    /// <summary>Rough masks, <see cref="Prompt.AndMask"/>. Default: true.</summary>
+    /// <summary>Rough masks, <see cref="Prompt.AndMask(ReadOnlyMemory{float})"/>. Default: true.</summary>
     public bool MaskPrompts { get; init; } = true;
 
     /// <summary>The most points of a prompt, a box counting as two; null where there is no limit. Default: null.</summary>

@@ -80,6 +80,12 @@ public sealed record SamOptions
     /// <summary>What HQ-SAM's masks are made of. Default: <see cref="HqMask.Sum"/>. Other models have no such choice.</summary>
     public HqMask HqMask { get; init; } = HqMask.Sum;
 
+    /// <summary>
+    /// Told, in a sentence, what was put right while a model was loaded: a file that was built of a checkpoint, and changed since,
+    /// was built again. Called on the thread that loads. Default: null.
+    /// </summary>
+    public IProgress<string>? Notices { get; init; }
+
     /// <summary>What the image encoder computes in. Default: <see cref="EncoderPrecision.Float32"/>.</summary>
     public EncoderPrecision EncoderPrecision { get; init; } = EncoderPrecision.Float32;
 }

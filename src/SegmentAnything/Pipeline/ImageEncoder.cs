@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Numerics.Tensors;
 using CommunityToolkit.HighPerformance.Buffers;
 using SegmentAnything.Encoders;
 using SegmentAnything.Execution;
@@ -102,6 +103,7 @@ public sealed class ImageEncoder : IDisposable
     /// pooled memory that the caller disposes. They remember the source size, in pixels.
     /// </returns>
     /// <exception cref="ArgumentException">The image is the default value, without memory.</exception>
+    /// <exception cref="ModelContractException">The network could not be run, or gave NaN or infinity.</exception>
     /// <exception cref="ObjectDisposedException">The encoder was disposed.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <remarks>
@@ -172,6 +174,13 @@ public sealed class ImageEncoder : IDisposable
                 RunSession(input.Memory, values.Memory, cancellationToken);
             }
 
+            // NaN and infinity are never told by their masks, which are empty.
+            if (!float.IsFinite(TensorPrimitives.MaxMagnitude<float>(values.Span)))
+            {
+                throw new ModelContractException(
+                    $"The image encoder of {_variant.Name} gave an embedding with NaN or infinity on {Provider.Name}. Its weights are damaged or too large for the precision it computes in; check them with segment-anything verify.");
+            }
+
             return new ImageEmbedding(values, _maps, _frame.Of(image.Size), _variant.Name, Fingerprint);
         }
         catch
@@ -205,11 +214,12 @@ public sealed class ImageEncoder : IDisposable
         OpenedModel opened, SamOptions options, ExecutionOptions execution, CancellationToken cancellationToken)
     {
         EncoderSource source = EncoderSource.Of(
-            opened.Variant, opened.Files, opened.HasEncoderWeights ? opened.Model : null, execution, options.EncoderPrecision, opened.EncoderHash, cancellationToken);
+            opened.Variant, opened.Files, opened.HasEncoderWeights ? opened.Model : null, execution, options.EncoderPrecision, opened.EncoderHash, options.Notices,
+            cancellationToken);
         if (source.Network is not null) return (source, execution.Providers[0], null);
         cancellationToken.ThrowIfCancellationRequested();
         ModelSession session = source.Path is null
-            ? SessionFactory.Create(source.Model, $"The image encoder of {opened.Variant.Name}", execution, source.Tuning)
+            ? SessionFactory.Create(source.Model, opened.Files.FindPath(ModelFileRole.Encoder) ?? $"the image encoder of {opened.Variant.Name}", execution, source.Tuning)
             : SessionFactory.Create(source.Path, execution, source.Tuning);
         return (source, session.Provider, session);
     }

@@ -5,6 +5,7 @@ using SegmentAnything.Execution;
 using SegmentAnything.Families;
 using SegmentAnything.Loading;
 using SegmentAnything.Masks;
+using SegmentAnything.Rle;
 
 namespace SegmentAnything;
 
@@ -58,7 +59,7 @@ public sealed class MaskDecoder : IDisposable
             LowResSize = model.LowResSize;
             _splitter = new WorkSplitter(options.Execution.Threads);
             (_engine, Provider) = model.CreateDecoder(options, _splitter);
-            _images = new PreparedImages(_engine, model.ReadWithoutMask(), CreateUpscaler, options.PreparedImageBudget);
+            _images = new PreparedImages(_engine, model.ReadWithoutMask(), frame => _frame.CreateUpscaler(frame, LowResSize), options.PreparedImageBudget);
         }
     }
 
@@ -162,6 +163,49 @@ public sealed class MaskDecoder : IDisposable
         return predictions;
     }
 
+    /// <summary>Brings low-resolution logits to the size of the source image, as masks are made of them.</summary>
+    /// <param name="embedding">The image.</param>
+    /// <param name="lowResLogits">LowResSize x LowResSize values, row-major: a mask's <see cref="PredictedMask.LowResLogits"/>.</param>
+    /// <param name="destination">Height x width values are written, row-major, rows from the top.</param>
+    /// <exception cref="ArgumentException">There are not as many logits as that, or the destination is too short.</exception>
+    /// <exception cref="ModelContractException">The embedding was made by another model.</exception>
+    /// <exception cref="ObjectDisposedException">The decoder was disposed, or the prediction that the logits came from.</exception>
+    public void UpscaleLogits(ImageEmbedding embedding, ReadOnlyMemory<float> lowResLogits, Span<float> destination)
+    {
+        using UseGate.Use own = _gate.Enter(this);
+        CheckLogits(embedding, lowResLogits);
+        long pixels = (long)embedding.SourceSize.Width * embedding.SourceSize.Height;
+        if (destination.Length < pixels)
+            throw new ArgumentException($"The destination has {destination.Length} elements; an image of {embedding.SourceSize} needs {pixels}.", nameof(destination));
+        UpscalerOf(embedding).UpscaleLogits(lowResLogits.Span, destination);
+    }
+
+    /// <summary>Cuts low-resolution logits at another value than 0, at the size of the source image.</summary>
+    /// <param name="embedding">The image.</param>
+    /// <param name="lowResLogits">LowResSize x LowResSize values, row-major: a mask's <see cref="PredictedMask.LowResLogits"/>.</param>
+    /// <param name="cutoff">Logits above it are mask.</param>
+    /// <exception cref="ArgumentException">There are not as many logits as that, or the cut-off is not a finite number.</exception>
+    /// <exception cref="ModelContractException">The embedding was made by another model.</exception>
+    /// <exception cref="ObjectDisposedException">The decoder was disposed, or the prediction that the logits came from.</exception>
+    public RleMask CutLogits(ImageEmbedding embedding, ReadOnlyMemory<float> lowResLogits, float cutoff)
+    {
+        using UseGate.Use own = _gate.Enter(this);
+        CheckLogits(embedding, lowResLogits);
+        if (!float.IsFinite(cutoff)) throw new ArgumentOutOfRangeException(nameof(cutoff), cutoff, "The cut-off must be a finite number, in logits: 0 is the model's own.");
+        return UpscalerOf(embedding).Measure(lowResLogits.Span, cutoff, 0).Mask;
+    }
+
+    private void CheckLogits(ImageEmbedding embedding, ReadOnlyMemory<float> lowResLogits)
+    {
+        ArgumentNullException.ThrowIfNull(embedding);
+        Check(embedding);
+        if (lowResLogits.Length != LowResSize * LowResSize)
+        {
+            throw new ArgumentException(
+                $"There are {lowResLogits.Length} logits, expected {LowResSize} x {LowResSize}: give the LowResLogits of one mask that this model predicted.", nameof(lowResLogits));
+        }
+    }
+
     /// <summary>Releases the network, after calls that are under way on other threads have ended.</summary>
     public void Dispose()
     {
@@ -253,6 +297,13 @@ public sealed class MaskDecoder : IDisposable
                 : new WantedMasks(first, count),
         };
         _engine.Decode(request, new DecodeResult { Logits = logits, PredictedIou = predictedIou }, cancellationToken);
+        // Of the logits, those of rejected masks are not written, and each mask's first tells of the rest: all are sums over the same tokens.
+        int maskSize = LowResSize * LowResSize;
+        CheckFinite(predictedIou[..(promptCount * count)]);
+        for (int i = 0; i < promptCount * count; i++)
+        {
+            if (predictedIou[i] >= leastPredictedIou) CheckFinite(logits.Slice(i * maskSize, 1));
+        }
     }
 
     /// <summary>Decodes one prompt with a mask to its single mask, without one at source size: the automatic generator's refinement.</summary>
@@ -281,9 +332,19 @@ public sealed class MaskDecoder : IDisposable
             Wanted = new WantedMasks(first, count),
         };
         _engine.Decode(request, new DecodeResult { Logits = computed.Span, PredictedIou = iou.Span }, cancellationToken);
+        CheckFinite(iou.Span);
+        CheckFinite(computed.Span);
         int chosen = _rules.Choose(MaskSelection.Single, computed.Span, iou.Span) ?? 0;
         computed.Span.Slice(chosen * maskSize, maskSize).CopyTo(logits);
         return iou.Span[chosen];
+    }
+
+    // NaN is not greater than any cut-off: such masks would be empty, without a word.
+    private void CheckFinite(ReadOnlySpan<float> values)
+    {
+        if (values.IsEmpty || float.IsFinite(TensorPrimitives.MaxMagnitude(values))) return;
+        throw new ModelContractException(
+            $"The mask decoder of {_variant.Name} gave NaN or infinity on {Provider.Name}. The embedding or its weights are damaged, or too large for the precision it computes in; check them with segment-anything verify.");
     }
 
     /// <summary>Brings logits to what is handed out: <see cref="MaskRules.LogitLimit"/>.</summary>
@@ -315,14 +376,8 @@ public sealed class MaskDecoder : IDisposable
     private static MaskSelection Resolve(MaskSelection selection, bool isAmbiguous) =>
         selection != MaskSelection.Auto ? selection : isAmbiguous ? MaskSelection.Multiple : MaskSelection.Single;
 
-    private IMaskUpscaler CreateUpscaler(ImageFrame frame) => _frame.Masks switch
-    {
-        MaskResize.Direct => new MaskUpscaler(new ImageSize(LowResSize, LowResSize), frame.SourceSize, LowResSize, LowResSize),
-        MaskResize.DirectBicubic => new BicubicMaskUpscaler(LowResSize, frame.SourceSize),
-        _ => new MaskUpscaler(frame.ResizedSize, frame.SourceSize, LowResSize, frame.ModelSize),
-    };
-
-    private void Check(ImageEmbedding embedding)
+    /// <summary>Throws unless an embedding was made by this model.</summary>
+    internal void Check(ImageEmbedding embedding)
     {
         if (embedding.ModelName != _variant.Name || embedding.GridSize != _variant.EmbeddingGrid
             || embedding.Channels != _variant.EmbeddingChannels || embedding.Frame.Fit != _frame.Fit || embedding.ModelSize != _frame.Side)
@@ -400,6 +455,9 @@ public sealed class MaskDecoder : IDisposable
         {
             if (hasMask) image.Dispose();
         }
+
+        CheckFinite(iou.Span);
+        CheckFinite(logits[..(count * maskSize)]);
 
         using SpanOwner<int> chosen = SpanOwner<int>.Allocate(prompts);
         int masks = Choose(selection, logits, iou.Span, chosen.Span, computed, maskSize);

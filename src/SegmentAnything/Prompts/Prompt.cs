@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using SegmentAnything.Rle;
 
 namespace SegmentAnything;
 
@@ -15,17 +16,22 @@ namespace SegmentAnything;
 /// </remarks>
 public sealed class Prompt
 {
-    private Prompt(ImmutableArray<PointPrompt> points, global::SegmentAnything.Box? box, ReadOnlyMemory<float> maskLogits)
+    private Prompt(
+        ImmutableArray<PointPrompt> points, global::SegmentAnything.Box? box, ReadOnlyMemory<float> maskLogits = default, RleMask? maskInSource = null)
     {
         Points = points;
         BoxInSource = box;
         MaskLogits = maskLogits;
+        MaskInSource = maskInSource;
     }
 
     /// <summary>The points, in the order they were given.</summary>
     public ImmutableArray<PointPrompt> Points { get; }
 
-    /// <summary>The box around the object, or null.</summary>
+    /// <summary>
+    /// The box around the object, or null. An edge may lie outside the image by 5 % of the side
+    /// (<see cref="PromptEncoder.BoxTolerance"/>), as detectors' boxes do; it is then moved to the image's edge.
+    /// </summary>
     public Box? BoxInSource { get; }
 
     /// <summary>
@@ -34,14 +40,24 @@ public sealed class Prompt
     /// </summary>
     public ReadOnlyMemory<float> MaskLogits { get; }
 
+    /// <summary>
+    /// A rough mask of the object over the whole image, or null; its size may be another than the image's, its shape must be the
+    /// same. When the prompt is encoded it becomes low-resolution logits, and where there is no box it brings its own along: a mask
+    /// alone says next to nothing to the models. docs/mask-prompts.md has what was tried.
+    /// </summary>
+    public RleMask? MaskInSource { get; }
+
+    /// <summary>Whether there is a rough mask, as logits or binary.</summary>
+    public bool HasMask => !MaskLogits.IsEmpty || MaskInSource is not null;
+
     /// <summary>Whether the prompt says nothing at all.</summary>
-    public bool IsEmpty => Points.IsEmpty && BoxInSource is null && MaskLogits.IsEmpty;
+    public bool IsEmpty => Points.IsEmpty && BoxInSource is null && !HasMask;
 
     /// <summary>
     /// Whether one point is all there is: then a part, a subpart or the whole may be meant, and the model's three masks
     /// are of use. Source: Kirillov et al. 2023, section 3, "Resolving ambiguity".
     /// </summary>
-    public bool IsAmbiguous => Points.Length == 1 && BoxInSource is null && MaskLogits.IsEmpty;
+    public bool IsAmbiguous => Points.Length == 1 && BoxInSource is null && !HasMask;
 
     /// <summary>A prompt of one point.</summary>
     /// <param name="x">To the right, in source-image pixels.</param>
@@ -56,7 +72,7 @@ public sealed class Prompt
     {
         if (points.IsEmpty) throw new ArgumentException("A prompt needs at least one point.", nameof(points));
         foreach (PointPrompt point in points) CheckPoint(point);
-        return new Prompt([.. points], null, default);
+        return new Prompt([.. points], null);
     }
 
     /// <summary>A prompt of one box.</summary>
@@ -69,12 +85,17 @@ public sealed class Prompt
 
     /// <summary>A prompt of one box.</summary>
     /// <exception cref="ArgumentException">A coordinate is not a finite number, or the corners are reversed.</exception>
-    public static Prompt FromBox(Box box) => new([], CheckBox(box), default);
+    public static Prompt FromBox(Box box) => new([], CheckBox(box));
 
     /// <summary>A prompt of a rough mask alone.</summary>
     /// <param name="lowResLogits">See <see cref="MaskLogits"/>. The memory is not copied and must stay unchanged.</param>
     /// <exception cref="ArgumentException">The mask is empty.</exception>
     public static Prompt Mask(ReadOnlyMemory<float> lowResLogits) => new([], null, CheckMask(lowResLogits));
+
+    /// <summary>A prompt of a rough mask alone: a binary one, such as an annotation, a threshold, or another model's mask.</summary>
+    /// <param name="mask">See <see cref="MaskInSource"/>.</param>
+    /// <exception cref="ArgumentException">The mask has no foreground.</exception>
+    public static Prompt Mask(RleMask mask) => new([], null, maskInSource: CheckMask(mask));
 
     /// <summary>Adds a point.</summary>
     /// <param name="x">To the right, in source-image pixels.</param>
@@ -82,7 +103,7 @@ public sealed class Prompt
     /// <param name="foreground">Whether the point lies on the object.</param>
     /// <exception cref="ArgumentOutOfRangeException">A coordinate is not a finite number.</exception>
     public Prompt AndPoint(float x, float y, bool foreground = true) =>
-        new(Points.Add(NewPoint(x, y, foreground)), BoxInSource, MaskLogits);
+        new(Points.Add(NewPoint(x, y, foreground)), BoxInSource, MaskLogits, MaskInSource);
 
     /// <summary>Adds the box, or takes the place of the one there was: an object has one box.</summary>
     /// <param name="x0">Left, in source-image pixels.</param>
@@ -91,12 +112,17 @@ public sealed class Prompt
     /// <param name="y1">Bottom, not less than <paramref name="y0"/>.</param>
     /// <exception cref="ArgumentException">A coordinate is not a finite number, or the corners are reversed.</exception>
     public Prompt AndBox(float x0, float y0, float x1, float y1) =>
-        new(Points, CheckBox(new Box(x0, y0, x1, y1)), MaskLogits);
+        new(Points, CheckBox(new Box(x0, y0, x1, y1)), MaskLogits, MaskInSource);
 
     /// <summary>Adds a rough mask, such as the one that the last prediction gave, or takes the place of the one there was.</summary>
     /// <param name="lowResLogits">See <see cref="MaskLogits"/>. The memory is not copied and must stay unchanged.</param>
     /// <exception cref="ArgumentException">The mask is empty.</exception>
     public Prompt AndMask(ReadOnlyMemory<float> lowResLogits) => new(Points, BoxInSource, CheckMask(lowResLogits));
+
+    /// <summary>Adds a binary mask of the object, or takes the place of the mask there was.</summary>
+    /// <param name="mask">See <see cref="MaskInSource"/>.</param>
+    /// <exception cref="ArgumentException">The mask has no foreground.</exception>
+    public Prompt AndMask(RleMask mask) => new(Points, BoxInSource, maskInSource: CheckMask(mask));
 
     /// <summary>Says what the prompt consists of.</summary>
     public override string ToString()
@@ -104,7 +130,7 @@ public sealed class Prompt
         List<string> parts = [];
         parts.AddRange(Points.Select(p => $"{(p.Label == PointLabel.Foreground ? "+" : "-")}({p.X}, {p.Y})"));
         if (BoxInSource is { } box) parts.Add($"box ({box.X0}, {box.Y0})-({box.X1}, {box.Y1})");
-        if (!MaskLogits.IsEmpty) parts.Add("mask");
+        if (HasMask) parts.Add("mask");
         return string.Join(" ", parts);
     }
 
@@ -142,4 +168,10 @@ public sealed class Prompt
     private static ReadOnlyMemory<float> CheckMask(ReadOnlyMemory<float> lowResLogits) => lowResLogits.IsEmpty
         ? throw new ArgumentException("The mask is empty: give the low-resolution logits of an earlier prediction.", nameof(lowResLogits))
         : lowResLogits;
+
+    private static RleMask CheckMask(RleMask mask)
+    {
+        ArgumentNullException.ThrowIfNull(mask);
+        return mask.IsEmpty ? throw new ArgumentException($"The mask of {mask.Width}x{mask.Height} pixels has no foreground: it shows no object.", nameof(mask)) : mask;
+    }
 }

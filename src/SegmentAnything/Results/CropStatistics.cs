@@ -18,7 +18,7 @@ public sealed class CropStatistics
     /// <summary>Of these, those that are stable enough.</summary>
     public int AfterStability { get; internal set; }
 
-    /// <summary>Of these, those that are not cut off by the crop and not too large.</summary>
+    /// <summary>Of these, those that are not cut off by the crop, not too large, and not where nothing is looked for.</summary>
     public int AfterEdge { get; internal set; }
 
     /// <summary>Of these, those that are left after suppression within the crop.</summary>

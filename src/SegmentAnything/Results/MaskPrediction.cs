@@ -40,7 +40,7 @@ public sealed class MaskPrediction : IReadOnlyList<PredictedMask>, IDisposable
     /// <summary>The mask with the highest predicted IoU.</summary>
     public PredictedMask Best => _masks[0];
 
-    /// <summary>The logits of <see cref="Best"/>, for <see cref="Prompt.AndMask"/>. They last until this is disposed.</summary>
+    /// <summary>The logits of <see cref="Best"/>, for <see cref="Prompt.AndMask(ReadOnlyMemory{float})"/>. They last until this is disposed.</summary>
     public ReadOnlyMemory<float> LowResLogits => Best.LowResLogits;
 
     /// <summary>

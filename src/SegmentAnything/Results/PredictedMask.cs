@@ -35,7 +35,7 @@ public sealed class PredictedMask
 
     /// <summary>
     /// The logits the mask was made from, row-major, four times the embedding's grid on each side (256 x 256), in the
-    /// model's padded frame. To refine: <see cref="Prompt.AndMask"/>. They last until the <see cref="MaskPrediction"/> is
+    /// model's padded frame. To refine: <see cref="Prompt.AndMask(ReadOnlyMemory{float})"/>. They last until the <see cref="MaskPrediction"/> is
     /// disposed, and as long as they are held if it is not.
     /// </summary>
     public ReadOnlyMemory<float> LowResLogits { get; }

@@ -29,7 +29,7 @@ internal sealed class Operation : IDisposable
 
     /// <summary>Begins to encode an image; null where nobody listens.</summary>
     public static Operation? BeginEncode(string model, PixelBuffer image) =>
-        Begin(SamTelemetry.EncodeActivity, SamTelemetry.EncodeDuration, model)?.WithImage(image);
+        Begin(SamTelemetry.EncodeActivity, SamTelemetry.EncodeDuration, model)?.WithImage(image.Size);
 
     /// <summary>Begins to decode prompts; null where nobody listens.</summary>
     public static Operation? BeginPrompt(string model, int prompts)
@@ -40,7 +40,7 @@ internal sealed class Operation : IDisposable
     }
 
     /// <summary>Begins to look for every object of an image; null where nobody listens.</summary>
-    public static Operation? BeginGenerate(string model, PixelBuffer image) =>
+    public static Operation? BeginGenerate(string model, ImageSize image) =>
         Begin(
             SamTelemetry.GenerateActivity, SamTelemetry.GenerateDuration, model,
             SamTelemetry.Prompts.Enabled || SamTelemetry.GeneratedMasks.Enabled)?.WithImage(image);
@@ -81,7 +81,7 @@ internal sealed class Operation : IDisposable
     private static Operation? Begin(string name, Histogram<double> duration, string model, bool isCounted = false) =>
         isCounted || duration.Enabled || SamTelemetry.Source.HasListeners() ? new Operation(name, duration, model) : null;
 
-    private Operation WithImage(PixelBuffer image)
+    private Operation WithImage(ImageSize image)
     {
         _activity?.SetTag(SamTelemetry.ImageWidthTag, image.Width).SetTag(SamTelemetry.ImageHeightTag, image.Height);
         return this;

@@ -215,7 +215,7 @@ public class AutomaticMaskGeneratorTests
         Throws(new AutomaticMaskOptions { MinMaskRegionArea = -1 }, "MinMaskRegionArea");
         Throws(new AutomaticMaskOptions { CropLayers = 1, PointGrids = [[(0.5, 0.5)]] }, "PointGrids");
         Throws(new AutomaticMaskOptions { PointGrids = [[(0.5, 1.5)]] }, "PointGrids");
-        Assert.Throws<ArgumentException>(() => new AutomaticMaskGenerator(new DiscModel(1), new AutomaticMaskOptions()).Generate(default));
+        Assert.Throws<ArgumentException>(() => new AutomaticMaskGenerator(new DiscModel(1), new AutomaticMaskOptions()).Generate(default(PixelBuffer)));
     }
 
     [Fact]
@@ -229,6 +229,90 @@ public class AutomaticMaskGeneratorTests
                 defaults.CropOverlapRatio, defaults.CropPointsDownscaleFactor, defaults.MinMaskRegionArea));
         Assert.Equal([1024, 256, 64], PointGrid.Of(AutomaticMaskOptions.Paper).Select(g => g.Length));
     }
+
+    [Fact]
+    public void Region_GetsTheWholeGrid_InTheWholeImage()
+    {
+        var model = new DiscModel(4);
+        var area = new SearchArea { Region = new Box(100, 40, 200, 120) };
+        GeneratedMasks masks = new AutomaticMaskGenerator(model, new AutomaticMaskOptions { PointsPerSide = 4 }).Generate(
+            Image(400, 300), area, cancellationToken: TestContext.Current.CancellationToken);
+
+        Assert.Equal([new ImageSize(400, 300)], model.Encoded);
+        Assert.Equal([112.5, 137.5, 162.5, 187.5], masks.Select(mask => mask.PointX).Distinct().Order());
+        Assert.Equal([50, 70, 90, 110], masks.Select(mask => Math.Round(mask.PointY, 6)).Distinct().Order());
+        Assert.Equal(16, masks.Count);
+        Assert.All(masks, mask => Assert.Equal((400, 300), (mask.Mask.Width, mask.Mask.Height)));
+    }
+
+    [Fact]
+    public void Region_WithCrops_IsDividedIntoThem()
+    {
+        var model = new DiscModel(4);
+        var area = new SearchArea { Region = new Box(100.5f, 40, 299.5f, 240) };
+        GeneratedMasks masks = new AutomaticMaskGenerator(model, new AutomaticMaskOptions { PointsPerSide = 2, CropLayers = 1 }).Generate(
+            Image(400, 300), area, cancellationToken: TestContext.Current.CancellationToken);
+
+        List<CropBox> expected = [.. CropBoxes.Generate(new ImageSize(200, 200), 1, 512.0 / 1500).Select(crop => crop with { X = crop.X + 100, Y = crop.Y + 40 })];
+        Assert.Equal(
+            expected.Skip(1).Select(crop => new Box(crop.X, crop.Y, crop.X + crop.Width, crop.Y + crop.Height)), masks.Crops.Skip(1).Select(crop => crop.CropBox));
+        Assert.Equal(new Box(0, 0, 400, 300), masks.Crops[0].CropBox);
+        Assert.All(masks, mask => Assert.True(mask.PointX is > 100 and < 300 && mask.PointY is > 40 and < 240));
+    }
+
+    [Fact]
+    public void Excluded_PixelsArePromptedNowhere_AndWhatLiesOnThemIsLeftOut()
+    {
+        var model = new DiscModel(9);
+        RleMask left = RleMask.FromBox(new MaskBox(0, 0, 200, 300), 400, 300);
+        var generator = new AutomaticMaskGenerator(model, new AutomaticMaskOptions { PointsPerSide = 8 });
+        GeneratedMasks right = generator.Generate(
+            Image(400, 300), new SearchArea { Excluded = left }, cancellationToken: TestContext.Current.CancellationToken);
+        Assert.Equal(32, right.Count);
+        Assert.Equal([32], model.Batches);
+        Assert.All(right, mask => Assert.True(mask.PointX > 200));
+
+        // One point is left, and its disc reaches over most of what is excluded around it.
+        RleMask around = RleMask.FromBox(new MaskBox(222, 16, 6, 6), 400, 300).Complement();
+        model.Batches.Clear();
+        Assert.Empty(generator.Generate(Image(400, 300), new SearchArea { Excluded = around }, cancellationToken: TestContext.Current.CancellationToken));
+        Assert.Equal([1], model.Batches);
+
+        Assert.Empty(generator.Generate(
+            Image(400, 300), new SearchArea { Excluded = RleMask.Full(400, 300) }, cancellationToken: TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public void Embedding_IsPromptedAsItIs_AndNotDisposed()
+    {
+        using ImageEmbedding embedding = EmbeddingOf(new ImageSize(400, 300));
+        var model = new DiscModel(9);
+        var generator = new AutomaticMaskGenerator(model, new AutomaticMaskOptions { PointsPerSide = 4 });
+        GeneratedMasks masks = generator.Generate(embedding, cancellationToken: TestContext.Current.CancellationToken);
+        Assert.Empty(model.Encoded);
+        Assert.Equal(
+            generator.Generate(Image(400, 300), cancellationToken: TestContext.Current.CancellationToken).Select(mask => mask.Mask), masks.Select(mask => mask.Mask));
+        Assert.Equal(0, model.Alive);
+        Assert.Equal(400, embedding.SourceSize.Width);
+
+        var withCrops = new AutomaticMaskGenerator(model, new AutomaticMaskOptions { PointsPerSide = 4, CropLayers = 1 });
+        Assert.Contains("CropLayers = 0", Assert.Throws<InvalidOperationException>(() => withCrops.Generate(embedding)).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(-1, 0, 10, 10)]
+    [InlineData(0, 0, 401, 10)]
+    [InlineData(10, 10, 10, 20)]
+    [InlineData(float.NaN, 0, 10, 10)]
+    public void Region_OutsideTheImage_IsRefused(float x0, float y0, float x1, float y1)
+    {
+        var generator = new AutomaticMaskGenerator(new DiscModel(1), new AutomaticMaskOptions());
+        Assert.Throws<ArgumentException>(() => generator.Generate(Image(400, 300), new SearchArea { Region = new Box(x0, y0, x1, y1) }));
+        Assert.Throws<ArgumentException>(() => generator.Generate(Image(400, 300), new SearchArea { Excluded = RleMask.Full(300, 400) }));
+    }
+
+    private static ImageEmbedding EmbeddingOf(ImageSize size) => new(
+        CommunityToolkit.HighPerformance.Buffers.MemoryOwner<float>.Allocate(1), [new FeatureMapShape(FeatureMapShape.Embedding, 1, 1)], new ImageFrame(size, 1024), "discs", "");
 
     private static PixelBuffer Image(int width, int height) => PixelBuffer.FromGray8(new byte[width * height], width, height);
 
@@ -272,6 +356,12 @@ public class AutomaticMaskGeneratorTests
             }
 
             return new Crop(this, crop.Size);
+        }
+
+        public IEncodedCrop Use(ImageEmbedding embedding)
+        {
+            lock (_gate) Alive++;
+            return new Crop(this, embedding.SourceSize);
         }
 
         private sealed class Crop(DiscModel model, ImageSize size) : IEncodedCrop

@@ -157,6 +157,8 @@ public class PromptPlanTests
 
         public IEncodedCrop Encode(PixelBuffer crop, CancellationToken cancellationToken) => new Crop(this, crop.Width == 0 ? Image : crop);
 
+        public IEncodedCrop Use(ImageEmbedding embedding) => new Crop(this, Image);
+
         private sealed class Crop : IEncodedCrop
         {
             private const int Side = 64;

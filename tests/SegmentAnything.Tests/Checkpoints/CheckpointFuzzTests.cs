@@ -1,7 +1,7 @@
-using System.Buffers.Binary;
 using System.Diagnostics;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.TestSupport;
+using SegmentAnything.TestSupport.Fuzzing;
 
 namespace SegmentAnything.Tests.Checkpoints;
 
@@ -41,7 +41,7 @@ public class CheckpointFuzzTests
         int read = 0, refused = 0;
         for (int i = 0; i < count; i++)
         {
-            byte[] mutated = Mutate(original, random);
+            byte[] mutated = Mutator.Mutate(original, random, "()tRQcqh.b}]uesX0N"u8);
             long allocated = GC.GetAllocatedBytesForCurrentThread();
             long started = Stopwatch.GetTimestamp();
             string context = $"seed {seed}, mutation {i}";
@@ -67,37 +67,5 @@ public class CheckpointFuzzTests
         }
 
         return (read, refused);
-    }
-
-    private static byte[] Mutate(byte[] original, Random random)
-    {
-        List<byte> bytes = [.. original];
-        for (int n = random.Next(1, 4); n > 0; n--)
-        {
-            int at = random.Next(bytes.Count);
-            int length = Math.Min(random.Next(1, 40), bytes.Count - at);
-            switch (random.Next(8))
-            {
-                case 0: bytes[at] ^= (byte)(1 << random.Next(8)); break;
-                case 1: bytes[at] = (byte)random.Next(256); break;
-                case 2: bytes.RemoveRange(at, length); break;
-                case 3: bytes.InsertRange(random.Next(bytes.Count), bytes[at..(at + length)]); break;
-                case 4 when random.Next(4) == 0: bytes.RemoveRange(at, bytes.Count - at); break;
-                case 5: Overwrite(at, 4, random.Next(3) switch { 0 => uint.MaxValue, 1 => 0x7FFFFFFF, _ => (ulong)random.Next(original.Length) }); break;
-                case 6: Overwrite(at, 8, random.Next(3) switch { 0 => ulong.MaxValue, 1 => long.MaxValue, _ => (ulong)random.Next(original.Length) }); break;
-                default: bytes[at] = "()tRQcqh.b}]uesX0N"u8[random.Next(18)]; break;
-            }
-
-            if (bytes.Count == 0) break;
-        }
-
-        return [.. bytes];
-
-        void Overwrite(int at, int size, ulong value)
-        {
-            Span<byte> little = stackalloc byte[8];
-            BinaryPrimitives.WriteUInt64LittleEndian(little, value);
-            for (int i = 0; i < size && at + i < bytes.Count; i++) bytes[at + i] = little[i];
-        }
     }
 }

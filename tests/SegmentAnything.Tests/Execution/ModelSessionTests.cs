@@ -45,8 +45,8 @@ public class ModelSessionTests
         using ModelSession session = SessionFactory.Create(TinyGraphs.Affine(), "affine");
         using OrtValue good = OrtValue.CreateTensorValueFromMemory(new float[3], [1, 3]);
         using OrtValue wrong = OrtValue.CreateTensorValueFromMemory(new float[4], [1, 4]);
-        Assert.Throws<OnnxRuntimeException>(() => session.Run([("z", good)], [("y", good)]));
-        Assert.Throws<OnnxRuntimeException>(() => session.Run([("x", wrong)], [("y", good)]));
+        Assert.Throws<ModelContractException>(() => session.Run([("z", good)], [("y", good)]));
+        Assert.Throws<ModelContractException>(() => session.Run([("x", wrong)], [("y", good)]));
         Assert.Equal(0, session.RunsUnderWay);
         Assert.Equal([1, 1, 1], TinyGraphs.RunAffine(session, [0, 0, 0]));
     }

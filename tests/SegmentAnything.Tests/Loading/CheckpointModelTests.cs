@@ -106,6 +106,56 @@ public sealed class CheckpointModelTests : IDisposable
     }
 
     [Fact]
+    public void Build_OtherContentsOfTheSameLengthAndTime_IsAnotherModel()
+    {
+        byte[] one = TinyCheckpoint.Zip(TinySam.Tensors(TinySam.Weights(seed: 6))), other = TinyCheckpoint.Zip(TinySam.Tensors(TinySam.Weights(seed: 7)));
+        Assert.Equal(one.Length, other.Length);
+        string file = Write("tiny.pth", one);
+        DateTime time = new(2024, 5, 1, 12, 0, 0, DateTimeKind.Utc);
+        File.SetLastWriteTimeUtc(file, time);
+        string first, second, third;
+        using (StateDict weights = CheckpointReader.Open(file)) first = EncoderCache.Build(ModelFamilies.Recognise(weights), Cache);
+        // In place: not even the file's number changes.
+        using (FileStream stream = File.OpenWrite(file)) stream.Write(other);
+        File.SetLastWriteTimeUtc(file, time);
+        using (StateDict weights = CheckpointReader.Open(file)) second = EncoderCache.Build(ModelFamilies.Recognise(weights), Cache);
+        Assert.NotEqual(first, second);
+        using (FileStream stream = File.OpenWrite(file)) stream.Write(one);
+        File.SetLastWriteTimeUtc(file, time);
+        using (StateDict weights = CheckpointReader.Open(file)) third = EncoderCache.Build(ModelFamilies.Recognise(weights), Cache);
+        Assert.Equal(first, third);
+    }
+
+    [Theory]
+    [InlineData(EncoderCache.EncoderFileName)]
+    [InlineData("content.sha256")]
+    public void Build_FileThatWasChangedSince_IsBuiltAgain_AndSaidSo(string name)
+    {
+        using StateDict weights = CheckpointReader.Open(Write("tiny.pth", TinyCheckpoint.Zip(TinySam.Tensors(TinySam.Weights(seed: 12)))));
+        List<string> said = [];
+        EncoderBuildOptions options = new() { Notices = new Notices(said) };
+        string path = EncoderCache.Build(ModelFamilies.Recognise(weights), Cache, options), changed = Path.Combine(Path.GetDirectoryName(path)!, name);
+        byte[] before = File.ReadAllBytes(path), bytes = File.ReadAllBytes(changed);
+        DateTime time = File.GetLastWriteTimeUtc(changed);
+        Assert.Empty(said);
+        bytes[bytes.Length / 2] ^= 1;
+        File.WriteAllBytes(changed, bytes);
+        File.SetLastWriteTimeUtc(changed, time);
+
+        Assert.NotNull(EncoderCache.ProblemOf(Path.GetDirectoryName(path)!, null, default));
+        Assert.Equal(path, EncoderCache.Build(ModelFamilies.Recognise(weights), Cache, options));
+        Assert.Contains("built again", Assert.Single(said), StringComparison.Ordinal);
+        Assert.Equal(before, File.ReadAllBytes(path));
+        Assert.Equal(path, EncoderCache.Build(ModelFamilies.Recognise(weights), Cache, options));
+        Assert.Single(said);
+    }
+
+    private sealed class Notices(List<string> said) : IProgress<string>
+    {
+        public void Report(string value) => said.Add(value);
+    }
+
+    [Fact]
     public void Build_FromEightThreadsAtOnce_LeavesOneWholeModel()
     {
         StateDict weights = TinySam.Weights(seed: 8);
@@ -113,7 +163,7 @@ public sealed class CheckpointModelTests : IDisposable
         Parallel.For(0, 8, new ParallelOptions { MaxDegreeOfParallelism = 8 }, i => paths[i] = EncoderCache.Build(ModelFamilies.Recognise(weights), Cache));
         Assert.Single(paths.Distinct());
         using var session = new InferenceSession(paths[0]);
-        Assert.Single(Directory.GetDirectories(Cache));
+        Assert.Single(Directory.GetDirectories(Cache), folder => Path.GetFileName(folder) != "hashes");
     }
 
     [Fact]

@@ -79,6 +79,69 @@ public sealed class ModelDownloadTests : IDisposable
     }
 
     [Fact]
+    public async Task FileOfOtherContent_InTheStore_IsFoundOut_AndFetchedAgain()
+    {
+        using var server = new FaultyServer(Honest(Content));
+        SamVariant variant = Variant(FileAt(server.Address("e")));
+        ModelStore store = new(_folder.Path);
+        string path = (await store.GetAsync(variant, cancellationToken: Token)).FindPath(ModelFileRole.Encoder)!;
+        DateTime time = File.GetLastWriteTimeUtc(path);
+        Assert.True(store.TryFind(variant, out _));
+
+        // In place, of the same length, and the old time set again: one bit, where no sample looks.
+        byte[] changed = [.. Content];
+        changed[12_345] ^= 1;
+        using (FileStream file = File.OpenWrite(path)) file.Write(changed);
+        File.SetLastWriteTimeUtc(path, time);
+
+        if (!OperatingSystem.IsWindows())
+        {
+            Assert.False(store.TryFind(variant, out _));
+            Assert.Contains("SHA-256", Assert.Throws<ModelNotFoundException>(() => store.Find(variant)).Message, StringComparison.Ordinal);
+        }
+
+        FileVerification found = Assert.Single(ModelVerifier.Verify(variant, store, Token));
+        Assert.Equal((path, false), (found.Path, found.IsPublished));
+        Assert.Contains("SHA-256", found.Problem, StringComparison.Ordinal);
+        await store.GetAsync(variant, cancellationToken: Token);
+        Assert.Equal(Content, await File.ReadAllBytesAsync(path, Token));
+        Assert.Equal((true, null), Assert.Single(ModelVerifier.Verify(variant, store, Token)) is var whole ? (whole.IsPublished, whole.Problem) : default);
+        Assert.Equal(2, server.Requests.Count);
+    }
+
+    [Fact]
+    public async Task FileThatNobodyTouched_IsNotReadWhollyAgain()
+    {
+        using var server = new FaultyServer(Honest(Content));
+        SamVariant variant = Variant(FileAt(server.Address("e")));
+        ModelStore store = new(_folder.Path);
+        await store.GetAsync(variant, cancellationToken: Token);
+        string note = Assert.Single(Directory.GetFiles(Path.Combine(_folder.Path, ".verified")));
+        // What is known is believed: another hash in its place, and the file is not that one.
+        string[] lines = await File.ReadAllLinesAsync(note, Token);
+        await File.WriteAllLinesAsync(note, [.. lines[..^1], new string('0', 64)], Token);
+        Assert.False(store.TryFind(variant, out _));
+        // And what is not known is read.
+        File.Delete(note);
+        Assert.True(store.TryFind(variant, out _));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(".lock")]
+    public async Task PartThatIsALink_IsRefused_AndItsEndLeftAlone(string ending)
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Links need a privilege there.");
+        string precious = Path.Combine(_folder.Path, "precious"), part = $"{Target}.{Guid.NewGuid():N}.part";
+        await File.WriteAllTextAsync(precious, "kept", Token);
+        File.CreateSymbolicLink(part + ending, precious);
+        using var server = new FaultyServer(Honest(Content));
+        IOException e = await Assert.ThrowsAsync<IOException>(() => DownloadAsync(FileAt(server.Address("e"))));
+        Assert.Contains("link", e.Message, StringComparison.Ordinal);
+        Assert.Equal("kept", await File.ReadAllTextAsync(precious, Token));
+    }
+
+    [Fact]
     public async Task ConnectionCut_IsTakenUpWhereItBroke_WithTheValidator()
     {
         Func<Request, Response> honest = Honest(Content);

@@ -82,7 +82,7 @@ public sealed class TelemetryTests
 
         Assert.Null(Operation.BeginEncode("m", Picture(8, 8)));
         Assert.Null(Operation.BeginPrompt("m", 1));
-        Assert.Null(Operation.BeginGenerate("m", Picture(8, 8)));
+        Assert.Null(Operation.BeginGenerate("m", Picture(8, 8).Size));
     }
 
     private static SamModel Load(string name) => SamModel.Load(ToyModel.Variant with { Name = name }, ToyModel.Files());

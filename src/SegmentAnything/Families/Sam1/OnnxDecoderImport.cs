@@ -183,7 +183,9 @@ internal static class OnnxDecoderImport
         // The number that something is compared with, or null.
         private int? LabelOf(string condition)
         {
-            while (Producers.TryGetValue(condition, out NodeProto? node))
+            // Parsing refuses circles; that this ends does not depend on it.
+            HashSet<string> visited = [];
+            while (visited.Add(condition) && Producers.TryGetValue(condition, out NodeProto? node))
             {
                 if (node.OpType == "Equal")
                 {
