@@ -8,8 +8,8 @@ namespace SegmentAnything;
 /// </summary>
 /// <param name="Threads">Threads that work on one run, the calling one included; 0 for one for each processor.</param>
 /// <remarks>
-/// Written in our kernels are the image encoders of MobileSAM and Light HQ-SAM, every mask decoder of SAM's layout, the prompt encoders, and
-/// all work on pixels and masks. <see cref="ImageEncoder.Provider"/> and <see cref="MaskDecoder.Provider"/> say which of both was taken. More than
+/// Written in our kernels are the image encoders of SAM, MobileSAM, SlimSAM, HQ-SAM and SAM 2 in float32, every mask decoder of SAM's layout,
+/// the prompt encoders, and all work on pixels and masks. <see cref="ExecutionOptions.ConfigureSession"/> asks for sessions of the encoders. <see cref="ImageEncoder.Provider"/> and <see cref="MaskDecoder.Provider"/> say which of both was taken. More than
 /// 1,024 threads are refused.
 /// </remarks>
 public sealed record CpuProvider(int Threads = 0) : ExecutionProvider
