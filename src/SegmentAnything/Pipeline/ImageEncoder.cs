@@ -216,8 +216,9 @@ public sealed class ImageEncoder : IDisposable
         EncoderSource source = EncoderSource.Of(
             opened.Variant, opened.Files, opened.HasEncoderWeights ? opened.Model : null, execution, options.EncoderPrecision, opened.EncoderHash, options.Notices,
             cancellationToken);
-        if (source.Network is not null) return (source, execution.Providers[0], null);
+        if (cancellationToken.IsCancellationRequested) source.Network?.Network.Dispose();
         cancellationToken.ThrowIfCancellationRequested();
+        if (source.Network is not null) return (source, execution.Providers[0], null);
         ModelSession session = source.Path is null
             ? SessionFactory.Create(source.Model, opened.Files.FindPath(ModelFileRole.Encoder) ?? $"the image encoder of {opened.Variant.Name}", execution, source.Tuning)
             : SessionFactory.Create(source.Path, execution, source.Tuning);

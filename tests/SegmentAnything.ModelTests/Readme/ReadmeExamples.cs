@@ -68,6 +68,22 @@ public sealed class ReadmeExamples(MobileSam fixture)
     }
 
     [Fact]
+    public void MaskPrompts()
+    {
+        SamModel sam = fixture.Model;
+        ImageEmbedding photo = fixture.StillLife;
+        RleMask annotation = Scene.Find("mug").Mask;
+
+        // example: MaskPrompts
+        MaskPrediction better = sam.Predict(photo, Prompt.Mask(annotation));
+        MaskPrediction corrected = sam.Predict(photo, Prompt.Mask(annotation).AndPoint(60, 60, foreground: false));
+        // end
+
+        Assert.True(better.Best.Mask.IntersectionOverUnion(annotation) > 0.9);
+        Assert.True(corrected.Best.Mask.IntersectionOverUnion(annotation) > 0.8);
+    }
+
+    [Fact]
     public async Task Automatic()
     {
         SamModel sam = fixture.Model;

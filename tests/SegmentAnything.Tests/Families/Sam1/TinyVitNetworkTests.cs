@@ -75,10 +75,14 @@ public class TinyVitNetworkTests
         using EncoderNetwork network = TinyVitNetwork.Build(PlainTinyVit.RandomWeights(Layout, seed: 2), Layout, early: false, 8);
         float[] image = EncoderRunner.RandomImage(Layout.ImageSize, seed: 3), embedding = new float[Length];
         for (int i = 0; i < 3; i++) network.Run(image, embedding, splitter, CancellationToken.None);
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 10; i++) network.Run(image, embedding, splitter, CancellationToken.None);
-        // A bag's node may be made again now and then.
-        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1000);
+        // A bag's node may be made again now and then, and code be compiled anew: most rounds allocate nothing.
+        long[] rounds = [.. Enumerable.Range(0, 7).Select(_ =>
+        {
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            for (int i = 0; i < 5; i++) network.Run(image, embedding, splitter, CancellationToken.None);
+            return GC.GetAllocatedBytesForCurrentThread() - before;
+        })];
+        Assert.InRange(rounds.Order().ElementAt(3), 0, 100);
     }
 
     [Fact]
