@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Execution;
 using SegmentAnything.Families;
@@ -51,12 +52,7 @@ internal sealed record EncoderSource(
         EncoderForm form = onProcessor ? EncoderForm.Tiled with { LargestInteger = int8 ? Int8Matrix.LargestHere : 0 } : EncoderForm.Plain;
         // Who configures sessions wants to see the model's.
         bool inOwnKernels = onProcessor && !int8 && execution.ConfigureSession is null;
-        if (inOwnKernels && weights is not null && NetworkOf(weights, variant) is { } network)
-        {
-            EncoderContract plain = new() { InputName = "image", OutputName = FeatureMapShape.Embedding, ImageSize = weights.Frame.EncoderSide };
-            string hash = EncoderCache.HashOf(weights.Weights, CacheFolder, cancellationToken);
-            return new EncoderSource(default, null, hash, SessionTuning.Default, new NetworkSource(network, plain));
-        }
+        if (inOwnKernels && weights is not null && OfCheckpoint(weights, variant, cancellationToken) is { } network) return network;
 
         bool built = false;
         string? path = files.FindPath(ModelFileRole.Encoder);
@@ -85,7 +81,7 @@ internal sealed record EncoderSource(
             && EncoderContract.Of(parsed.Graph, name) is { HasPreprocessing: false } contract)
         {
             using StateDict stored = own.Weights;
-            if (inOwnKernels && NetworkOf(own, variant) is { } ownNetwork)
+            if (inOwnKernels && NetworkOf(own, variant, cancellationToken) is { } ownNetwork)
                 return new EncoderSource(model, null, fingerprint, SessionTuning.Default, new NetworkSource(ownNetwork, contract));
 
             try
@@ -109,10 +105,30 @@ internal sealed record EncoderSource(
         return new EncoderSource(model, external ? path : null, fingerprint, half ? SessionTuning.HalfWeights : SessionTuning.Default);
     }
 
-    // Weights of other sizes than the variant's are the graph's to refuse.
-    private static EncoderNetwork? NetworkOf(FamilyModel model, SamVariant variant)
+    // A checkpoint whose encoder is written in our own kernels; null where it is not.
+    private static EncoderSource? OfCheckpoint(FamilyModel weights, SamVariant variant, CancellationToken cancellationToken)
     {
-        EncoderNetwork? network = model.BuildEncoderNetwork();
+        EncoderNetwork? network = NetworkOf(weights, variant, cancellationToken);
+        if (network is null) return null;
+        try
+        {
+            string hash = EncoderCache.HashOf(weights.Weights, CacheFolder, cancellationToken);
+            // The same weights are several encoders where something decides that weights do not tell.
+            if (weights.EncoderKey.Length > 0) hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(hash + weights.EncoderKey)));
+            EncoderContract plain = new() { InputName = "image", OutputName = FeatureMapShape.Embedding, ImageSize = weights.Frame.EncoderSide };
+            return new EncoderSource(default, null, hash, SessionTuning.Default, new NetworkSource(network, plain));
+        }
+        catch
+        {
+            network.Dispose();
+            throw;
+        }
+    }
+
+    // Weights of other sizes than the variant's are the graph's to refuse.
+    private static EncoderNetwork? NetworkOf(FamilyModel model, SamVariant variant, CancellationToken cancellationToken)
+    {
+        EncoderNetwork? network = model.BuildEncoderNetwork(cancellationToken);
         if (network is null || network.Outputs[0] == variant.EmbeddingChannels * variant.EmbeddingGrid * variant.EmbeddingGrid) return network;
         network.Dispose();
         return null;

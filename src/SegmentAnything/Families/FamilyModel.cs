@@ -86,7 +86,8 @@ internal abstract class FamilyModel
     /// Builds the image encoder in our own kernels, whose maps are those of <see cref="Features"/> in their order; null where it
     /// is not written in them, or where a weight has another shape than they take.
     /// </summary>
-    public virtual EncoderNetwork? BuildEncoderNetwork() => null;
+    /// <param name="cancellationToken">Stops between parts.</param>
+    public virtual EncoderNetwork? BuildEncoderNetwork(CancellationToken cancellationToken = default) => null;
 
     /// <summary>
     /// Builds prompt encoder and mask decoder as one graph with the inputs and outputs of the family's official export, for

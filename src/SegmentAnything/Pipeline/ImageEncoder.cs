@@ -58,6 +58,7 @@ public sealed class ImageEncoder : IDisposable
         _threads = execution.Threads;
         EncoderSource source = EncoderSource.Of(
             variant, opened.Files, opened.HasEncoderWeights ? opened.Model : null, execution, options.EncoderPrecision, options.Notices, cancellationToken);
+        if (cancellationToken.IsCancellationRequested) source.Network?.Network.Dispose();
         cancellationToken.ThrowIfCancellationRequested();
         Fingerprint = source.Fingerprint;
         string name = opened.Files.FindPath(ModelFileRole.Encoder) ?? $"the image encoder of {variant.Name}";
