@@ -28,12 +28,12 @@ public sealed partial class SamModel : ISegmenter
             Variant = opened.Variant;
             _preparesImages = options.PreparesEncodedImages;
             AutomaticDefaults = model.AutomaticDefaults;
-            PromptEncoder = new PromptEncoder(model, options);
+            PromptEncoder = new PromptEncoder(model);
             Task<MaskDecoder>? decoder = null;
             try
             {
                 // Both take about as long, each mostly one thread. What the application configures is called on its own thread.
-                decoder = options.Execution is { ConfigureSession: null, Providers: [CpuProvider, ..] }
+                decoder = options.Execution is { ConfigureSession: null, IsOnProcessor: true }
                     ? Task.Run(() => new MaskDecoder(Variant, model, options))
                     : Task.FromResult(new MaskDecoder(Variant, model, options));
                 Encoder = new ImageEncoder(opened, options, cancellationToken: cancellationToken);
@@ -129,7 +129,7 @@ public sealed partial class SamModel : ISegmenter
     /// <c>vision_encoder.onnx</c> and <c>prompt_encoder_mask_decoder.onnx</c>, samexporter's <c>NAME.encoder.onnx</c> and
     /// <c>NAME.decoder.onnx</c>, or one pair of any names; or a checkpoint, such as
     /// <c>sam_vit_b_01ec64.pth</c> (PyTorch, or safetensors of the official code's or Hugging Face's names). From a
-    /// checkpoint the image encoder is built the first time, and kept in the model store.
+    /// checkpoint the image encoder, where our own kernels do not run it, is built the first time, and kept in the model store.
     /// </param>
     /// <param name="options">How to run it; by default on the CPU.</param>
     /// <param name="cancellationToken">
