@@ -20,7 +20,7 @@ if (args is ["grid-ratios", ..]) return GridRatios.Run(args[1..]);
 // family-ratios [rounds] [cpu] [--most MB] [NAME...]: every published model beside MobileSAM, encoding and a click.
 if (args is ["family-ratios", ..]) return FamilyRatios.Run(args[1..]);
 
-// load-times [NAME...]: loading a checkpoint the first time and again, time and memory.
+// load-times [NAME...]: loading a checkpoint the first time and again, time and memory; load-times published [rounds]: MobileSAM's files.
 if (args is ["load-times", ..]) return LoadTimes.Run(args[1..]);
 
 // prompt-fractions FILE...: what a part of the grid's prompts finds again.
@@ -29,14 +29,14 @@ if (args is ["prompt-fractions", ..]) return PromptFractions.Run(args[1..]);
 // decoder-peak [rounds]: the tiled mask decoder beside the processor's peak.
 if (args is ["decoder-peak", ..]) return DecoderPeak.Run(args.Length > 1 ? int.Parse(args[1]) : 10);
 
-// encoder-peak [rounds] [cpu]: MobileSAM's image encoder in our own kernels, phase by phase, beside the processor's peak.
+// encoder-peak [vit-B] [sam2-tiny] ... [rounds] [cpu]: an image encoder in our own kernels (MobileSAM's), phase by phase, beside the processor's peak.
 if (args is ["encoder-peak", ..]) return EncoderPeak.Run(args[1..]);
 
 // vit-build [B] [L] [H]: from checkpoints of random weights to loaded encoders, time and memory.
 if (args is ["vit-build", ..]) return VitBuild.Run(args[1..]);
 
-// vit-encode [rounds]: ViT-B's forms beside the processor's peak.
-if (args is ["vit-encode", ..]) return VitBuild.Encode(args.Length > 1 ? int.Parse(args[1]) : 3);
+// vit-encode [B] [L] [H] [rounds] [cpu]: SAM's ViT encoders in our own kernels beside our graph and the official operators.
+if (args is ["vit-encode", ..]) return VitEncode.Run(args[1..]);
 
 // relatives-encode [rounds] [cpu] [profile]: the image encoders of EfficientViT-SAM L0 and EfficientSAM-Ti beside the official operators.
 if (args is ["relatives-encode", ..]) return RelativesEncode.Run(args[1..]);

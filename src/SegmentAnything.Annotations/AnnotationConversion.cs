@@ -21,7 +21,7 @@ public static class AnnotationConversion
     /// <param name="writeOptions">How it is written. Without properties of the file those that were read are written.</param>
     /// <param name="cancellationToken">Looked at between annotations.</param>
     /// <exception cref="AnnotationFormatException">The input is malformed.</exception>
-    /// <exception cref="ArgumentException">Input and output are one, or the input holds what the output's format refuses.</exception>
+    /// <exception cref="ArgumentException">The output, or a file of it, is one that is read, by whatever name; or the input holds what the output's format refuses.</exception>
     /// <exception cref="InvalidOperationException">There are several images, or none, and the output is a file of one.</exception>
     /// <exception cref="NotSupportedException">The formats cannot be read or written.</exception>
     /// <exception cref="IOException">A file cannot be read or written.</exception>
@@ -34,8 +34,8 @@ public static class AnnotationConversion
         ArgumentNullException.ThrowIfNull(to);
         ArgumentException.ThrowIfNullOrEmpty(input);
         ArgumentException.ThrowIfNullOrEmpty(output);
-        if (string.Equals(Resolve(input), Resolve(output), StringComparison.Ordinal))
-            throw new ArgumentException($"{output} is what is read; give the output another name.", nameof(output));
+        var inputs = new ProtectedFiles(input);
+        inputs.Check(output);
         writeOptions ??= new AnnotationWriteOptions();
         var losses = new AnnotationLosses();
         long images = 0, annotations = 0, masks = 0, empty = 0, without = 0;
@@ -68,14 +68,6 @@ public static class AnnotationConversion
 
         return new AnnotationConversionResult(images, annotations, masks, empty, without, losses);
 
-        AnnotationWriter Begin() => to.CreateWriter(output, writeOptions with { Other = writeOptions.Other ?? reader.Other });
-    }
-
-    // The file that a name leads to, through links.
-    private static string Resolve(string path)
-    {
-        string full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
-        FileSystemInfo info = Directory.Exists(full) ? new DirectoryInfo(full) : new FileInfo(full);
-        return info.Exists ? info.ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? full : full;
+        AnnotationWriter Begin() => to.CreateWriter(output, writeOptions with { Other = writeOptions.Other ?? reader.Other, Protected = inputs });
     }
 }

@@ -25,6 +25,9 @@ public sealed record AnnotationWriteOptions
     /// <summary>What a file says of itself, such as COCO's info and licenses, by name; for the formats that have a place for it.</summary>
     public IReadOnlyDictionary<string, System.Text.Json.JsonElement>? Other { get; init; }
 
+    /// <summary>What must not be written over.</summary>
+    internal ProtectedFiles? Protected { get; init; }
+
     internal void Validate()
     {
         if (!(PolygonTolerance >= 0) || !double.IsFinite(PolygonTolerance))

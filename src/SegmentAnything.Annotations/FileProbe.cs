@@ -50,7 +50,7 @@ internal sealed class FileProbe
         if (Directory.Exists(path)) return new FileProbe(path, cancellation) { IsFolder = true };
         var probe = new FileProbe(path, cancellation) { Extension = System.IO.Path.GetExtension(path).ToLowerInvariant() };
         Span<byte> start = stackalloc byte[1024];
-        using (FileStream file = JsonPieceReader.OpenFile(path)) start = start[..file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)];
+        using (FileStream file = InputFile.Open(path)) start = start[..file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)];
         ReadOnlySpan<byte> text = start.StartsWith((ReadOnlySpan<byte>)[0xEF, 0xBB, 0xBF]) ? start[3..] : start;
         text = text.TrimStart(" \t\r\n"u8);
         probe.Start = System.Text.Encoding.UTF8.GetString(text);

@@ -14,8 +14,6 @@ public sealed class MaskStatistics
     /// <summary>Parts that the range of <see cref="CenterHistogram"/> is divided into along each side.</summary>
     public const int CenterBins = 10;
 
-    private const int WidestHull = 1 << 20;
-
     private readonly List<int> _masksPerImage = [];
     private readonly List<float> _relativeSizes = [];
     private readonly List<float> _concavities = [];
@@ -39,7 +37,7 @@ public sealed class MaskStatistics
     /// <summary>The square root of mask area / image area, 0 to 1.</summary>
     public ValueDistribution RelativeSize => ValueDistribution.Of(_relativeSizes.Select(v => (double)v));
 
-    /// <summary>1 - mask area / area of its convex hull: 0 for convex masks. Masks of more than 2^20 columns do not count.</summary>
+    /// <summary>1 - mask area / area of its convex hull: 0 for convex masks.</summary>
     public ValueDistribution Concavity => ValueDistribution.Of(_concavities.Select(v => (double)v));
 
     /// <summary>
@@ -115,8 +113,7 @@ public sealed class MaskStatistics
         }
 
         _relativeSizes.Add((float)Math.Sqrt(mask.Area / ((double)mask.Width * mask.Height)));
-        // The hull takes a step a column: no picture has a million, a hostile file may say so.
-        if (mask.Width <= WidestHull) _concavities.Add((float)mask.Concavity);
+        _concavities.Add((float)mask.Concavity);
         MaskPoint center = mask.Centroid;
         int column = Math.Min((int)((center.X + 0.5) / mask.Width * CenterBins), CenterBins - 1);
         int row = Math.Min((int)((center.Y + 0.5) / mask.Height * CenterBins), CenterBins - 1);

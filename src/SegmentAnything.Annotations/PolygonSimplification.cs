@@ -17,7 +17,7 @@ public static class PolygonSimplification
     /// <summary>Makes polygons of a mask: its contours, without the points that lie near the line between others.</summary>
     /// <param name="mask">The mask.</param>
     /// <param name="tolerance">How far a left-out point may lie from the polygon, in pixels; 0 leaves out none and loses nothing.</param>
-    /// <param name="cancellationToken">Looked at between contours.</param>
+    /// <param name="cancellationToken">Looked at within contours.</param>
     /// <returns>
     /// The polygons. No region and no hole disappears: where fewer than three points would be left, the contour stays as it is.
     /// </returns>
@@ -34,7 +34,7 @@ public static class PolygonSimplification
         for (int i = 0; i < simple.Length; i++)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            simple[i] = new MaskPolygon(Simplify(contours[i].Coordinates, tolerance), contours[i].IsHole);
+            simple[i] = new MaskPolygon(Simplify(contours[i].Coordinates, tolerance, cancellationToken), contours[i].IsHole);
         }
 
         // Two empty masks are equal.
@@ -47,7 +47,9 @@ public static class PolygonSimplification
     /// <param name="tolerance">How far a left-out point may lie from the polygon, in pixels.</param>
     /// <returns>The points that stay; all of them where fewer than three would.</returns>
     /// <exception cref="ArgumentException">The polygon has an odd number of coordinates, or the tolerance is negative, NaN or infinite.</exception>
-    public static double[] Simplify(ReadOnlySpan<double> polygon, double tolerance)
+    public static double[] Simplify(ReadOnlySpan<double> polygon, double tolerance) => Simplify(polygon, tolerance, CancellationToken.None);
+
+    private static double[] Simplify(ReadOnlySpan<double> polygon, double tolerance, CancellationToken cancellation)
     {
         if (polygon.Length % 2 != 0) throw new ArgumentException($"The polygon has {polygon.Length} coordinates, an odd number.", nameof(polygon));
         if (!(tolerance >= 0) || !double.IsFinite(tolerance)) throw new ArgumentException($"The tolerance is {tolerance}; 0 or more pixels were expected.", nameof(tolerance));
@@ -70,6 +72,7 @@ public static class PolygonSimplification
         stretches.Push((far, points)); // the point behind the last is the first
         while (stretches.TryPop(out (int From, int To) stretch))
         {
+            cancellation.ThrowIfCancellationRequested(); // a spiral takes time with the square of its points
             (int from, int to) = stretch;
             int split = -1;
             double most = tolerance * tolerance;

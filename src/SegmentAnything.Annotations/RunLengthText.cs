@@ -71,28 +71,12 @@ public static class RunLengthText
     /// <summary>A mask as CVAT has it: run lengths along the rows of its box, background first.</summary>
     /// <param name="mask">The mask, cropped to its box.</param>
     /// <returns>Such as <c>1, 3, 2</c>.</returns>
-    /// <exception cref="ArgumentException">The mask has more than 2^28 pixels.</exception>
     /// <remarks>Source: CVAT, XML annotation format, the attribute rle of a mask.</remarks>
     public static string ToCvat(RleMask mask)
     {
         ArgumentNullException.ThrowIfNull(mask);
-        var text = new StringBuilder();
-        GrayPng.CheckPixels(mask.Width, mask.Height);
-        byte[] pixels = mask.ToBitmap();
-        byte value = 0;
-        long run = 0;
-        foreach (byte pixel in pixels)
-        {
-            if (pixel != value)
-            {
-                text.Append(run).Append(", ");
-                (value, run) = (pixel, 0);
-            }
-
-            run++;
-        }
-
-        return text.Append(run).ToString();
+        // Rows exchanged with columns, the runs go along the rows.
+        return string.Join(", ", mask.Transpose().Counts.ToArray());
     }
 
     /// <summary>Reads CVAT's run lengths.</summary>
@@ -119,37 +103,25 @@ public static class RunLengthText
         }
 
         if (sum != pixels) throw new RleFormatException($"the runs add up to {sum}; the box has {pixels} pixels", runs.Count);
-        byte[] bitmap = new byte[pixels];
-        int position = 0;
-        for (int i = 0; i < runs.Count; i++)
-        {
-            if (i % 2 == 1) bitmap.AsSpan(position, runs[i]).Fill(1);
-            position += runs[i];
-        }
-
-        return RleMask.FromBitmap(bitmap, width, height);
+        return RleMask.FromCounts([.. runs], height, width).Transpose();
     }
 
     /// <summary>A mask as Label Studio's brush has it: the packed bytes of its picture in four equal channels.</summary>
     /// <param name="mask">The mask.</param>
     /// <returns>The bytes, of which a file has a list.</returns>
-    /// <exception cref="ArgumentException">The mask has more than 2^28 pixels.</exception>
     /// <remarks>Source: label-studio-converter, brush.py (encode_rle).</remarks>
     public static byte[] ToLabelStudio(RleMask mask)
     {
         ArgumentNullException.ThrowIfNull(mask);
-        GrayPng.CheckPixels(mask.Width, mask.Height);
-        byte[] pixels = mask.ToBitmap(); // row-major
         var bits = new BitWriter();
-        bits.Write((uint)(4L * pixels.Length), 32);
+        bits.Write((uint)(4L * mask.Width * mask.Height), 32);
         bits.Write(8 - 1, 5);
         foreach (int width in LabelStudioWidths) bits.Write((uint)width - 1, 4);
-        for (int start = 0; start < pixels.Length;)
+        uint value = 0;
+        foreach (int run in mask.Transpose().Counts)
         {
-            int length = pixels.AsSpan(start).IndexOfAnyExcept(pixels[start]);
-            if (length < 0) length = pixels.Length - start;
-            WriteRun(bits, 4L * length, pixels[start] != 0 ? 255u : 0u);
-            start += length;
+            WriteRun(bits, 4L * run, value);
+            value = 255 - value;
         }
 
         return bits.ToArray();
@@ -187,16 +159,15 @@ public static class RunLengthText
         }
 
         // A run of values holds the fourth channel of each pixel whose last value lies in it.
-        byte[] bitmap = new byte[pixels];
+        List<int> counts = runs is [(_, true), ..] ? [0] : [];
         long from = 0;
-        foreach ((long end, bool inside) in runs)
+        foreach ((long end, _) in runs)
         {
-            long first = from / 4, last = end / 4;
-            if (inside && last > first) bitmap.AsSpan((int)first, (int)(last - first)).Fill(1);
+            counts.Add((int)((end / 4) - (from / 4)));
             from = end;
         }
 
-        return RleMask.FromBitmap(bitmap, width, height);
+        return RleMask.FromCounts([.. counts], height, width).Transpose();
 
         void Add(bool inside, long length)
         {
@@ -206,7 +177,7 @@ public static class RunLengthText
         }
     }
 
-    // Rows are turned into columns by way of a picture.
+    // A file of some bytes may claim as many rows or columns, and each takes memory until it is known to be wrong.
     private static int CountPixels(int width, int height)
     {
         int pixels = RleMask.Empty(width, height).Counts[0];

@@ -9,7 +9,7 @@ internal sealed class ImageSizes
     private static readonly string[] Extensions = [".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".gif", ".avif", ".bmp"];
 
     private readonly string _folder;
-    private readonly Dictionary<string, string> _byName = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, List<string>> _byName = new(StringComparer.Ordinal);
     private readonly Dictionary<string, (int, int)> _known = new(StringComparer.Ordinal);
 
     /// <summary>Looks at the names in a folder.</summary>
@@ -21,8 +21,14 @@ internal sealed class ImageSizes
         foreach (string file in Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
         {
             if (!IsPicture(file)) continue;
-            _byName.TryAdd(Path.GetFileName(file), file);
-            _byName.TryAdd(Path.GetFileNameWithoutExtension(file), file);
+            Add(Path.GetFileName(file), file);
+            Add(Path.GetFileNameWithoutExtension(file), file);
+        }
+
+        void Add(string name, string file)
+        {
+            if (!_byName.TryGetValue(name, out List<string>? files)) _byName.Add(name, files = []);
+            files.Add(file);
         }
     }
 
@@ -40,17 +46,36 @@ internal sealed class ImageSizes
 
     /// <summary>The size of a picture by its name, with or without extension.</summary>
     /// <exception cref="ImageFileException">The picture cannot be read.</exception>
+    /// <exception cref="InvalidDataException">Several pictures have the name, and are of different sizes.</exception>
     public (int Width, int Height)? Find(string name)
     {
         if (_known.TryGetValue(name, out (int, int) size)) return size;
-        if (PathOf(name) is not { } path) return null;
-        LoadedImage picture = ImageFile.Load(path);
-        _known[name] = size = (picture.Width, picture.Height);
+        if (FilesCalled(name) is not { } paths) return null;
+        // Masks that are drawn at another picture's size are wrong, and look right.
+        foreach (string path in paths)
+        {
+            LoadedImage picture = ImageFile.Load(path);
+            if (path != paths[0] && (picture.Width, picture.Height) != size)
+                throw new InvalidDataException($"{_folder} has several pictures called {name} of different sizes: {paths[0]} has {size.Item1}x{size.Item2} pixels, {path} {picture.Width}x{picture.Height}. Give a folder with the one that is meant.");
+            size = (picture.Width, picture.Height);
+        }
+
+        _known[name] = size;
         return size;
     }
 
-    /// <summary>The file of a picture by its name, with or without extension and folders; null where there is none.</summary>
+    /// <summary>The file of a picture by its name, with or without extension; null where there is none.</summary>
+    /// <exception cref="InvalidDataException">Several pictures have the name, and none lies where the name says.</exception>
     public string? PathOf(string name)
+    {
+        if (FilesCalled(name) is not { } paths) return null;
+        string there = Path.GetFullPath(Path.Combine(_folder, name));
+        return paths is [var only] ? only
+            : paths.Find(path => Path.GetFullPath(path) == there)
+            ?? throw new InvalidDataException($"{_folder} has several pictures called {name}: {paths[0]} and {paths[1]}. Give a folder with the one that is meant.");
+    }
+
+    private List<string>? FilesCalled(string name)
     {
         string file = name.Split('/', '\\')[^1];
         return _byName.GetValueOrDefault(file) ?? _byName.GetValueOrDefault(Path.GetFileNameWithoutExtension(file));

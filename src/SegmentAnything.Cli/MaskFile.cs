@@ -19,6 +19,7 @@ internal static class MaskFile
     /// <exception cref="InvalidDataException">It is JSON, but holds no masks, or damaged ones.</exception>
     public static RleMask[] ReadAll(string path)
     {
+        if (FileStatus.Of(path) is { Kind: FileKind.Pipe or FileKind.Device }) throw new IOException($"{path}: is a pipe or a device; give a file.");
         byte[] file = File.ReadAllBytes(path);
         int start = file.AsSpan().StartsWith("\uFEFF"u8) ? 3 : 0;
         if (file.AsSpan(start).TrimStart(" \t\r\n"u8) is not [(byte)'{' or (byte)'[', ..]) return [FromPicture(ImageFile.Load(path))];

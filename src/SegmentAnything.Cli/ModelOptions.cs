@@ -13,8 +13,8 @@ internal sealed class ModelOptions
 
     private readonly Option<string[]> _provider = new("--provider")
     {
-        Description = "What computes: cpu[:THREADS], cuda[:DEVICE], directml[:DEVICE], coreml, or a name that ONNX Runtime knows. "
-            + "Given several times: the first that works.",
+        Description = "What computes: cpu[:THREADS] (our own kernels, and ONNX Runtime for what they do not have), onnx-cpu[:THREADS] (ONNX Runtime alone), "
+            + "cuda[:DEVICE], directml[:DEVICE], coreml, or a name that ONNX Runtime knows. Given several times: the first that works.",
         HelpName = "NAME",
         Arity = ArgumentArity.OneOrMore,
         DefaultValueFactory = _ => ["cpu"],
@@ -116,6 +116,7 @@ internal sealed class ModelOptions
         return name.ToUpperInvariant() switch
         {
             "CPU" => new CpuProvider(Threads()),
+            "ONNX-CPU" => new OnnxCpuProvider(Threads()),
             "CUDA" => new CudaProvider(Number()),
             "DIRECTML" or "DML" => new DirectMLProvider(Number()),
             "COREML" => setting.Length == 0 ? new CoreMLProvider() : new CoreMLProvider(setting),
@@ -128,7 +129,7 @@ internal sealed class ModelOptions
             int threads = Number();
             return threads <= MaxThreads
                 ? threads
-                : throw new UsageException($"--provider '{text}': {threads} threads are too many; give {MaxThreads} at most, or cpu alone for one per core.");
+                : throw new UsageException($"--provider '{text}': {threads} threads are too many; give {MaxThreads} at most, or {name} alone for all cores.");
         }
 
         int Number()

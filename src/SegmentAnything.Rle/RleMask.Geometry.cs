@@ -21,6 +21,7 @@ public sealed partial class RleMask
     /// <remarks>Memory is in proportion to the runs of both masks.</remarks>
     public RleMask Transpose()
     {
+        if (Width == 1 || Height == 1) return new RleMask(_counts, Height, Width);
         // So many runs take longer one by one than all pixels do at once; and the pixels' memory is in proportion to the runs then.
         const int PixelsPerRun = 32;
         if (Width * Height / PixelsPerRun >= _counts.Length) return new RleMask(RleKernels.Transpose(_counts, Width, Height), Height, Width);

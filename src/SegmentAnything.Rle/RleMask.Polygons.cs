@@ -137,6 +137,10 @@ public sealed partial class RleMask
     /// order of their first column; corners only. <see cref="FromContours"/> makes the same mask of them. The outer
     /// contours alone are a COCO "segmentation" when there are no holes. None for an empty mask.
     /// </returns>
+    /// <exception cref="RleFormatException">
+    /// The foreground, cut at the ends of columns, has more than 2^24 pieces, which a file of
+    /// a few bytes may claim.
+    /// </exception>
     public IReadOnlyList<MaskPolygon> ToPolygons(PixelConnectivity connectivity = PixelConnectivity.Eight) =>
         ContourTracer.Trace(_counts, Height, connectivity);
 

@@ -12,6 +12,7 @@ public sealed partial class RleMask
     /// The mask without them, and whether there were any. When all are small the largest is kept, of several largest
     /// the first.
     /// </returns>
+    /// <exception cref="RleFormatException">One colour, cut at the ends of columns, has more than 2^27 pieces.</exception>
     /// <remarks>
     /// First means: first in reading order of blocks of 2 x 2 pixels, the order in which OpenCV numbers regions. As in the
     /// reference, a mask of one small island comes back unchanged and reported as changed.
@@ -60,6 +61,7 @@ public sealed partial class RleMask
     /// <summary>Fills small holes: connected regions of background, corners included, below an area.</summary>
     /// <param name="minArea">Regions of fewer pixels than this become foreground, those at the border too.</param>
     /// <returns>The mask without them, and whether there were any.</returns>
+    /// <exception cref="RleFormatException">One colour, cut at the ends of columns, has more than 2^27 pieces.</exception>
     /// <remarks>Source: Segment Anything, utils/amg.py (remove_small_regions, mode "holes").</remarks>
     public (RleMask Mask, bool Changed) FillSmallHoles(long minArea)
     {
@@ -98,6 +100,7 @@ public sealed partial class RleMask
     /// One mask of this size a region, in the order of their first pixel down the columns from the left; none for an empty
     /// mask. Their union is this mask.
     /// </returns>
+    /// <exception cref="RleFormatException">One colour, cut at the ends of columns, has more than 2^27 pieces.</exception>
     public RleMask[] ConnectedComponents(PixelConnectivity connectivity = PixelConnectivity.Eight)
     {
         using RunComponents components = RunComponents.Find(_counts, Height, foreground: true, connectivity);

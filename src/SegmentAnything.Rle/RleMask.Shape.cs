@@ -12,7 +12,7 @@ public sealed partial class RleMask
         get
         {
             var sums = new CentroidSums();
-            RleKernels.VisitPieces(_counts, Height, ref sums);
+            RleKernels.VisitBlocks(_counts, Height, ref sums);
             return new MaskPoint(sums.X / (double)sums.Area, sums.TwiceY / (2.0 * sums.Area));
         }
     }
@@ -47,17 +47,17 @@ public sealed partial class RleMask
         return (x, y);
     }
 
-    private struct CentroidSums : IPieceVisitor
+    private struct CentroidSums : IBlockVisitor
     {
         public long Area, X, TwiceY;
 
-        public void Visit(int column, int top, int bottom)
+        public void Visit(int column, int columnEnd, int top, int bottom)
         {
-            long length = bottom - top;
-            Area += length;
-            X += column * length;
-            // The rows top .. bottom - 1 add up to length * (top + bottom - 1) / 2.
-            TwiceY += length * (top + bottom - 1L);
+            long columns = columnEnd - column, rows = bottom - top;
+            Area += columns * rows;
+            // The columns column .. columnEnd - 1 add up to columns * (column + columnEnd - 1) / 2, and rows likewise.
+            X += columns * (column + columnEnd - 1L) / 2 * rows;
+            TwiceY += rows * (top + bottom - 1L) * columns;
         }
     }
 }

@@ -28,12 +28,12 @@ public sealed partial class SamModel : ISegmenter
             Variant = opened.Variant;
             _preparesImages = options.PreparesEncodedImages;
             AutomaticDefaults = model.AutomaticDefaults;
-            PromptEncoder = new PromptEncoder(model, options);
+            PromptEncoder = new PromptEncoder(model);
             Task<MaskDecoder>? decoder = null;
             try
             {
                 // Both take about as long, each mostly one thread. What the application configures is called on its own thread.
-                decoder = options.Execution is { ConfigureSession: null, Providers: [CpuProvider, ..] }
+                decoder = options.Execution is { ConfigureSession: null, IsOnProcessor: true }
                     ? Task.Run(() => new MaskDecoder(Variant, model, options))
                     : Task.FromResult(new MaskDecoder(Variant, model, options));
                 Encoder = new ImageEncoder(opened, options, cancellationToken: cancellationToken);
@@ -129,7 +129,7 @@ public sealed partial class SamModel : ISegmenter
     /// <c>vision_encoder.onnx</c> and <c>prompt_encoder_mask_decoder.onnx</c>, samexporter's <c>NAME.encoder.onnx</c> and
     /// <c>NAME.decoder.onnx</c>, or one pair of any names; or a checkpoint, such as
     /// <c>sam_vit_b_01ec64.pth</c> (PyTorch, or safetensors of the official code's or Hugging Face's names). From a
-    /// checkpoint the image encoder is built the first time, and kept in the model store.
+    /// checkpoint the image encoder, where our own kernels do not run it, is built the first time, and kept in the model store.
     /// </param>
     /// <param name="options">How to run it; by default on the CPU.</param>
     /// <param name="cancellationToken">
@@ -214,7 +214,10 @@ public sealed partial class SamModel : ISegmenter
     /// <summary>Gives the masks for one prompt.</summary>
     /// <param name="embedding">The image.</param>
     /// <param name="prompt">In source-image pixels.</param>
-    /// <param name="selection">Which masks are wanted; by default three for a single point and one for every other prompt.</param>
+    /// <param name="selection">
+    /// Which masks are wanted; by default three for a single point and one for every other prompt: of a binary mask without points the
+    /// one of all four that is nearest to it.
+    /// </param>
     /// <param name="cancellationToken">Stops the work soon.</param>
     /// <returns>Masks at source size, ranked by predicted IoU. To dispose it is optional, and spares the next prediction new memory.</returns>
     /// <exception cref="ArgumentException">The prompt is empty, lies outside the image, or its mask has a wrong size.</exception>
@@ -232,8 +235,10 @@ public sealed partial class SamModel : ISegmenter
         using SpanOwner<float> tokens = SpanOwner<float>.Allocate(PromptEncoder.TokenCount(prompt) * PromptEncoder.Channels);
         using MemoryOwner<float>? mask = prompt.HasMask ? MemoryOwner<float>.Allocate(PromptEncoder.DenseLength) : null;
         PromptEncoder.Encode(prompt, embedding.SourceSize, tokens.Span, mask?.Memory ?? default, -1, cancellationToken);
-        return Decoder.Decode(
-            embedding, tokens.Span, mask is null ? PromptEncoder.NoMaskDense : mask.Span, prompt.IsAmbiguous, selection, cancellationToken);
+        bool nearest = AsksForNearest(prompt, selection);
+        MaskPrediction prediction = Decoder.Decode(
+            embedding, tokens.Span, mask is null ? PromptEncoder.NoMaskDense : mask.Span, prompt.IsAmbiguous, nearest ? MaskSelection.All : selection, cancellationToken);
+        return nearest ? prediction.Nearest(prompt.MaskInSource!) : prediction;
     }
 
     /// <summary>Gives the masks for many prompts against one image in one call; each prompt is an object of its own.</summary>
@@ -258,8 +263,25 @@ public sealed partial class SamModel : ISegmenter
         ArgumentNullException.ThrowIfNull(prompts);
         EncodedPrompt[] encoded = new EncodedPrompt[prompts.Count];
         for (int i = 0; i < encoded.Length; i++) encoded[i] = PromptEncoder.Encode(prompts[i] ?? throw new ArgumentNullException(nameof(prompts), $"Prompt {i} is null."), embedding.SourceSize, i, cancellationToken);
-        return Decoder.Decode(embedding, encoded, selection, cancellationToken);
+        int[] nearest = [.. Enumerable.Range(0, encoded.Length).Where(i => AsksForNearest(prompts[i], selection))];
+        if (nearest.Length == 0) return Decoder.Decode(embedding, encoded, selection, cancellationToken);
+        int[] others = [.. Enumerable.Range(0, encoded.Length).Except(nearest)];
+        MaskPrediction[] predictions = new MaskPrediction[encoded.Length];
+        Decode(others, selection);
+        Decode(nearest, MaskSelection.All);
+        foreach (int i in nearest) predictions[i] = predictions[i].Nearest(prompts[i].MaskInSource!);
+        return predictions;
+
+        void Decode(int[] some, MaskSelection wanted)
+        {
+            MaskPrediction[] decoded = Decoder.Decode(embedding, [.. some.Select(i => encoded[i])], wanted, cancellationToken);
+            for (int k = 0; k < some.Length; k++) predictions[some[k]] = decoded[k];
+        }
     }
+
+    // A binary mask, alone or with a box, says which of the masks is meant; what points add to it is meant to change it.
+    private static bool AsksForNearest(Prompt prompt, MaskSelection selection) =>
+        selection == MaskSelection.Auto && prompt.MaskInSource is not null && prompt.Points.IsEmpty;
 
     /// <summary>The logits of a mask at the size of the source image; those above 0 are the mask.</summary>
     /// <param name="embedding">The image.</param>

@@ -39,6 +39,23 @@ public class RunLengthTextTests
         Assert.Throws<RleFormatException>(() => RunLengthText.FromCvat("1,1", 3, 2));
         Assert.Throws<RleFormatException>(() => RunLengthText.FromCvat("1,9", 3, 2));
         Assert.Throws<RleFormatException>(() => RunLengthText.FromCvat("1,b", 3, 2));
+
+        var random = new Random(6);
+        for (int i = 0; i < 200; i++)
+        {
+            mask = Make.Random(random, random.Next(1, 90), random.Next(1, 90));
+            List<int> runs = [0];
+            int colour = 0;
+            foreach (byte pixel in mask.ToBitmap())
+            {
+                if (pixel != colour) runs.Add(0);
+                colour = pixel;
+                runs[^1]++;
+            }
+
+            Assert.Equal(string.Join(", ", runs), RunLengthText.ToCvat(mask));
+            Assert.Equal(mask, RunLengthText.FromCvat(string.Join(',', runs), mask.Width, mask.Height));
+        }
     }
 
     [Fact]

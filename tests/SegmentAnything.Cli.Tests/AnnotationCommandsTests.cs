@@ -61,6 +61,7 @@ public sealed class AnnotationCommandsTests : IDisposable
     [InlineData(2, "--to is \"voc\"", "IN", "x", "--to", "voc")]
     [InlineData(2, "--from is \"svg\"", "IN", "x", "--from", "svg", "--to", "coco")]
     [InlineData(2, "--tolerance", "IN", "x", "--to", "yolo", "--tolerance", "-1")]
+    [InlineData(2, "--tolerance '0,5'", "IN", "x", "--to", "yolo", "--tolerance", "0,5")]
     [InlineData(2, "WIDTHxHEIGHT", "IN", "x", "--to", "yolo", "--size", "8")]
     [InlineData(2, "no folder", "IN", "x", "--to", "yolo", "--images", "nowhere")]
     [InlineData(2, "--overwrite", "IN", "IN", "--to", "coco")]
@@ -72,6 +73,58 @@ public sealed class AnnotationCommandsTests : IDisposable
         Assert.Equal(status, run.Status);
         Assert.Contains(part, run.ErrorLine, StringComparison.Ordinal);
         Assert.Equal(["instances.json"], Directory.GetFileSystemEntries(_folder.Path).Select(Path.GetFileName));
+    }
+
+    [Fact]
+    public async Task OverThePicturesOrTheInput_IsRefused()
+    {
+        string pictures = Directory.CreateDirectory(In("pictures")).FullName;
+        foreach (string name in new[] { "a", "b" }) ImageFile.SavePng(Path.Combine(pictures, name + ".png"), new byte[8 * 8 * 3], 8, 8);
+        byte[] picture = File.ReadAllBytes(Path.Combine(pictures, "a.png")), input = File.ReadAllBytes(_coco);
+        List<string[]> commands =
+        [
+            [pictures, "--to", "label-map", "--images", pictures],
+            [Path.Combine(pictures, "a.png"), "--to", "label-map", "--images", pictures],
+        ];
+        if (!OperatingSystem.IsWindows())
+        {
+            Directory.CreateSymbolicLink(In("link"), pictures);
+            Directory.CreateSymbolicLink(In("here"), _folder.Path);
+            commands.Add([In("link"), "--to", "label-map", "--images", pictures]);
+            commands.Add([Path.Combine(In("here"), "instances.json"), "--to", "coco"]);
+        }
+
+        foreach (string[] command in commands)
+        {
+            ToolRun run = await ToolRun.Run(["convert-annotations", _coco, .. command, "--overwrite"]);
+            Assert.NotEqual(0, run.Status);
+            Assert.NotEmpty(run.ErrorLine);
+            Assert.Equal(picture, File.ReadAllBytes(Path.Combine(pictures, "a.png")));
+            Assert.Equal(input, File.ReadAllBytes(_coco));
+        }
+    }
+
+    [Fact]
+    public async Task SizesOfPictures_OfOneNameAndDifferentSizes_AreRefused()
+    {
+        string labels = Directory.CreateDirectory(In("labels")).FullName, one = Directory.CreateDirectory(In("pictures/train")).FullName, two = Directory.CreateDirectory(In("pictures/val")).FullName;
+        File.WriteAllText(Path.Combine(labels, "a.txt"), "0 0.1 0.1 0.9 0.1 0.5 0.9\n");
+        ImageFile.SavePng(Path.Combine(one, "a.png"), new byte[8 * 8 * 3], 8, 8);
+        ImageFile.SavePng(Path.Combine(two, "a.png"), new byte[8 * 8 * 3], 8, 8);
+        Assert.Equal(0, (await ToolRun.Run("stats", labels, "--images", In("pictures"))).Status);
+        ImageFile.SavePng(Path.Combine(two, "a.png"), new byte[8 * 9 * 3], 8, 9);
+        ToolRun run = await ToolRun.Run("stats", labels, "--images", In("pictures"));
+        Assert.Equal(1, run.Status);
+        Assert.Contains("different sizes", run.ErrorLine, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Device_IsWrittenTo_WithoutOverwrite()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "There is no such device.");
+        ToolRun run = await ToolRun.Run("convert-annotations", _coco, "/dev/null", "--to", "coco");
+        Assert.Equal((0, ""), (run.Status, run.Error));
+        Assert.Contains("2 annotations", run.Output, StringComparison.Ordinal);
     }
 
     private string In(string name) => Path.Combine(_folder.Path, name);

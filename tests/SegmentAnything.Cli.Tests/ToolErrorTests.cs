@@ -35,6 +35,7 @@ public sealed class ToolErrorTests : IDisposable
     [InlineData("--model", "no-such-model", 1)]
     [InlineData("--provider", "cpu:many", 2)]
     [InlineData("--provider", "cpu:9999", 2)]
+    [InlineData("--provider", "onnx-cpu:9999", 2)]
     [InlineData("--provider", ":1", 2)]
     public async Task Option_OfUnknownValue_IsAnErrorThatRepeatsTheValue(string option, string value, int status)
     {

@@ -3,6 +3,29 @@ namespace SegmentAnything.Rle.Tests;
 /// <summary>Components, contours, hull, inscribed point and border, against plain loops over pixels.</summary>
 public class ShapeTests
 {
+    // A mask of some runs whose pixels nobody can go through one by one.
+    [Theory]
+    [InlineData(int.MaxValue, 1)]
+    [InlineData(1, int.MaxValue)]
+    [InlineData(46340, 46340)]
+    public void Measures_OfBillionsOfPixels_AreExactAndQuick(int width, int height)
+    {
+        RleMask full = RleMask.Full(width, height);
+        Assert.Equal(new MaskPoint((width - 1) / 2.0, (height - 1) / 2.0), full.Centroid);
+        Assert.Equal((double)width * height, full.ConvexHullArea);
+        Assert.Equal(0, full.Concavity);
+        if (width == 1 || height == 1) Assert.Equal(RleMask.Full(height, width), full.Transpose());
+        if (width == int.MaxValue)
+        {
+            Assert.Throws<RleFormatException>(() => full.ToPolygons());
+            Assert.Throws<RleFormatException>(() => full.ConnectedComponents());
+            return;
+        }
+
+        Assert.Equal([width, 0.0, width, height, 0, height, 0, 0], Assert.Single(full.ToPolygons()).ToArray());
+        Assert.Equal(full, Assert.Single(full.ConnectedComponents()));
+    }
+
     [Theory]
     [InlineData(PixelConnectivity.Four)]
     [InlineData(PixelConnectivity.Eight)]

@@ -110,6 +110,16 @@ public class ClipGoldenTests
         Assert.Throws<ModelContractException>(() => ClipTokenizer.Load(folder.Path));
     }
 
+    [Fact]
+    public void EmbedTexts_OfTheExample_AreAsLongAsTheModelSays()
+    {
+        string folder = Folder();
+
+        using ClipModel clip = ClipModel.Load(folder);
+        float[][] words = clip.EmbedTexts(["a red cup", "a blue cup"]);
+        Assert.All(words, word => Assert.Equal(clip.Dimension, word.Length));
+    }
+
     private static string Folder() => TestPaths.RequireGolden("eval", "clip");
 
     private static JsonElement Read()

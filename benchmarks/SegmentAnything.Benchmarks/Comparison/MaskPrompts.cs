@@ -43,6 +43,7 @@ internal static class MaskPrompts
         using SamModel sam = SamModel.Load(model);
         var answers = new List<double[]>[Ways.Length + 1];
         for (int i = 0; i < answers.Length; i++) answers[i] = [];
+        var nearest = new List<double>();
         foreach (string file in files.Count > 0 ? files : [""])
         {
             PixelBuffer image = file.Length > 0 ? ImageFile.Load(file).ToPixelBuffer() : StillLife.Image.ToPixelBuffer();
@@ -51,6 +52,8 @@ internal static class MaskPrompts
             {
                 float[] coverage = MaskPromptLogits.Coverage(mask, embedding.Frame, sam.PromptEncoder.MaskSize);
                 for (int i = 0; i < Ways.Length; i++) answers[i].Add(Measure(sam, embedding, mask, Ways[i].Logits(coverage)));
+                using MaskPrediction own = sam.Predict(embedding, Prompt.Mask(mask));
+                nearest.Add(own.Best.Mask.IntersectionOverUnion(mask));
                 answers[^1].Add(Measure(sam, embedding, mask, MaskPromptLogits.Of(mask, embedding.Frame, sam.PromptEncoder.MaskSize, sam.Decoder.UpscalerOf(embedding))));
             }
         }
@@ -66,6 +69,8 @@ internal static class MaskPrompts
             Console.WriteLine($"| {name} | {means} | {Number(answers[i].Min(a => a[3]))} |");
         }
 
+        Console.WriteLine();
+        Console.WriteLine($"Prompt.Mask, which takes the nearest of the four masks: {Number(nearest.Average())}, least {Number(nearest.Min())}");
         return 0;
     }
 

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using SegmentAnything.Benchmarks.Columns;
+using SegmentAnything.Benchmarks.Graphs;
 using SegmentAnything.Benchmarks.Machine;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Families.Sam1;
@@ -20,16 +21,15 @@ internal static unsafe class EncoderPeak
     {
         WorkTime clock = new(arguments.Contains("cpu"));
         int rounds = arguments.Select(a => int.TryParse(a, out int n) ? n : 0).Append(0).Max() is > 0 and int given ? given : 10;
-        ModelFiles files = ModelStore.Default.Find(SamModels.MobileSam);
-        using StateDict weights = TinyVitOnnxImport.Read(OnnxFile.Parse(files.Read(ModelFileRole.Encoder).Span, "encoder.onnx"), "encoder.onnx");
-        using EncoderNetwork network = TinyVitNetwork.Build(weights, TinyVitLayout.Of(weights), early: false, FmaPeak.WidestVector);
+        string name = arguments.FirstOrDefault(a => a.StartsWith("vit-", StringComparison.Ordinal) || a.StartsWith("sam2-", StringComparison.Ordinal), "mobile-sam");
+        using EncoderNetwork network = Network(name);
         using WorkSplitter splitter = new(clock.Threads);
         float[] image = RandomImage(network.InputLength), maps = new float[network.Outputs.Sum()];
         double[][] seconds = [.. network.Phases.Select(_ => new double[rounds])];
         using NetworkRun run = new(network);
         fixed (float* source = image, destination = maps)
         {
-            for (int round = -2; round < rounds; round++)
+            for (int round = name == "mobile-sam" ? -2 : -1; round < rounds; round++)
             {
                 Stopwatch watch = Stopwatch.StartNew();
                 TimeSpan before = Process.GetCurrentProcess().TotalProcessorTime;
@@ -45,8 +45,8 @@ internal static unsafe class EncoderPeak
         }
 
         double peak = FmaPeak.Measure(clock.Threads);
-        ResultPage table = new("EncoderPeak");
-        table.Say($"{ResultPage.Machine}, vectors of {network.Operations.Width} floats, FMA peak {peak:F0} GFLOP/s; {clock.Name}, medians of {rounds}; "
+        ResultPage table = new(name == "mobile-sam" ? "EncoderPeak" : $"EncoderPeak.{name}");
+        table.Say($"{name}: {ResultPage.Machine}, vectors of {network.Operations.Width} floats, FMA peak {peak:F0} GFLOP/s; {clock.Name}, medians of {rounds}; "
             + $"{network.PicturesLength * 4 / 1e6:F1} MB of pictures, {network.ScratchLength * 4 / 1e6:F2} MB a thread, {network.WeightBytes / 1e6:F1} MB of weights.");
         table.Say("");
         table.Say("| phase | items | M multiply-adds | ms | GFLOP/s | of the peak |");
@@ -68,6 +68,15 @@ internal static unsafe class EncoderPeak
             double rate = 2 * multiplyAdds / time / 1e9;
             table.Say($"| {name} | {items} | {multiplyAdds / 1e6:F0} | {time * 1e3:F1} | {rate:F0} | {rate / peak:P0} |");
         }
+    }
+
+    private static EncoderNetwork Network(string name)
+    {
+        if (name.StartsWith("vit-", StringComparison.Ordinal)) return VitEncode.Network(name[4..]);
+        if (name.StartsWith("sam2-", StringComparison.Ordinal)) return Sam2Encode.Network(name[5..]);
+        ModelFiles files = ModelStore.Default.Find(SamModels.MobileSam);
+        using StateDict weights = TinyVitOnnxImport.Read(OnnxFile.Parse(files.Read(ModelFileRole.Encoder).Span, "encoder.onnx"), "encoder.onnx");
+        return TinyVitNetwork.Build(weights, TinyVitLayout.Of(weights), early: false, FmaPeak.WidestVector);
     }
 
     private static float[] RandomImage(int length)

@@ -8,7 +8,7 @@ internal sealed class CsvReader(string path) : IDisposable
     // The longest line: a mask of a large picture takes some megabytes.
     private const int MaxLine = 256 << 20;
 
-    private readonly StreamReader _reader = new(path, new UTF8Encoding(false, throwOnInvalidBytes: true));
+    private readonly StreamReader _reader = new(InputFile.Open(path), new UTF8Encoding(false, throwOnInvalidBytes: true));
     private int _line;
 
     /// <summary>The next row that is not empty; null at the end.</summary>

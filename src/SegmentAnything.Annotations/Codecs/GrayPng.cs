@@ -27,7 +27,7 @@ internal static class GrayPng
     public static bool HasSignature(string path)
     {
         Span<byte> start = stackalloc byte[8];
-        using FileStream file = File.OpenRead(path);
+        using FileStream file = InputFile.Open(path);
         return file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false) == start.Length && start.SequenceEqual(Signature);
     }
 

@@ -107,7 +107,7 @@ internal sealed class CocoResultsFormat : AnnotationFormat
                 {
                     AnnotationData found = AnnotationJson.ReadAnnotation(ref reader);
                     long image = found.ImageId ?? throw new JsonValueException("the result has no \"image_id\"");
-                    return found.Finish(image, 0, 0, inclusiveBox: false, context.Losses);
+                    return found.Finish(image, 0, 0, inclusiveBox: false, context.Losses, context.Cancellation);
                 }, "annotation");
                 if (!ofImage.TryGetValue(annotation.ImageId, out List<Annotation>? list)) ofImage.Add(annotation.ImageId, list = []);
                 if (annotation.Mask is { } mask && list.Find(a => a.Mask is not null)?.Mask is { } first && (mask.Width != first.Width || mask.Height != first.Height))

@@ -39,7 +39,7 @@ public sealed class CocoReader : AnnotationReader
     /// <summary>Opens a file.</summary>
     /// <param name="path">Its path.</param>
     /// <exception cref="IOException">It cannot be opened.</exception>
-    public static CocoReader Open(string path) => new(JsonPieceReader.OpenFile(path), path);
+    public static CocoReader Open(string path) => new(InputFile.Open(path), path);
 
     /// <summary>Reads from a stream, which is disposed with the reader.</summary>
     /// <param name="stream">Stands at the start of the JSON. Must be seekable where images come after annotations.</param>
@@ -79,7 +79,7 @@ public sealed class CocoReader : AnnotationReader
                     case ("annotations", PieceKind.Element):
                         // Polygons need the size of their image.
                         if (!_imagesKnown && _images.Count == 0) FindImages(cancellationToken);
-                        yield return AnnotationJson.ReadPiece(_pieces, ReadAnnotation, "annotation");
+                        yield return AnnotationJson.ReadPiece(_pieces, (ref Utf8JsonReader reader) => ReadAnnotation(ref reader, cancellationToken), "annotation");
                         break;
                     case ("annotations" or "categories", PieceKind.ListStart):
                         any = true;
@@ -129,12 +129,12 @@ public sealed class CocoReader : AnnotationReader
 
     private protected override void Dispose(bool disposing) => _pieces.Dispose();
 
-    private Annotation ReadAnnotation(ref Utf8JsonReader reader)
+    private Annotation ReadAnnotation(ref Utf8JsonReader reader, CancellationToken cancellation)
     {
         AnnotationData found = AnnotationJson.ReadAnnotation(ref reader);
         if (found.ImageId is not { } id) throw new JsonValueException("the annotation has no \"image_id\"");
         if (!_images.TryGetValue(id, out AnnotationImage? image)) throw new JsonValueException($"the annotation names image {id}, which is not in the file");
-        return found.Finish(id, image.Width, image.Height, inclusiveBox: false, Losses);
+        return found.Finish(id, image.Width, image.Height, inclusiveBox: false, Losses, cancellation);
     }
 
     private void ReadImage(JsonPieceReader pieces)

@@ -31,7 +31,7 @@ internal sealed class CvatFormat : AnnotationFormat
 
     private static IEnumerable<ImageAnnotations> Read(ReadContext context)
     {
-        using FileStream stream = JsonPieceReader.OpenFile(context.Path);
+        using FileStream stream = InputFile.Open(context.Path);
         using var xml = XmlReader.Create(stream, new XmlReaderSettings { DtdProcessing = DtdProcessing.Prohibit, XmlResolver = null, IgnoreComments = true, IgnoreWhitespace = true });
         HashSet<long> ids = [];
         while (true)
@@ -105,7 +105,7 @@ internal sealed class CvatFormat : AnnotationFormat
                     break;
                 case "polygon":
                     (RleMask mask, IReadOnlyList<double[]>? polygons) = SegmentationJson.DrawPolygons(
-                        [Points(xml.GetAttribute("points") ?? "", title, context)], image.Width, image.Height, context.Losses);
+                        [Points(xml.GetAttribute("points") ?? "", title, context)], image.Width, image.Height, context.Losses, context.Cancellation);
                     annotation = annotation with { Mask = mask, Polygons = polygons };
                     break;
                 case "box":

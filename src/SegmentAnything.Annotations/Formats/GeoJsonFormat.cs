@@ -159,7 +159,7 @@ internal sealed class GeoJsonFormat : PerImageFormat
     private static Annotation Draw(Feature feature, AnnotationImage image, ReadContext context)
     {
         AnnotationData data = feature.Data;
-        RleMask? mask = null;
+        List<RleMask> parts = [];
         List<double[]> polygons = [];
         foreach (List<double[]> rings in feature.Polygons ?? [])
         {
@@ -170,14 +170,14 @@ internal sealed class GeoJsonFormat : PerImageFormat
                 else contours.Add(new MaskPolygon(ring, isHole: contours.Count > 0));
             }
 
-            RleMask part = RleMask.FromContours(contours, image.Width, image.Height);
-            mask = mask is null ? part : mask.Union(part);
+            RleMask part = RleMask.FromContours(contours, image.Width, image.Height, context.Cancellation);
+            parts.Add(part);
             if (contours.Count == 1) polygons.Add(contours[0].ToArray());
         }
 
-        if (feature.Polygons is not null) mask ??= RleMask.Empty(image.Width, image.Height);
+        RleMask? mask = feature.Polygons is null ? null : parts.Count == 0 ? RleMask.Empty(image.Width, image.Height) : RleMask.Union([.. parts]);
         bool plain = polygons.Count > 0 && feature.Polygons!.TrueForAll(rings => rings.Count == 1);
-        Annotation annotation = data.Finish(image.Id, image.Width, image.Height, inclusiveBox: false, context.Losses);
+        Annotation annotation = data.Finish(image.Id, image.Width, image.Height, inclusiveBox: false, context.Losses, context.Cancellation);
         return annotation with
         {
             CategoryId = context.Categories.IdOf(feature.Category) ?? data.CategoryId,

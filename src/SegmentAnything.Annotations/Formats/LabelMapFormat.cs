@@ -19,7 +19,7 @@ internal sealed class LabelMapFormat : PerImageFormat
 
     protected override ImageAnnotations ReadFile(string path, ReadContext context)
     {
-        (ushort[] values, int width, int height) = GrayPng.Read(File.ReadAllBytes(path), path);
+        (ushort[] values, int width, int height) = GrayPng.Read(InputFile.ReadAllBytes(path), path);
         return new ImageAnnotations(
             new AnnotationImage { FileName = Path.GetFileName(path), Width = width, Height = height },
             [.. LabelPixels.ToMasks(values, width, height).Select(pair => new Annotation { Id = pair.Key, Mask = pair.Value })]);

@@ -128,7 +128,7 @@ internal sealed class LabelStudioFormat : AnnotationFormat
                     throw new JsonValueException($"{place}: a point is not [x, y]");
                 return (double[])[point[0].GetDouble() * width / 100, point[1].GetDouble() * height / 100];
             })];
-            (RleMask mask, IReadOnlyList<double[]>? polygons) = SegmentationJson.DrawPolygons([polygon], width, height, context.Losses);
+            (RleMask mask, IReadOnlyList<double[]>? polygons) = SegmentationJson.DrawPolygons([polygon], width, height, context.Losses, context.Cancellation);
             return annotation with { Mask = mask, Polygons = polygons };
         }
 

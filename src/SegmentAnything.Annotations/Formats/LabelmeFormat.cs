@@ -288,7 +288,7 @@ internal sealed class LabelmeFormat : PerImageFormat
 
         Annotation Polygon(double[] polygon)
         {
-            (RleMask mask, IReadOnlyList<double[]>? polygons) = SegmentationJson.DrawPolygons([polygon], width, height, context.Losses);
+            (RleMask mask, IReadOnlyList<double[]>? polygons) = SegmentationJson.DrawPolygons([polygon], width, height, context.Losses, context.Cancellation);
             return annotation with { Mask = mask, Polygons = polygons };
         }
     }

@@ -28,6 +28,8 @@ internal sealed class MaskFolderFormat : PerImageFormat
 
     protected override bool IsFile(string path) => false;
 
+    protected override bool WritesFolders => true;
+
     protected override IEnumerable<string> FindFiles(string folder) =>
         File.Exists(Path.Combine(folder, Table)) ? [folder]
             : Directory.EnumerateDirectories(folder).Where(f => File.Exists(Path.Combine(f, Table))).Order(StringComparer.Ordinal);
@@ -48,7 +50,7 @@ internal sealed class MaskFolderFormat : PerImageFormat
             if (!int.TryParse(row[id], NumberStyles.None, CultureInfo.InvariantCulture, out int number)) throw csv.Fail($"the id \"{row[id]}\" is no whole number");
             string file = Path.Combine(path, $"{number}.png");
             if (!File.Exists(file)) throw csv.Fail($"the mask {number}.png is not there");
-            RleMask mask = LabelPixels.ReadMask(File.ReadAllBytes(file), file);
+            RleMask mask = LabelPixels.ReadMask(InputFile.ReadAllBytes(file), file);
             if (width == 0) (width, height) = (mask.Width, mask.Height);
             if (mask.Width != width || mask.Height != height) throw new AnnotationFormatException($"{file}: the mask has {mask.Width}x{mask.Height} pixels, others of the image {width}x{height}");
             double? x = Number("point_input_x"), y = Number("point_input_y");

@@ -34,7 +34,7 @@ internal sealed class MaskListFormat(bool official) : PerImageFormat
             if (pieces.Property.Length > 0) throw pieces.Fail("the file is an object; a list of masks was expected", 0);
             if (pieces.Kind != PieceKind.Element) continue;
             Annotation annotation = AnnotationJson.ReadPiece(pieces, (ref Utf8JsonReader reader) =>
-                AnnotationJson.ReadAnnotation(ref reader).Finish(0, first?.Width ?? 0, first?.Height ?? 0, inclusiveBox: official, context.Losses), "mask");
+                AnnotationJson.ReadAnnotation(ref reader).Finish(0, first?.Width ?? 0, first?.Height ?? 0, inclusiveBox: official, context.Losses, context.Cancellation), "mask");
             first ??= annotation.Mask;
             annotations.Add(annotation);
         }

@@ -29,8 +29,12 @@ internal abstract class PerImageFormat : AnnotationFormat
     {
     }
 
-    /// <summary>Whether a path is for one picture's file.</summary>
-    protected virtual bool IsFile(string path) => path.EndsWith(Extension, StringComparison.OrdinalIgnoreCase) && !Directory.Exists(path);
+    /// <summary>Whether a path is for one picture's file; a device and a pipe are.</summary>
+    protected virtual bool IsFile(string path) =>
+        (path.EndsWith(Extension, StringComparison.OrdinalIgnoreCase) && !Directory.Exists(path)) || FileStatus.Of(path) is { Kind: FileKind.Device or FileKind.Pipe };
+
+    /// <summary>Whether a picture has a folder of its own in place of a file.</summary>
+    protected virtual bool WritesFolders => false;
 
     /// <summary>The path of a picture's file in a folder.</summary>
     protected virtual string PathOf(string folder, string name) => Path.Combine(folder, name + Extension);
@@ -103,7 +107,9 @@ internal abstract class PerImageFormat : AnnotationFormat
             if (!_written.TryAdd(name, shown))
                 throw new ArgumentException($"{_written[name]} and {shown} would have the same file {name}{_format.Extension}.", nameof(image));
             if (_classNames.Count == 0) _classNames.AddRange(categories.OrderBy(c => c.Key).Select(c => c.Value.Name).Where(n => n.Length > 0).Distinct());
-            _format.WriteFile(_isFile ? _path : _format.PathOf(_path, name), image, new WriteContext(_options, categories, Losses, cancellationToken) { ClassNames = _classNames });
+            string path = _isFile ? _path : _format.PathOf(_path, name);
+            _options.Protected?.Check(path, _format.WritesFolders);
+            _format.WriteFile(path, image, new WriteContext(_options, categories, Losses, cancellationToken) { ClassNames = _classNames });
         }
 
         public override void Complete()

@@ -36,7 +36,7 @@ public sealed class Sa1bReader : AnnotationReader
     /// <summary>Opens a file.</summary>
     /// <param name="path">Its path.</param>
     /// <exception cref="IOException">It cannot be opened.</exception>
-    public static Sa1bReader Open(string path) => new(JsonPieceReader.OpenFile(path), path);
+    public static Sa1bReader Open(string path) => new(InputFile.Open(path), path);
 
     /// <summary>Reads from a stream, which is disposed with the reader.</summary>
     /// <param name="stream">Stands at the start of the JSON. Must be seekable where the image comes after the annotations.</param>
@@ -69,7 +69,7 @@ public sealed class Sa1bReader : AnnotationReader
                         break;
                     case ("annotations", PieceKind.Element):
                         if (Image is null) FindImage(cancellationToken);
-                        yield return AnnotationJson.ReadPiece(_pieces, ReadAnnotation, "annotation");
+                        yield return AnnotationJson.ReadPiece(_pieces, (ref Utf8JsonReader reader) => ReadAnnotation(ref reader, cancellationToken), "annotation");
                         break;
                     case ("annotations", PieceKind.Value):
                         throw _pieces.FailExpectedList();
@@ -102,8 +102,8 @@ public sealed class Sa1bReader : AnnotationReader
 
     private protected override void Dispose(bool disposing) => _pieces.Dispose();
 
-    private Annotation ReadAnnotation(ref Utf8JsonReader reader) =>
-        AnnotationJson.ReadAnnotation(ref reader).Finish(Image!.Id, Image.Width, Image.Height, inclusiveBox: true, Losses);
+    private Annotation ReadAnnotation(ref Utf8JsonReader reader, CancellationToken cancellation) =>
+        AnnotationJson.ReadAnnotation(ref reader).Finish(Image!.Id, Image.Width, Image.Height, inclusiveBox: true, Losses, cancellation);
 
     private void ReadImage(JsonPieceReader pieces)
     {

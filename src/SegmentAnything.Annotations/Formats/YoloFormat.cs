@@ -50,8 +50,8 @@ internal sealed class YoloFormat : PerImageFormat
             string? yaml = File.Exists(list) ? null : new[] { "data.yaml", "dataset.yaml", "data.yml" }.Select(name => Path.Combine(place, name)).FirstOrDefault(File.Exists);
             if (!File.Exists(list) && yaml is null) continue;
             IEnumerable<(long Id, string Name)> names = yaml is not null
-                ? YoloNames.Read(File.ReadAllLines(yaml), yaml)
-                : File.ReadAllLines(list).Where(l => l.Trim().Length > 0).Select((name, i) => ((long)i, name.Trim()));
+                ? YoloNames.Read([.. InputFile.ReadLines(yaml)], yaml)
+                : InputFile.ReadLines(list).Where(l => l.Trim().Length > 0).Select((name, i) => ((long)i, name.Trim()));
             foreach ((long id, string name) in names) context.Categories.Add(new AnnotationCategory { Id = id, Name = name });
             return;
         }
@@ -63,7 +63,7 @@ internal sealed class YoloFormat : PerImageFormat
         (int width, int height) = context.SizeOf(name, path);
         List<Annotation> annotations = [];
         int number = 0;
-        foreach (string line in File.ReadLines(path))
+        foreach (string line in InputFile.ReadLines(path))
         {
             context.Cancellation.ThrowIfCancellationRequested();
             number++;
@@ -104,7 +104,7 @@ internal sealed class YoloFormat : PerImageFormat
             RleMask mask;
             try
             {
-                mask = RleMask.FromPolygon(polygon, width, height);
+                mask = RleMask.FromPolygon(polygon, width, height, context.Cancellation);
             }
             catch (RleFormatException e)
             {

@@ -303,9 +303,10 @@ internal sealed class AnnotationData
     /// <param name="height">Rows of the picture, or 0.</param>
     /// <param name="inclusiveBox">Whether the box leaves out the last column and row.</param>
     /// <param name="losses">Counts what encloses nothing.</param>
-    public Annotation Finish(long imageId, int width, int height, bool inclusiveBox, AnnotationLosses losses)
+    /// <param name="cancellation">Looked at while it is drawn.</param>
+    public Annotation Finish(long imageId, int width, int height, bool inclusiveBox, AnnotationLosses losses, CancellationToken cancellation)
     {
-        (RleMask? mask, IReadOnlyList<double[]>? polygons) = Segmentation?.Draw(width, height, losses) ?? (null, null);
+        (RleMask? mask, IReadOnlyList<double[]>? polygons) = Segmentation?.Draw(width, height, losses, cancellation) ?? (null, null);
         PixelRectangle? box = Box;
         // An empty mask has the box 0, 0, 0, 0 in both ways of counting.
         if (inclusiveBox && box is var (x, y, w, h) && mask is not { IsEmpty: true }) box = new PixelRectangle(x, y, w + 1, h + 1);

@@ -78,10 +78,7 @@ internal sealed class JsonPieceReader(Stream stream, string name, int firstBuffe
 
     /// <summary>Opens a file.</summary>
     /// <exception cref="IOException">It cannot be opened.</exception>
-    public static JsonPieceReader Open(string path) => new(OpenFile(path), path);
-
-    /// <summary>Opens a file for one pass from its start to its end.</summary>
-    public static FileStream OpenFile(string path) => new(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1, FileOptions.SequentialScan);
+    public static JsonPieceReader Open(string path) => new(InputFile.Open(path), path);
 
     /// <summary>Goes to the next piece.</summary>
     /// <param name="cancellationToken">Looked at before it.</param>

@@ -44,9 +44,10 @@ internal sealed class SegmentationJson
     /// <param name="width">Columns of the picture; 0 where they are unknown.</param>
     /// <param name="height">Rows of the picture; 0 where they are unknown.</param>
     /// <param name="losses">Counts polygons of fewer than three points, which enclose nothing.</param>
+    /// <param name="cancellation">Looked at while polygons are drawn.</param>
     /// <returns>The mask, and the polygons where it was drawn from them alone.</returns>
     /// <exception cref="JsonValueException">It is no mask, or none of that size.</exception>
-    public (RleMask? Mask, IReadOnlyList<double[]>? Polygons) Draw(int width, int height, AnnotationLosses losses)
+    public (RleMask? Mask, IReadOnlyList<double[]>? Polygons) Draw(int width, int height, AnnotationLosses losses, CancellationToken cancellation)
     {
         if (IsNone) return (null, null);
         List<RleMask> masks = [];
@@ -60,13 +61,14 @@ internal sealed class SegmentationJson
         if (width == 0 || height == 0)
             throw new JsonValueException("the image has no size (width and height are 0 or missing), and polygons need one to be drawn in");
         if (_polygons.Count == 0) return (masks.Count == 1 ? masks[0] : RleMask.Union(masks), null);
-        (RleMask drawn, IReadOnlyList<double[]>? kept) = DrawPolygons(_polygons, width, height, losses);
+        (RleMask drawn, IReadOnlyList<double[]>? kept) = DrawPolygons(_polygons, width, height, losses, cancellation);
         return masks.Count == 0 ? (drawn, kept) : (RleMask.Union([drawn, .. masks]), null);
     }
 
     /// <summary>Draws the union of polygons.</summary>
     /// <returns>The mask, and those polygons that have at least three points; null where there is none.</returns>
-    public static (RleMask Mask, IReadOnlyList<double[]>? Polygons) DrawPolygons(IReadOnlyList<double[]> polygons, int width, int height, AnnotationLosses losses)
+    public static (RleMask Mask, IReadOnlyList<double[]>? Polygons) DrawPolygons(
+        IReadOnlyList<double[]> polygons, int width, int height, AnnotationLosses losses, CancellationToken cancellation)
     {
         List<double[]> kept = [];
         for (int i = 0; i < polygons.Count; i++)
@@ -81,7 +83,7 @@ internal sealed class SegmentationJson
             else losses.Add("polygons of fewer than three points");
         }
 
-        return kept.Count == 0 ? (RleMask.Empty(width, height), null) : (RleMask.FromPolygons(kept, width, height), kept);
+        return kept.Count == 0 ? (RleMask.Empty(width, height), null) : (RleMask.FromPolygons(kept, width, height, cancellation), kept);
     }
 
     /// <summary>Writes a mask as run lengths.</summary>

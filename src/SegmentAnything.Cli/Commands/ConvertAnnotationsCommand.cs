@@ -14,7 +14,7 @@ internal static class ConvertAnnotationsCommand
         Argument<string> output = new("OUT") { Description = "The file to write, or the folder where each image has a file of its own." };
         Option<string?> from = new("--from") { Description = $"The form of IN: {Names(f => f.CanRead)}. Recognised where it is not given.", HelpName = "FORM" };
         Option<string> to = new("--to") { Description = $"The form of OUT: {Names(f => f.CanWrite)}.", HelpName = "FORM", Required = true };
-        Option<double> tolerance = new("--tolerance") { Description = "How far polygons may lie from the mask's border, in pixels (0: exact).", HelpName = "PIXELS" };
+        Option<double?> tolerance = OptionOf.Real("--tolerance", "pixels", 0.0, 1e6, "How far polygons may lie from the mask's border, in pixels (0: exact).");
         Option<string?> images = ImageSizes.CreateOption();
         Option<string?> size = new("--size") { Description = "The size of pictures that neither the annotations nor --images know.", HelpName = "WIDTHxHEIGHT" };
         Option<bool> overwrite = new("--overwrite") { Description = "Replace what OUT holds." };
@@ -24,24 +24,27 @@ internal static class ConvertAnnotationsCommand
         };
         command.SetAction((parsed, cancellation) => Task.FromResult(Run(
             parsed.GetRequiredValue(input), parsed.GetRequiredValue(output), parsed.GetValue(from), parsed.GetRequiredValue(to),
-            parsed.GetValue(tolerance), parsed.GetValue(images), ParseSize(parsed.GetValue(size)), parsed.GetValue(overwrite),
-            parsed.InvocationConfiguration.Output, cancellation)));
+            parsed.GetValue(tolerance) ?? 0, parsed.GetValue(images), ParseSize(parsed.GetValue(size)), parsed.GetValue(overwrite),
+            parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error, cancellation)));
         return command;
     }
 
     private static int Run(
         string input, string output, string? from, string to, double tolerance, string? images, (int Width, int Height)? size, bool overwrite,
-        TextWriter text, CancellationToken cancellation)
+        TextWriter text, TextWriter error, CancellationToken cancellation)
     {
+        if (output == "-") output = OperatingSystem.IsWindows() ? throw new UsageException("OUT is -; give a file.") : "/dev/stdout";
         AnnotationFormat target = Find("--to", to, f => f.CanWrite);
         AnnotationFormat? source = from is null ? null : Find("--from", from, f => f.CanRead);
-        if (!(tolerance >= 0) || !double.IsFinite(tolerance)) throw new UsageException($"--tolerance is {tolerance}; 0 or more pixels were expected.");
         if (!File.Exists(input) && !Directory.Exists(input)) throw new FileNotFoundException($"There is no file and no folder {input}.");
-        // Label maps are named as the pictures are, which would be lost.
-        if (images is not null && Path.TrimEndingDirectorySeparator(Path.GetFullPath(images)) == Path.TrimEndingDirectorySeparator(Path.GetFullPath(output)))
-            throw new UsageException($"{output} holds the pictures; give another folder.");
-        if (!overwrite && (File.Exists(output) || (Directory.Exists(output) && Directory.EnumerateFileSystemEntries(output).Any())))
+        // Label maps may be named as the pictures are, which would be lost.
+        if (images is not null && (IsSame(images, output) || (output.EndsWith(".png", StringComparison.OrdinalIgnoreCase) && IsSame(images, Path.GetDirectoryName(Path.GetFullPath(output))!))))
+            throw new UsageException($"{images} holds the pictures; give another folder.");
+        bool keeps = FileStatus.Of(output) is not { Kind: FileKind.Device or FileKind.Pipe };
+        if (!overwrite && keeps && (File.Exists(output) || (Directory.Exists(output) && Directory.EnumerateFileSystemEntries(output).Any())))
             throw new UsageException($"{output} is there already; give another name, or --overwrite.");
+        // What is written there must be alone.
+        if (AtomicFile.DescriptorOf(output) == 1) text = error;
         source ??= AnnotationFormat.Detect(input, cancellation);
         AnnotationConversionResult done = AnnotationConversion.Convert(
             input, source, output, target,
@@ -53,6 +56,11 @@ internal static class ConvertAnnotationsCommand
         foreach ((string what, long count) in done.Losses.Counts) text.WriteLine($"lost or changed: {count} {what}");
         return Tool.Success;
     }
+
+    // By what the file system knows them as, links or not.
+    private static bool IsSame(string folder, string other) =>
+        FileStatus.Of(folder) is { } a && FileStatus.Of(other) is { } b && (a.Inode != 0 ? (a.Device, a.Inode) == (b.Device, b.Inode)
+            : Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)) == Path.TrimEndingDirectorySeparator(Path.GetFullPath(other)));
 
     private static AnnotationFormat Find(string option, string name, Func<AnnotationFormat, bool> can) =>
         AnnotationFormat.All.FirstOrDefault(f => can(f) && string.Equals(f.Name, name, StringComparison.OrdinalIgnoreCase))

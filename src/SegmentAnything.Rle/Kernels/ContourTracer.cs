@@ -12,6 +12,15 @@ internal static class ContourTracer
     /// <summary>All contours; see <see cref="RleMask.ToPolygons"/>.</summary>
     public static MaskPolygon[] Trace(ReadOnlySpan<int> counts, int height, PixelConnectivity connectivity)
     {
+        // Each piece has two edges, which are the crossings that drawing counts: what is traced here can be drawn again.
+        long pieces = RunComponents.CountPieces(counts, height, foreground: true);
+        if (2 * pieces > DrawingLimit.MaxCrossings)
+        {
+            ThrowHelper.Format(
+                $"the mask's columns have {pieces} pieces of foreground; the contours of at most {DrawingLimit.MaxCrossings / 2} are traced. "
+                + "Clean the mask, resize it, or keep it as run lengths", -1);
+        }
+
         var edges = new EdgeList();
         RleKernels.VisitPieces(counts, height, ref edges);
         return Follow(edges, JoinEdges(edges, connectivity));
@@ -45,7 +54,8 @@ internal static class ContourTracer
         int open = -1;
         while (left < leftEnd || right < rightEnd)
         {
-            int leftRow = left < leftEnd ? rows[left] : int.MaxValue, rightRow = right < rightEnd ? rows[right] : int.MaxValue;
+            // A column may end at int.MaxValue.
+            long leftRow = left < leftEnd ? rows[left] : long.MaxValue, rightRow = right < rightEnd ? rows[right] : long.MaxValue;
             if (leftRow < rightRow)
             {
                 OpenOrClose(left++, ref open);

@@ -7,29 +7,30 @@ internal static class ConvexHull
     public static double Area(ReadOnlySpan<int> counts, int height)
     {
         var outline = new Outline { Column = -1 };
-        RleKernels.VisitPieces(counts, height, ref outline);
+        RleKernels.VisitBlocks(counts, height, ref outline);
         outline.EndColumn();
         return (outline.Lower.TwiceArea() - outline.Upper.TwiceArea()) / 2.0;
     }
 
-    // Collects the topmost and the lowest corner of each column's pixels into two half hulls, left to right.
-    private struct Outline : IPieceVisitor
+    // Collects the corners of each column's topmost and lowest pixel, of whole columns beside each other once, into two half hulls, left to right.
+    private struct Outline : IBlockVisitor
     {
         public int Column;
         public HalfHull Upper = new(turn: 1);
         public HalfHull Lower = new(turn: -1);
-        private int _top, _bottom;
+        private int _columnEnd, _top, _bottom;
 
         public Outline()
         {
         }
 
-        public void Visit(int column, int top, int bottom)
+        public void Visit(int column, int columnEnd, int top, int bottom)
         {
             if (column != Column)
             {
                 EndColumn();
                 Column = column;
+                _columnEnd = columnEnd;
                 _top = top;
             }
 
@@ -40,9 +41,9 @@ internal static class ConvexHull
         {
             if (Column < 0) return;
             Upper.Add(Column, _top);
-            Upper.Add(Column + 1, _top);
+            Upper.Add(_columnEnd, _top);
             Lower.Add(Column, _bottom);
-            Lower.Add(Column + 1, _bottom);
+            Lower.Add(_columnEnd, _bottom);
         }
     }
 

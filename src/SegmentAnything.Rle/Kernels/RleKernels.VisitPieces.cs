@@ -42,6 +42,47 @@ internal static partial class RleKernels
             }
         }
     }
+
+    /// <summary>Calls back for every block of foreground: the pieces of <see cref="VisitPieces"/>, whole columns beside each other as one.</summary>
+    /// <param name="counts">Canonical runs.</param>
+    /// <param name="height">Pixels in a column.</param>
+    /// <param name="visitor">Gets three blocks a run at most, so that its work is in proportion to the runs, however wide the mask is.</param>
+    public static void VisitBlocks<TVisitor>(ReadOnlySpan<int> counts, int height, ref TVisitor visitor)
+        where TVisitor : struct, IBlockVisitor, allows ref struct
+    {
+        long position = 0;
+        for (int i = 0; i < counts.Length; i++)
+        {
+            long end = position + counts[i];
+            if ((i & 1) == 0)
+            {
+                position = end;
+                continue;
+            }
+
+            while (position < end)
+            {
+                int column = (int)(position / height), top = (int)(position % height);
+                long columns = top == 0 ? (end - position) / height : 0;
+                if (columns > 0)
+                {
+                    visitor.Visit(column, column + (int)columns, 0, height);
+                    position += columns * height;
+                    continue;
+                }
+
+                int bottom = (int)Math.Min(height, top + end - position);
+                visitor.Visit(column, column + 1, top, bottom);
+                position += bottom - top;
+            }
+        }
+    }
+}
+
+/// <summary>Takes the blocks of <see cref="RleKernels.VisitBlocks"/>.</summary>
+internal interface IBlockVisitor
+{
+    void Visit(int column, int columnEnd, int top, int bottom);
 }
 
 /// <summary>Takes the pieces of <see cref="RleKernels.VisitPieces"/>.</summary>

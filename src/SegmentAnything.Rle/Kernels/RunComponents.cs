@@ -11,6 +11,9 @@ namespace SegmentAnything.Rle.Kernels;
 /// </remarks>
 internal ref struct RunComponents
 {
+    // Every other pixel of the largest picture that is read by default; a mask of one run may claim 2^31 columns.
+    private const int MaxPieces = 1 << 27;
+
     private readonly int[] _start;
     private readonly int[] _end;
     private readonly int[] _root;
@@ -45,7 +48,9 @@ internal ref struct RunComponents
     public static RunComponents Find(
         ReadOnlySpan<int> counts, int height, bool foreground, PixelConnectivity connectivity)
     {
-        var components = new RunComponents(CountPieces(counts, height, foreground), height);
+        long pieces = CountPieces(counts, height, foreground);
+        if (pieces > MaxPieces) ThrowHelper.Format($"the mask's columns have {pieces} pieces of one colour; the regions of at most {MaxPieces} are found. Resize the mask", -1);
+        var components = new RunComponents((int)pieces, height);
         components.CutAndJoin(counts, foreground, connectivity == PixelConnectivity.Eight ? 1 : 0);
         return components;
     }
@@ -104,7 +109,8 @@ internal ref struct RunComponents
         return masks;
     }
 
-    private static int CountPieces(ReadOnlySpan<int> counts, int height, bool foreground)
+    /// <summary>How many pieces runs of a colour are cut into at the ends of columns.</summary>
+    public static long CountPieces(ReadOnlySpan<int> counts, int height, bool foreground)
     {
         // A run that starts in row y and has n pixels touches (y + n - 1) / height more columns.
         long pieces = 0;
@@ -117,7 +123,7 @@ internal ref struct RunComponents
             row = last < height ? last : (int)((uint)last % (uint)height);
         }
 
-        return checked((int)pieces);
+        return pieces;
     }
 
     private readonly void CutAndJoin(ReadOnlySpan<int> counts, bool foreground, int reach)

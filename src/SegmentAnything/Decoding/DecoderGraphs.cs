@@ -44,25 +44,6 @@ internal static class DecoderGraphs
         return new DecoderGraphSet(network.Prepare(), network.Transformer(), network.Upscale());
     }
 
-    /// <summary>The prompt encoder's network for a rough mask: <c>mask</c> (B, 1, 4G, 4G) to <c>dense</c> (B, C, G, G).</summary>
-    public static byte[] BuildMaskPrompt(StateDict weights, DecoderLayout layout, int grid) => new Network(weights, layout, grid, null).MaskPrompt();
-
-    /// <summary>
-    /// The same for a decoder that encodes the mask itself, <see cref="ExportedMaskDecoder"/>: the mask's 4 x 4 pixels of each
-    /// position become its first 16 channels, the others are zero.
-    /// </summary>
-    /// <exception cref="CheckpointException">There are fewer channels.</exception>
-    public static byte[] BuildMaskAsItIs(int channels, int grid)
-    {
-        const int block = DecoderLayout.Upscaling, pixels = block * block;
-        if (channels < pixels) throw new CheckpointException($"An embedding of {channels} channels has no room for a mask prompt; {pixels} are expected.");
-        GraphBuilder g = new("mask_as_it_is");
-        Value mask = g.Input("mask", 1, 1, block * grid, block * grid);
-        Value values = g.Node("SpaceToDepth", [mask], ("blocksize", (long)block));
-        g.Output("dense", channels == pixels ? values : g.Concat(1, values, g.Node("Expand", [g.Scalar(0), g.Integers(1, channels - pixels, grid, grid)])), 1, channels, grid, grid);
-        return g.ToBytes();
-    }
-
     private sealed class Network(StateDict weights, DecoderLayout layout, int grid, DecoderAddition? addition)
     {
         // What the upscaling adds of the image.
@@ -196,17 +177,6 @@ internal static class DecoderGraphs
             }
 
             g.Output("logits", logits, "prompts", "masks", 4 * grid, 4 * grid);
-            return g.ToBytes();
-        }
-
-        public byte[] MaskPrompt()
-        {
-            const string prefix = "prompt_encoder.mask_downscaling.";
-            GraphBuilder g = new("sam_mask_prompt");
-            Value x = g.Input("mask", "prompts", 1, 4 * grid, 4 * grid);
-            x = g.Gelu(ChannelNorm(g, Convolve(g, x, prefix + "0", 2), prefix + "1"));
-            x = g.Gelu(ChannelNorm(g, Convolve(g, x, prefix + "3", 2), prefix + "4"));
-            g.Output("dense", Convolve(g, x, prefix + "6", 1), "prompts", _channels, grid, grid);
             return g.ToBytes();
         }
 
@@ -378,17 +348,5 @@ internal static class DecoderGraphs
             Value b = g.Constant(name + ".bias", Matrices.Repeat(weights.ReadAny(name + ".bias"), 4), 4 * outputs);
             return g.Add(g.MatMul(x, w), b);
         }
-
-        private Value Convolve(GraphBuilder g, Value x, string name, long kernel)
-        {
-            float[] bias = weights.ReadAny(name + ".bias");
-            Value w = g.Constant(name + ".weight", weights.ReadAny(name + ".weight"), [.. weights.ShapeOf(name + ".weight")]);
-            return g.Node("Conv", [x, w, g.Constant(name + ".bias", bias, bias.Length)],
-                ("kernel_shape", new[] { kernel, kernel }), ("strides", new[] { kernel, kernel }));
-        }
-
-        /// <summary>LayerNorm over the channels of (B, C, H, W).</summary>
-        private Value ChannelNorm(GraphBuilder g, Value x, string name) =>
-            g.Transpose(LayerNorm(g, g.Transpose(x, 0, 2, 3, 1), name, DecoderLayout.ChannelNormEpsilon), 0, 3, 1, 2);
     }
 }

@@ -50,7 +50,7 @@ internal sealed record ExportedDecoderLayout
 /// <summary>
 /// A prompt encoder and mask decoder in one graph of another exporter, run as it is: one prompt a call. Prompts reach it as they
 /// are: of each token the first three values are x, y and label; a mask's values stand in the dense map
-/// (<see cref="DecoderGraphs.BuildMaskAsItIs"/>).
+/// (<see cref="MaskAsItIs"/>).
 /// </summary>
 internal sealed class ExportedMaskDecoder : IMaskDecoderEngine
 {
@@ -182,7 +182,7 @@ internal sealed class ExportedMaskDecoder : IMaskDecoderEngine
         void Add(string name, ReadOnlySpan<float> values, params ReadOnlySpan<long> size) => inputs.AddConverted(_session, name, values, size);
     }
 
-    // Undoes what DecoderGraphs.BuildMaskAsItIs does: channel 4·dy + dx of a position is the pixel there.
+    // Undoes what MaskAsItIs does: channel 4·dy + dx of a position is the pixel there.
     private static float[] MaskOf(ReadOnlySpan<float> dense, int grid)
     {
         const int block = DecoderLayout.Upscaling;

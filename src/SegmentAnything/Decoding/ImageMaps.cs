@@ -32,6 +32,7 @@ internal sealed unsafe class ImageMaps : PackedWeights
     private readonly int _inner;
     private readonly int _heads;
     private readonly int _valueStride;
+    private readonly double[] _nothing;
 
     /// <param name="source">Weights under their official names.</param>
     /// <param name="channels">c.</param>
@@ -45,6 +46,7 @@ internal sealed unsafe class ImageMaps : PackedWeights
     {
         (_source, _channels, _inner, _heads, _valueStride) = (source, channels, inner, heads, valueStride);
         Block = DecoderMath.RoundUp(inner, 16);
+        _nothing = new double[channels];
         double[] weight1 = Read("layers.0.norm4.weight"), bias1 = Read("layers.0.norm4.bias");
         double[] weight2 = Read("layers.1.norm4.weight"), bias2 = Read("layers.1.norm4.bias");
         double[][] output1 = Outputs(ImageToToken0, out double[] constant), output2 = Outputs(ImageToToken1, out double[] constant2);
@@ -311,7 +313,7 @@ internal sealed unsafe class ImageMaps : PackedWeights
 
     private double[][] Padded(double[][] maps) => [.. maps, .. Nothing(Block - maps.Length)];
 
-    private double[][] Nothing(int count) => [.. Enumerable.Repeat(new double[_channels], count)];
+    private double[][] Nothing(int count) => [.. Enumerable.Repeat(_nothing, count)];
 
     private double[][] Split(float[] values) => [.. values.Chunk(_channels).Select(row => Array.ConvertAll(row, v => (double)v))];
 
@@ -346,10 +348,11 @@ internal sealed unsafe class ImageMaps : PackedWeights
         return result;
     }
 
-    private static float[] Apply(double[][] maps, double[] value) => Array.ConvertAll(maps, m => (float)TensorPrimitives.Dot<double>(m, value));
+    // A third of the maps of directions are none.
+    private float[] Apply(double[][] maps, double[] value) => Array.ConvertAll(maps, m => m == _nothing ? 0 : (float)TensorPrimitives.Dot<double>(m, value));
 
     // A row a direction, a column a map.
-    private static float[] Products(double[][] directions, double[][] maps) => [.. directions.SelectMany(d => Apply(maps, d))];
+    private float[] Products(double[][] directions, double[][] maps) => [.. directions.SelectMany(d => Apply(maps, d))];
 
     // Rows of c -> [c][head][value stride].
     private float* PackValueColumns(double[][] maps)

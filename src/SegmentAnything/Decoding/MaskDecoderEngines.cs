@@ -23,12 +23,18 @@ internal static class MaskDecoderEngines
         MaskRefinement? refinement = null, DecoderAddition? addition = null)
     {
         bool kernelsServe = options.Decoder == DecoderBackend.Auto && TiledMaskDecoder.Supports(layout, refinement);
-        if (kernelsServe && options.Execution.Providers[0] is CpuProvider first) return (new TiledMaskDecoder(weights, layout, splitter, refinement), first);
+        return options.Execution.Choose<(IMaskDecoderEngine, ExecutionProvider)>(execution =>
+            kernelsServe && execution.Providers[0] is CpuProvider first
+                ? (new TiledMaskDecoder(weights, layout, splitter, refinement), first)
+                : Graphs(weights, layout, features, addition, execution));
+    }
 
-        GraphMaskDecoder graphs = new(
-            DecoderGraphs.Build(weights, layout, features[0].Side, addition), features, DecoderLayout.Upscaling * features[0].Side, options.Execution);
-        if (!kernelsServe || graphs.Provider is not CpuProvider taken) return (graphs, graphs.Provider);
-        graphs.Dispose();
-        return (new TiledMaskDecoder(weights, layout, splitter, refinement), taken);
+    // Beside the other, so that who runs our kernels touches nothing of ONNX Runtime.
+    private static (IMaskDecoderEngine Engine, ExecutionProvider Provider) Graphs(
+        StateDict weights, DecoderLayout layout, ImmutableArray<FeatureMapShape> features, DecoderAddition? addition, ExecutionOptions execution)
+    {
+        int grid = features[0].Side;
+        GraphMaskDecoder graphs = new(DecoderGraphs.Build(weights, layout, grid, addition), features, DecoderLayout.Upscaling * grid, execution);
+        return (graphs, graphs.Provider);
     }
 }

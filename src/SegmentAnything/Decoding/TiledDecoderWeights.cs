@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Kernels;
 
@@ -305,13 +306,14 @@ internal sealed unsafe class TiledDecoderWeights : PackedWeights
         PackedLinear linear = new() { Inputs = inputs, Outputs = outputs };
         linear.Weight = Allocate((long)linear.PaddedOutputs * inputs);
         linear.Bias = Allocate(linear.PaddedOutputs);
-        float* target = linear.Weight;
-        for (int first = 0; first < linear.PaddedOutputs; first += PackedLinear.BlockColumns)
+        if (scale != 1) TensorPrimitives.Multiply(weight, scale, weight);
+        fixed (float* source = weight)
         {
-            for (int i = 0; i < inputs; i++)
+            float* target = linear.Weight;
+            for (int first = 0; first < linear.PaddedOutputs; first += PackedLinear.BlockColumns, target += PackedLinear.BlockColumns * inputs)
             {
-                for (int o = first; o < first + PackedLinear.BlockColumns; o++)
-                    *target++ = o < outputs ? weight[(o * (long)inputs) + i] * scale : 0;
+                int there = Math.Min(outputs - first, PackedLinear.BlockColumns);
+                DecoderKernels.Transpose(source + (first * (nint)inputs), inputs, there, inputs, target, PackedLinear.BlockColumns);
             }
         }
 

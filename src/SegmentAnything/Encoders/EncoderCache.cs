@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Google.Protobuf;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Families;
@@ -48,6 +49,9 @@ internal static class EncoderCache
 
     // What the weights of every family's image encoder are called.
     private const string EncoderPrefix = "image_encoder.";
+
+    // A smaller file is hashed in less time than a note of it is read.
+    private const int LeastRemembered = 4 << 20;
 
     // Beyond this, weights have a file of their own, which is mapped instead of read.
     private const long LargestInside = 64 << 20;
@@ -151,4 +155,26 @@ internal static class EncoderCache
     public static string HashOf(StateDict weights, string cache, CancellationToken cancellationToken) => File.Exists(weights.Source)
         ? new VerifiedFiles(Path.Combine(cache, "hashes")).HashOf(weights.Source, weights.Stretches, cancellationToken)
         : weights.ComputeHash(cancellationToken);
+
+    /// <summary>The SHA-256 of a file that was read, in hexadecimal: that of a large one as <see cref="VerifiedFiles"/> knows it.</summary>
+    /// <param name="path">Where it is; null if it is nowhere but in memory.</param>
+    /// <param name="bytes">The whole file, to stay unchanged until the task has ended.</param>
+    /// <param name="cache">The folder of all that was built.</param>
+    /// <returns>A task of the pool, since hashing takes as long as reading.</returns>
+    public static Task<string> HashOf(string? path, ReadOnlyMemory<byte> bytes, string cache) => Task.Run(() =>
+    {
+        if (path is not null && bytes.Length > LeastRemembered)
+        {
+            try
+            {
+                return new VerifiedFiles(Path.Combine(cache, "hashes")).HashOf(path, stretches: null, CancellationToken.None);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // It is gone, or cannot be read any more: what was read of it counts.
+            }
+        }
+
+        return Convert.ToHexStringLower(SHA256.HashData(bytes.Span));
+    });
 }

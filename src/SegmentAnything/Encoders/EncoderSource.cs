@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Execution;
 using SegmentAnything.Families;
@@ -16,19 +17,29 @@ namespace SegmentAnything.Encoders;
 /// <param name="Tuning">What the graph asks for.</param>
 /// <param name="Network">What to run instead of the model, with the same result, where it is written in our own kernels; else null. The taker owns it.</param>
 internal sealed record EncoderSource(
-    ReadOnlyMemory<byte> Model, string? Path, string Fingerprint, SessionTuning Tuning, NetworkSource? Network = null)
+    ReadOnlyMemory<byte> Model, string? Path, Task<string> Fingerprint, SessionTuning Tuning, NetworkSource? Network = null)
 {
+    /// <summary>Refuses a precision that is not offered on the first provider.</summary>
+    /// <exception cref="ExecutionProviderException">It is not.</exception>
+    public static void CheckPrecision(SamVariant variant, SamOptions options)
+    {
+        if (options.EncoderPrecision != EncoderPrecision.Int8 || options.Execution.IsOnProcessor) return;
+        throw new ExecutionProviderException(
+            $"The image encoder of {variant.Name}: {nameof(EncoderPrecision)}.{nameof(EncoderPrecision.Int8)} is for the CPU, and the first execution provider is {options.Execution.Providers[0].Name}. "
+            + $"Use {nameof(CpuProvider)}, or {nameof(EncoderPrecision)}.{nameof(EncoderPrecision.Float32)}.");
+    }
+
     /// <summary>Takes a model's encoder from its files; builds it from the checkpoint if there is one instead.</summary>
     /// <param name="variant">The model.</param>
     /// <param name="files">Its files.</param>
     /// <param name="weights">What its checkpoint was recognised as, where there is no image encoder among the files.</param>
     /// <param name="execution">Where it will run.</param>
-    /// <param name="precision">What it is to compute in.</param>
+    /// <param name="precision">What it is to compute in; see <see cref="CheckPrecision"/>.</param>
+    /// <param name="hash">The SHA-256 of the image encoder's file, where somebody has computed it already.</param>
     /// <param name="notices">Told of what was put right: <see cref="SamOptions.Notices"/>.</param>
     /// <param name="cancellationToken">Stops the building of a graph.</param>
     /// <exception cref="ModelNotFoundException">There is neither.</exception>
     /// <exception cref="CheckpointException">The file is damaged.</exception>
-    /// <exception cref="ExecutionProviderException">The precision is not offered on the first provider.</exception>
     /// <exception cref="ModelContractException">The precision is not offered for this file.</exception>
     public static EncoderSource Of(
         SamVariant variant,
@@ -36,27 +47,16 @@ internal sealed record EncoderSource(
         FamilyModel? weights,
         ExecutionOptions execution,
         EncoderPrecision precision = EncoderPrecision.Float32,
+        string? hash = null,
         IProgress<string>? notices = null,
         CancellationToken cancellationToken = default)
     {
-        bool onProcessor = execution.Providers is [CpuProvider, ..];
+        bool onProcessor = execution.IsOnProcessor;
         bool int8 = precision == EncoderPrecision.Int8;
-        if (int8 && !onProcessor)
-        {
-            throw new ExecutionProviderException(
-                $"The image encoder of {variant.Name}: {nameof(EncoderPrecision)}.{nameof(EncoderPrecision.Int8)} is for the CPU, and the first execution provider is {execution.Providers[0].Name}. "
-                + $"Use {nameof(CpuProvider)}, or {nameof(EncoderPrecision)}.{nameof(EncoderPrecision.Float32)}.");
-        }
-
         EncoderForm form = onProcessor ? EncoderForm.Tiled with { LargestInteger = int8 ? Int8Matrix.LargestHere : 0 } : EncoderForm.Plain;
         // Who configures sessions wants to see the model's.
-        bool inOwnKernels = onProcessor && !int8 && execution.ConfigureSession is null;
-        if (inOwnKernels && weights is not null && NetworkOf(weights, variant) is { } network)
-        {
-            EncoderContract plain = new() { InputName = "image", OutputName = FeatureMapShape.Embedding, ImageSize = weights.Frame.EncoderSide };
-            string hash = EncoderCache.HashOf(weights.Weights, CacheFolder, cancellationToken);
-            return new EncoderSource(default, null, hash, SessionTuning.Default, new NetworkSource(network, plain));
-        }
+        bool inOwnKernels = execution is { Providers: [CpuProvider, ..], ConfigureSession: null } && !int8;
+        if (inOwnKernels && weights is not null && OfCheckpoint(weights, variant, cancellationToken) is { } network) return network;
 
         bool built = false;
         string? path = files.FindPath(ModelFileRole.Encoder);
@@ -72,7 +72,7 @@ internal sealed record EncoderSource(
             model = files.Read(ModelFileRole.Encoder);
         }
 
-        string fingerprint = Convert.ToHexStringLower(SHA256.HashData(model.Span));
+        Task<string> fingerprint = hash is not null && !built ? Task.FromResult(hash) : EncoderCache.HashOf(path, model, CacheFolder);
         string name = path ?? $"the image encoder of {variant.Name}";
         ModelProto parsed = OnnxFile.Parse(model.Span, name);
         bool external = OnnxExternalData.IsUsed(parsed);
@@ -85,7 +85,7 @@ internal sealed record EncoderSource(
             && EncoderContract.Of(parsed.Graph, name) is { HasPreprocessing: false } contract)
         {
             using StateDict stored = own.Weights;
-            if (inOwnKernels && NetworkOf(own, variant) is { } ownNetwork)
+            if (inOwnKernels && NetworkOf(own, variant, cancellationToken) is { } ownNetwork)
                 return new EncoderSource(model, null, fingerprint, SessionTuning.Default, new NetworkSource(ownNetwork, contract));
 
             try
@@ -109,10 +109,30 @@ internal sealed record EncoderSource(
         return new EncoderSource(model, external ? path : null, fingerprint, half ? SessionTuning.HalfWeights : SessionTuning.Default);
     }
 
-    // Weights of other sizes than the variant's are the graph's to refuse.
-    private static EncoderNetwork? NetworkOf(FamilyModel model, SamVariant variant)
+    // A checkpoint whose encoder is written in our own kernels; null where it is not.
+    private static EncoderSource? OfCheckpoint(FamilyModel weights, SamVariant variant, CancellationToken cancellationToken)
     {
-        EncoderNetwork? network = model.BuildEncoderNetwork();
+        EncoderNetwork? network = NetworkOf(weights, variant, cancellationToken);
+        if (network is null) return null;
+        try
+        {
+            string hash = EncoderCache.HashOf(weights.Weights, CacheFolder, cancellationToken);
+            // The same weights are several encoders where something decides that weights do not tell.
+            if (weights.EncoderKey.Length > 0) hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(hash + weights.EncoderKey)));
+            EncoderContract plain = new() { InputName = "image", OutputName = FeatureMapShape.Embedding, ImageSize = weights.Frame.EncoderSide };
+            return new EncoderSource(default, null, Task.FromResult(hash), SessionTuning.Default, new NetworkSource(network, plain));
+        }
+        catch
+        {
+            network.Dispose();
+            throw;
+        }
+    }
+
+    // Weights of other sizes than the variant's are the graph's to refuse.
+    private static EncoderNetwork? NetworkOf(FamilyModel model, SamVariant variant, CancellationToken cancellationToken)
+    {
+        EncoderNetwork? network = model.BuildEncoderNetwork(cancellationToken);
         if (network is null || network.Outputs[0] == variant.EmbeddingChannels * variant.EmbeddingGrid * variant.EmbeddingGrid) return network;
         network.Dispose();
         return null;

@@ -2,37 +2,40 @@ using Microsoft.ML.OnnxRuntime;
 
 namespace SegmentAnything;
 
-/// <summary>Runs on the processor. Add the Microsoft.ML.OnnxRuntime package to the application (others include it too).</summary>
-/// <param name="Threads">Threads that work on one run, the calling one included; 0 for one per physical core.</param>
+/// <summary>
+/// Runs on the processor, in our own kernels, for which no other package is needed. What is not written in them runs on ONNX
+/// Runtime's processor provider, as with <see cref="OnnxCpuProvider"/>, if the application has its native library.
+/// </summary>
+/// <param name="Threads">Threads that work on one run, the calling one included; 0 for one for each processor.</param>
 /// <remarks>
-/// Our own work beside the network has as many threads, or one for each processor. More than <see cref="MaxThreads"/> are refused.
+/// Written in our kernels are the image encoders of SAM, MobileSAM, SlimSAM, HQ-SAM and SAM 2 in float32, every mask decoder of SAM's layout,
+/// the prompt encoders, and all work on pixels and masks. <see cref="ExecutionOptions.ConfigureSession"/> asks for sessions of the encoders. <see cref="ImageEncoder.Provider"/> and <see cref="MaskDecoder.Provider"/> say which of both was taken. More than
+/// 1,024 threads are refused.
 /// </remarks>
 public sealed record CpuProvider(int Threads = 0) : ExecutionProvider
 {
     /// <summary>The most threads that can be asked for.</summary>
     internal const int MaxThreads = 1024;
 
-    /// <summary>Threads that work on one run, the calling one included; 0 for one per physical core.</summary>
+    /// <summary>Threads that work on one run, the calling one included; 0 for one for each processor.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The number is negative or above 1,024.</exception>
-    public int Threads { get; init => field = Check(value); } = Check(Threads);
+    public int Threads { get; init => field = CheckThreads(value); } = CheckThreads(Threads);
 
     /// <inheritdoc/>
     public override string Name => "CPU";
 
+    /// <summary>Of what is not written in our kernels.</summary>
+    public override string Package => ForSessions.Package;
+
+    /// <summary>What runs a session where this provider was asked for one.</summary>
+    internal OnnxCpuProvider ForSessions => new(Threads);
+
+    /// <summary>Sets the options as <see cref="OnnxCpuProvider"/> does: a session is what our kernels do not run.</summary>
     /// <inheritdoc/>
-    public override string Package => "Microsoft.ML.OnnxRuntime";
+    public override void Configure(SessionOptions options) => ForSessions.Configure(options);
 
-    /// <inheritdoc/>
-    public override void Configure(SessionOptions options)
-    {
-        ArgumentNullException.ThrowIfNull(options);
-
-        // Nothing is appended: every session ends in the CPU provider by itself.
-        if (Threads > 0) options.IntraOpNumThreads = Threads;
-    }
-
-    private static int Check(int threads) => threads is >= 0 and <= MaxThreads
+    internal static int CheckThreads(int threads) => threads is >= 0 and <= MaxThreads
         ? threads
         : throw new ArgumentOutOfRangeException(
-            nameof(threads), threads, $"Give 0 (one thread per physical core) or up to {MaxThreads} threads.");
+            nameof(threads), threads, $"Give 0 (the default) or up to {MaxThreads} threads.");
 }

@@ -41,7 +41,7 @@ public sealed class OnnxSession : IDisposable
     /// <summary>What the model's maker wrote into the file beside the graph, by name, such as the names of classes.</summary>
     public IReadOnlyDictionary<string, string> Metadata { get; }
 
-    /// <summary>The execution provider that runs it: the first of those asked for that works.</summary>
+    /// <summary>The execution provider that runs it: the first of those asked for that works; for a <see cref="CpuProvider"/> the <see cref="OnnxCpuProvider"/>.</summary>
     public ExecutionProvider Provider => _session.Provider;
 
     /// <summary>Loads a model from a file. Weights that are kept in files beside it are found there.</summary>

@@ -44,7 +44,7 @@ internal static class SessionFactory
         Exception? firstCause = null;
         foreach (ExecutionProvider provider in options.Providers)
         {
-            using SessionOptions sessionOptions = CreateSessionOptions();
+            using SessionOptions sessionOptions = CreateSessionOptions(source);
             (tuning ?? SessionTuning.Default).Apply(sessionOptions);
             Exception? failure = Try(() => provider.Configure(sessionOptions));
             if (failure is null)
@@ -53,8 +53,8 @@ internal static class SessionFactory
                 options.ConfigureSession?.Invoke(sessionOptions);
                 InferenceSession? session = null;
                 failure = Try(() => session = load(sessionOptions));
-                if (session is not null) return Describe(session, source, provider, failures.ToImmutable());
-                if (IsFaultOfTheModel(failure!) || (provider is CpuProvider && failure is OnnxRuntimeException))
+                if (session is not null) return Describe(session, source, provider is CpuProvider processor ? processor.ForSessions : provider, failures.ToImmutable());
+                if (IsFaultOfTheModel(failure!) || (provider is CpuProvider or OnnxCpuProvider && failure is OnnxRuntimeException))
                 {
                     throw new ModelContractException(
                         $"{source}: ONNX Runtime cannot load this model: {failure!.Message} Is the file complete, undamaged, and an ONNX model?",
@@ -89,7 +89,7 @@ internal static class SessionFactory
     }
 
     /// <summary>Touches the native library for the first time, and names the packages if there is none.</summary>
-    private static SessionOptions CreateSessionOptions()
+    private static SessionOptions CreateSessionOptions(string source)
     {
         try
         {
@@ -98,7 +98,7 @@ internal static class SessionFactory
         catch (Exception e) when (Innermost(e) is DllNotFoundException or EntryPointNotFoundException or BadImageFormatException)
         {
             throw new ExecutionProviderException(
-                "ONNX Runtime's native library was not found, or is not the right one. Add one NuGet package that has it to the "
+                $"{source} runs in ONNX Runtime, whose native library was not found, or is not the right one. Add one NuGet package that has it to the "
                 + "application (the project that is run, not only a library): Microsoft.ML.OnnxRuntime for the processor (and Core ML "
                 + "on macOS), Microsoft.ML.OnnxRuntime.Gpu for CUDA, or Microsoft.ML.OnnxRuntime.DirectML for DirectML on Windows, "
                 + $"of the same version as Microsoft.ML.OnnxRuntime.Managed. The system said: {Innermost(e).Message.Split('\n')[0].TrimEnd()}",
@@ -142,7 +142,7 @@ internal static class SessionFactory
         var message = new StringBuilder($"{source}: none of the execution providers that were asked for works.");
         foreach (ExecutionProviderFailure failure in failures)
             message.Append($"{Environment.NewLine}  {failure.Provider.Name}: {failure.Reason}");
-        if (!failures.Any(f => f.Provider is CpuProvider))
+        if (!failures.Any(f => f.Provider is CpuProvider or OnnxCpuProvider))
             message.Append($"{Environment.NewLine}To run on the processor where none of them works, add a {nameof(CpuProvider)} at the end of the list.");
         return message.ToString();
     }

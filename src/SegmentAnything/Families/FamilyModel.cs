@@ -58,11 +58,9 @@ internal abstract class FamilyModel
     /// <summary>Reads what stands at every image position where there is no mask prompt: C values.</summary>
     public abstract float[] ReadWithoutMask();
 
-    /// <summary>
-    /// Builds the network for a mask prompt: <c>mask</c> (B, 1, L, L), L being <see cref="LowResSize"/>, to <c>dense</c>
-    /// (B, C, G, G). Null where the weights know no mask prompts.
-    /// </summary>
-    public abstract byte[]? BuildMaskPrompt();
+    /// <summary>Reads what encodes a mask prompt of <see cref="LowResSize"/> squared; null where the weights know none.</summary>
+    /// <exception cref="CheckpointException">A weight is missing or has an unexpected shape.</exception>
+    public abstract MaskPromptNetwork? ReadMaskPrompt();
 
     /// <summary>Makes the mask decoder.</summary>
     /// <param name="options">Providers, and the engine that is asked for.</param>
@@ -86,7 +84,8 @@ internal abstract class FamilyModel
     /// Builds the image encoder in our own kernels, whose maps are those of <see cref="Features"/> in their order; null where it
     /// is not written in them, or where a weight has another shape than they take.
     /// </summary>
-    public virtual EncoderNetwork? BuildEncoderNetwork() => null;
+    /// <param name="cancellationToken">Stops between parts.</param>
+    public virtual EncoderNetwork? BuildEncoderNetwork(CancellationToken cancellationToken = default) => null;
 
     /// <summary>
     /// Builds prompt encoder and mask decoder as one graph with the inputs and outputs of the family's official export, for

@@ -54,7 +54,7 @@ internal abstract class SamDecoderModel(ModelFrame frame, int grid, DecoderLayou
 
     public override float[] ReadWithoutMask() => Weights.ReadAny("prompt_encoder.no_mask_embed.weight");
 
-    public override byte[]? BuildMaskPrompt() => Decoder.TakesMasks ? DecoderGraphs.BuildMaskPrompt(Weights, Decoder, grid) : null;
+    public override MaskPromptNetwork? ReadMaskPrompt() => Decoder.TakesMasks ? new MaskDownscaling(Weights, grid) : null;
 
     public override (IMaskDecoderEngine Engine, ExecutionProvider Provider) CreateDecoder(SamOptions options, WorkSplitter splitter) =>
         MaskDecoderEngines.Create(Weights, Decoder, Features, options, splitter);

@@ -1,12 +1,21 @@
+using SegmentAnything.Kernels;
+
 namespace SegmentAnything.Graphs;
 
-/// <summary>Rearranges weights while graphs are built. Plain loops: it happens once per model.</summary>
-internal static class Matrices
+/// <summary>Rearranges weights while models are loaded. Plain loops, but for what is done with every matrix.</summary>
+internal static unsafe class Matrices
 {
     /// <summary>Turns rows x columns into columns x rows.</summary>
     public static float[] Transpose(ReadOnlySpan<float> matrix, int rows, int columns)
     {
-        float[] result = new float[matrix.Length];
+        ArgumentOutOfRangeException.ThrowIfNotEqual(matrix.Length, rows * columns, nameof(matrix));
+        float[] result = GC.AllocateUninitializedArray<float>(matrix.Length);
+        if (rows % 4 == 0)
+        {
+            fixed (float* source = matrix, destination = result) DecoderKernels.Transpose(source, columns, rows, columns, destination, rows);
+            return result;
+        }
+
         for (int r = 0; r < rows; r++)
         {
             for (int c = 0; c < columns; c++) result[(c * rows) + r] = matrix[(r * columns) + c];

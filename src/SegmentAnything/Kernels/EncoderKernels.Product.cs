@@ -77,8 +77,9 @@ internal unsafe struct RowProduct
 /// <content>The product of rows, wherever they lie, with a packed matrix.</content>
 internal static unsafe partial class EncoderKernels
 {
-    // Of a panel's values so many stay in the first-level cache while all rows go over them.
-    private const int PanelValues = 8192;
+    // Of a panel's values so many are read again and again while all rows go over them; half of it would suit the first-level cache,
+    // but sums would be fetched and written twice as often.
+    private const int PanelValues = 16384;
 
     /// <summary>Vectors in the panel that begins a matrix of so many vectors: three, or two where one alone would be left.</summary>
     /// <remarks>One vector alone would wait for its own sums.</remarks>
@@ -87,65 +88,54 @@ internal static unsafe partial class EncoderKernels
     /// <summary>Computes a <see cref="RowProduct"/>.</summary>
     /// <remarks>
     /// A block of 8 rows x 3 vectors (4 x 3 where there are 16 registers) stays in registers over a part of the sum: each step loads
-    /// three vectors of the matrix and one value a row. The part is as long as a panel's piece fits into the first-level cache,
-    /// where it stays while all rows pass by.
+    /// three vectors of the matrix and one value a row. All parts of a panel come one after the other, so that its sums stay in the
+    /// nearest caches, as the part's piece of the panel does while all rows pass by.
     /// </remarks>
     public static void Product<TSimd, TVector>(in RowProduct product)
         where TSimd : ISimd<TVector>
         where TVector : struct
     {
-        int most = PanelValues / (3 * TSimd.Width), steps = product.Segments * product.Length;
-        if (product.Length <= most)
+        int most = PanelValues / (3 * TSimd.Width), together = 1, length = product.Length;
+        if (length <= most)
         {
-            int parts = (product.Segments + (most / product.Length) - 1) / (most / product.Length), together = (product.Segments + parts - 1) / parts;
-            for (int segment = 0; segment < product.Segments; segment += together)
-                Part<TSimd, TVector>(product, steps, segment, Math.Min(together, product.Segments - segment), 0, product.Length);
+            int parts = (product.Segments + (most / length) - 1) / (most / length);
+            together = (product.Segments + parts - 1) / parts;
         }
         else
         {
-            int parts = (product.Length + most - 1) / most, length = (((product.Length + parts - 1) / parts) + 3) / 4 * 4;
-            for (int segment = 0; segment < product.Segments; segment++)
+            int parts = (length + most - 1) / most;
+            length = (((length + parts - 1) / parts) + 3) / 4 * 4;
+        }
+
+        RowProduct part = product;
+        for (int left = product.Columns / TSimd.Width; left > 0;)
+        {
+            int vectors = PanelVectors(left), columns = vectors * TSimd.Width;
+            for (int segment = 0; segment < product.Segments; segment += together)
             {
                 for (int from = 0; from < product.Length; from += length)
-                    Part<TSimd, TVector>(product, steps, segment, 1, from, Math.Min(length, product.Length - from));
+                {
+                    part.Rows = product.Rows + ((nint)segment * product.Count);
+                    part.Offset = product.Offset + from;
+                    part.Segments = Math.Min(together, product.Segments - segment);
+                    part.Length = Math.Min(length, product.Length - from);
+                    part.Gelu = segment + part.Segments == product.Segments && from + part.Length == product.Length ? product.Gelu : null;
+                    if (vectors == 3) Panel<TSimd, TVector, ThreeVectors>(part, product.Count);
+                    else if (vectors == 2) Panel<TSimd, TVector, TwoVectors>(part, product.Count);
+                    else Panel<TSimd, TVector, OneVector>(part, product.Count);
+                    // The next part goes on where this one ends, in the matrix as in the sums.
+                    part.Matrix += (nint)part.Segments * part.Length * columns;
+                    part.Bias = null;
+                    part.Start = product.Result;
+                    part.StartOffset = part.ResultOffset;
+                }
             }
-        }
-    }
 
-    // A part of the sums, of all columns and rows.
-    private static void Part<TSimd, TVector>(in RowProduct product, int steps, int segment, int segments, int from, int length)
-        where TSimd : ISimd<TVector>
-        where TVector : struct
-    {
-        nint w = TSimd.Width;
-        bool first = segment == 0 && from == 0, last = segment + segments == product.Segments && from + length == product.Length;
-        RowProduct part = product;
-        part.Rows += (nint)segment * product.Count;
-        part.Offset += from;
-        part.Segments = segments;
-        part.Length = length;
-        if (!first)
-        {
-            part.Bias = null;
-            part.Start = product.Result;
-            part.StartOffset = product.ResultOffset;
-        }
-
-        if (!last) part.Gelu = null;
-        float* panel = product.Matrix;
-        nint firstStep = ((nint)segment * product.Length) + from;
-        for (int left = product.Columns / (int)w; left > 0;)
-        {
-            int vectors = PanelVectors(left);
-            part.Matrix = panel + (firstStep * vectors * w);
-            if (vectors == 3) Panel<TSimd, TVector, ThreeVectors>(part, product.Count);
-            else if (vectors == 2) Panel<TSimd, TVector, TwoVectors>(part, product.Count);
-            else Panel<TSimd, TVector, OneVector>(part, product.Count);
-            panel += steps * vectors * w;
             left -= vectors;
-            part.StartOffset += vectors * w;
-            part.ResultOffset += vectors * w;
-            if (part.Bias != null) part.Bias += vectors * w;
+            part.ResultOffset += columns;
+            part.Start = product.Start;
+            part.StartOffset = product.StartOffset + (part.ResultOffset - product.ResultOffset);
+            part.Bias = product.Bias == null ? null : product.Bias + (part.ResultOffset - product.ResultOffset);
         }
     }
 

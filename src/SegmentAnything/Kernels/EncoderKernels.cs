@@ -16,4 +16,10 @@ internal static unsafe partial class EncoderKernels
 
     /// <summary>The room that so many values take.</summary>
     public static int Padded(int values) => (values + Lanes - 1) / Lanes * Lanes;
+
+    /// <summary>
+    /// The same for rows that lie one after the other and are read eight at a time: a multiple of a kilobyte would put what is read of
+    /// them into the same few places of the first-level cache, where they push each other out.
+    /// </summary>
+    public static int Spread(int values) => Padded(values) % 256 == 0 ? Padded(values) + 128 : Padded(values);
 }

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Encoders;
 using SegmentAnything.Families;
@@ -33,6 +32,9 @@ internal sealed class OpenedModel : IDisposable
 
     /// <summary>Where its files are.</summary>
     public ModelFiles Files { get; }
+
+    /// <summary>The SHA-256 of the image encoder's file in hexadecimal, where it was needed to recognise the model; else null.</summary>
+    public string? EncoderHash { get; private init; }
 
     /// <summary>The image encoder is built from a checkpoint, not an ONNX file.</summary>
     public bool HasEncoderWeights => _checkpoint is not null && !Files.Roles.Contains(ModelFileRole.Encoder);
@@ -96,11 +98,11 @@ internal sealed class OpenedModel : IDisposable
         (string encoderName, string decoderName) = ModelFolder.Find(folder);
         ModelFiles files = ModelFiles.FromPaths(Path.Combine(folder, encoderName), Path.Combine(folder, decoderName));
         ReadOnlyMemory<byte> encoder = files.Read(ModelFileRole.Encoder);
-        string hash = Convert.ToHexStringLower(SHA256.HashData(encoder.Span));
-        SamVariant? published = ModelFamilies.Published.FirstOrDefault(v => v.FindFile(ModelFileRole.Encoder)?.Sha256 == hash);
-        if (published is not null) return Open(published, files);
-
         string path = Path.Combine(folder, encoderName);
+        string hash = EncoderCache.HashOf(path, encoder, EncoderSource.CacheFolder).GetAwaiter().GetResult();
+        SamVariant? published = ModelFamilies.Published.FirstOrDefault(v => v.FindFile(ModelFileRole.Encoder)?.Sha256 == hash);
+        if (published is not null) return new OpenedModel(published, files, null, null) { EncoderHash = hash };
+
         EncoderContract contract = EncoderContract.Of(OnnxFile.Parse(encoder.Span, path).Graph, path);
         string name = Path.GetFileName(Path.GetFullPath(folder).TrimEnd(Path.DirectorySeparatorChar));
         SamVariant variant = new()
@@ -112,12 +114,13 @@ internal sealed class OpenedModel : IDisposable
             Source = new Uri(Path.GetFullPath(folder)),
         };
         // What the file leaves open is taken to be as in the published models; the contract is checked when it is loaded.
-        return Open(variant with
+        variant = variant with
         {
             ImageSize = contract.ImageSize ?? variant.ImageSize,
             EmbeddingChannels = contract.EmbeddingChannels ?? variant.EmbeddingChannels,
             EmbeddingGrid = contract.EmbeddingGrid ?? variant.EmbeddingGrid,
-        }, files);
+        };
+        return new OpenedModel(variant, files, null, null) { EncoderHash = hash };
     }
 
     /// <summary>The published model with the sizes that were found, or one that is called as its file is.</summary>

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using SegmentAnything.Kernels;
 
 namespace SegmentAnything.Networks;
@@ -11,27 +12,32 @@ internal sealed unsafe class MlpPhase : NetworkPhase
     // Floats of the widest rows of an item: with its other rows they stay in the second-level cache.
     private const int HiddenValues = 80 << 10;
 
+    // Tokens of an item at least, as far as there are items enough for all threads: enough for the weights to be worth their way from memory.
+    private const int TokensOfItem = 128, EnoughItems = 16;
+
     private readonly Picture _source, _result;
     private readonly DepthwiseWeights? _depthwise;
     private readonly NormWeights _norm;
-    private readonly LinearWeights _widen, _narrow;
-    private readonly int _rowsOfItem;
+    private readonly ImmutableArray<(LinearWeights Widen, LinearWeights Narrow)> _parts;
+    private readonly int _rowsOfItem, _hidden, _normalStride;
 
     /// <param name="source">What goes in.</param>
     /// <param name="result">What comes out: the source itself, unless there is a convolution.</param>
     /// <param name="depthwise">The convolution, or null.</param>
     /// <param name="norm">The norm.</param>
-    /// <param name="widen">To the hidden channels.</param>
-    /// <param name="narrow">Back.</param>
-    public MlpPhase(Picture source, Picture result, DepthwiseWeights? depthwise, NormWeights norm, LinearWeights widen, LinearWeights narrow)
+    /// <param name="parts">To some of the hidden channels, and back.</param>
+    public MlpPhase(
+        Picture source, Picture result, DepthwiseWeights? depthwise, NormWeights norm, ImmutableArray<(LinearWeights Widen, LinearWeights Narrow)> parts)
     {
         _source = source;
         _result = result;
         _depthwise = depthwise;
         _norm = norm;
-        _widen = widen;
-        _narrow = narrow;
-        _rowsOfItem = Math.Clamp(HiddenValues / (source.Width * widen.Columns), 1, source.Height);
+        _parts = parts;
+        _hidden = EncoderKernels.Spread(parts.Max(part => part.Widen.Columns));
+        _normalStride = EncoderKernels.Spread(source.Channels);
+        _rowsOfItem = Math.Max(
+            Math.Min(HiddenValues / (source.Width * _hidden), source.Height), Math.Clamp(TokensOfItem / source.Width, 1, Math.Max(1, source.Height / EnoughItems)));
         FloatArena arena = default;
         Deal(ref arena);
         ScratchLength = arena.Used;
@@ -42,7 +48,7 @@ internal sealed unsafe class MlpPhase : NetworkPhase
     public override int Zeros => _source.Width * _source.Stride;
 
     public override long MultiplyAdds =>
-        (long)_source.Width * _source.Height * _source.Channels * ((2L * _widen.Outputs) + (_depthwise is null ? 0 : 9));
+        (long)_source.Width * _source.Height * _source.Channels * ((2L * _parts.Sum(part => part.Widen.Outputs)) + (_depthwise is null ? 0 : 9));
 
     public override long ScratchLength { get; }
 
@@ -61,8 +67,8 @@ internal sealed unsafe class MlpPhase : NetworkPhase
             Tokens = TakeAddresses(ref arena, tokens),
             Normals = TakeAddresses(ref arena, tokens),
             Hidden = TakeAddresses(ref arena, tokens),
-            Normal = arena.Take((long)tokens * _source.Stride),
-            Wide = arena.Take((long)tokens * _widen.Columns),
+            Normal = arena.Take((long)tokens * _normalStride),
+            Wide = arena.Take((long)tokens * _hidden),
         };
     }
 
@@ -93,15 +99,18 @@ internal sealed unsafe class MlpPhase : NetworkPhase
         }
 
         Fill(memory.Tokens, tokens, run.Row(_result, first), _result.Stride);
-        Fill(memory.Normals, tokens, memory.Normal, _source.Stride);
-        Fill(memory.Hidden, tokens, memory.Wide, _widen.Columns);
-        operations.LayerNorm(memory.Tokens, tokens, _result.Channels, (float*)_norm.Weight, (float*)_norm.Bias, _norm.Epsilon, memory.Normal, _source.Stride);
-        RowProduct product = _widen.Of(memory.Normals, tokens);
-        product.Result = memory.Hidden;
-        product.Gelu = run.Gelu;
-        operations.Product(product);
-        product = _narrow.Of(memory.Hidden, tokens);
-        product.Start = product.Result = memory.Tokens;
-        operations.Product(product);
+        Fill(memory.Normals, tokens, memory.Normal, _normalStride);
+        Fill(memory.Hidden, tokens, memory.Wide, _hidden);
+        operations.LayerNorm(memory.Tokens, tokens, _result.Channels, (float*)_norm.Weight, (float*)_norm.Bias, _norm.Epsilon, memory.Normal, _normalStride);
+        foreach ((LinearWeights widen, LinearWeights narrow) in _parts)
+        {
+            RowProduct product = widen.Of(memory.Normals, tokens);
+            product.Result = memory.Hidden;
+            product.Gelu = run.Gelu;
+            operations.Product(product);
+            product = narrow.Of(memory.Hidden, tokens);
+            product.Start = product.Result = memory.Tokens;
+            operations.Product(product);
+        }
     }
 }

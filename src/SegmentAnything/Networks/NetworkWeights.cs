@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+using System.Numerics.Tensors;
 using SegmentAnything.Kernels;
 
 namespace SegmentAnything.Networks;
@@ -39,6 +41,9 @@ internal readonly record struct NormWeights(nint Weight, nint Bias, float Epsilo
 /// <summary>Owns a network's weights in the layouts that kernels read. Immutable once built, so shared by all threads.</summary>
 internal sealed unsafe class NetworkWeights : IDisposable
 {
+    // Hidden channels of a part of an MLP.
+    private const int HiddenOfPart = 1024;
+
     private readonly List<NativeFloats> _blocks = [];
 
     public NetworkWeights(TileOperations operations)
@@ -58,6 +63,32 @@ internal sealed unsafe class NetworkWeights : IDisposable
 
     /// <summary>A linear layer as PyTorch keeps it: weight outputs x inputs.</summary>
     public LinearWeights Linear(ReadOnlySpan<float> weight, ReadOnlySpan<float> bias, int outputs, int inputs) => Segmented(weight, bias, outputs, 1, inputs);
+
+    /// <summary>
+    /// The two layers of an MLP, in parts of the hidden channels, each of which goes there and back while it is in the cache: the
+    /// narrowing layer's bias is in the first.
+    /// </summary>
+    /// <param name="widen">hidden x channels.</param>
+    /// <param name="widenBias">[hidden].</param>
+    /// <param name="narrow">channels x hidden.</param>
+    /// <param name="narrowBias">[channels].</param>
+    /// <param name="channels">Channels of a token.</param>
+    /// <param name="hidden">Hidden channels.</param>
+    public ImmutableArray<(LinearWeights Widen, LinearWeights Narrow)> Mlp(
+        ReadOnlySpan<float> widen, ReadOnlySpan<float> widenBias, ReadOnlySpan<float> narrow, ReadOnlySpan<float> narrowBias, int channels, int hidden)
+    {
+        int parts = (hidden + HiddenOfPart - 1) / HiddenOfPart, most = EncoderKernels.Padded((hidden + parts - 1) / parts);
+        var list = ImmutableArray.CreateBuilder<(LinearWeights, LinearWeights)>(parts);
+        for (int from = 0; from < hidden; from += most)
+        {
+            int count = Math.Min(most, hidden - from);
+            list.Add((
+                Linear(widen.Slice(from * channels, count * channels), widenBias.Slice(from, count), count, channels),
+                Segmented(narrow[from..], from == 0 ? narrowBias : [], channels, 1, count, hidden)));
+        }
+
+        return list.DrainToImmutable();
+    }
 
     /// <summary>A convolution as PyTorch keeps it, outputs x inputs x kernel x kernel, for rows of tokens: a segment for each place of the kernel.</summary>
     public LinearWeights Convolution(ReadOnlySpan<float> weight, ReadOnlySpan<float> bias, int outputs, int inputs, int kernel)
@@ -92,6 +123,44 @@ internal sealed unsafe class NetworkWeights : IDisposable
     public NormWeights Norm(ReadOnlySpan<float> weight, ReadOnlySpan<float> bias, float epsilon) =>
         new(Copy(weight, EncoderKernels.Padded(weight.Length)), Copy(bias, EncoderKernels.Padded(bias.Length)), epsilon);
 
+    /// <summary>Rows of values, each with room for a multiple of <see cref="EncoderKernels.Lanes"/>: positions of tokens.</summary>
+    public nint CopyRows(ReadOnlySpan<float> values, int width)
+    {
+        int room = EncoderKernels.Padded(width), rows = values.Length / width;
+        float* copy = Allocate((long)rows * room);
+        for (int row = 0; row < rows; row++)
+        {
+            Span<float> to = new(copy + ((nint)row * room), room);
+            values.Slice(row * width, width).CopyTo(to);
+            to[width..].Clear();
+        }
+
+        return (nint)copy;
+    }
+
+    /// <summary>
+    /// The two tables of decomposed relative positions, (2 side - 1) x channels of a head each, as one matrix whose products
+    /// <see cref="EncoderKernels.RelativeScores"/> reads.
+    /// </summary>
+    /// <param name="rows">Entry i is for queries i - (side - 1) rows beyond the key.</param>
+    /// <param name="columns">The same for columns.</param>
+    /// <param name="channels">Channels of a head.</param>
+    /// <param name="factor">What makes scores of the products with queries, which have a factor of their own.</param>
+    public LinearWeights Relatives(ReadOnlySpan<float> rows, ReadOnlySpan<float> columns, int channels, float factor)
+    {
+        int entries = rows.Length / channels, room = EncoderKernels.Padded(entries);
+        float[] table = new float[2 * room * channels];
+        // The other way round, so that what a query needs for keys one after the other lies so.
+        for (int entry = 0; entry < entries; entry++)
+        {
+            int from = (entries - 1 - entry) * channels;
+            TensorPrimitives.Multiply(rows.Slice(from, channels), factor, table.AsSpan(entry * channels, channels));
+            TensorPrimitives.Multiply(columns.Slice(from, channels), factor, table.AsSpan((room + entry) * channels, channels));
+        }
+
+        return Segmented(table, [], 2 * room, 1, channels);
+    }
+
     /// <summary>Values on lines of 64 bytes, with zeros behind them up to a length.</summary>
     public nint Copy(ReadOnlySpan<float> values, int length = 0)
     {
@@ -107,15 +176,17 @@ internal sealed unsafe class NetworkWeights : IDisposable
         foreach (NativeFloats block in _blocks) block.Dispose();
     }
 
-    private LinearWeights Segmented(ReadOnlySpan<float> weight, ReadOnlySpan<float> bias, int outputs, int segments, int inputs)
+    // Rows of the weight are "stride" values apart: as many as they have, unless only a part of each is wanted.
+    private LinearWeights Segmented(ReadOnlySpan<float> weight, ReadOnlySpan<float> bias, int outputs, int segments, int inputs, int stride = 0)
     {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(weight.Length, outputs * segments * inputs, nameof(weight));
         int columns = EncoderKernels.Padded(outputs), steps = segments * inputs;
+        if (stride == 0) stride = steps;
+        ArgumentOutOfRangeException.ThrowIfLessThan(weight.Length, ((outputs - 1) * stride) + steps, nameof(weight));
         // As many columns as rows have room for: narrow vectors would pack fewer.
-        float[]? padded = outputs == columns ? null : new float[columns * steps];
-        if (padded is not null) weight.CopyTo(padded);
+        float[]? padded = outputs == columns ? null : new float[columns * stride];
+        if (padded is not null) weight[..(((outputs - 1) * stride) + steps)].CopyTo(padded);
         float* panels = Allocate((long)columns * steps);
-        fixed (float* source = padded is null ? weight : padded) Operations.PackTransposed(source, steps, columns, steps, panels);
+        fixed (float* source = padded is null ? weight : padded) Operations.PackTransposed(source, stride, columns, steps, panels);
         return new LinearWeights((nint)panels, bias.IsEmpty ? 0 : Copy(bias, columns), segments, inputs, outputs);
     }
 

@@ -7,6 +7,9 @@ namespace SegmentAnything.Networks;
 /// <remarks>A call does the work of a tile of rows, beside which its being virtual costs nothing.</remarks>
 internal abstract unsafe class TileOperations
 {
+    /// <summary>The width that is fastest on this processor.</summary>
+    public static int WidthHere => Math.Max(4, SimdDispatch.Width);
+
     /// <summary>Floats in a vector.</summary>
     public abstract int Width { get; }
 
@@ -33,6 +36,15 @@ internal abstract unsafe class TileOperations
 
     /// <inheritdoc cref="EncoderKernels.ScaleRows"/>
     public abstract void ScaleRows(float** rows, nint offset, int count, int columns, float* factors);
+
+    /// <inheritdoc cref="EncoderKernels.RunningSoftmax"/>
+    public abstract bool RunningSoftmax(float* scores, nint stride, int rows, int columns, bool first, float* reference, float* sum, float* rescale);
+
+    /// <inheritdoc cref="EncoderKernels.RelativeScores"/>
+    public abstract void RelativeScores(in RelativeScoreTile tile);
+
+    /// <inheritdoc cref="EncoderKernels.LargestOfFour"/>
+    public abstract void LargestOfFour(float** rows, nint offset, int count, int columns);
 
     /// <inheritdoc cref="EncoderKernels.PackRows"/>
     public abstract void PackRows(float* source, nint stride, int columns, int steps, float* panels);
@@ -61,6 +73,14 @@ internal sealed unsafe class TileOperations<TSimd, TVector> : TileOperations
 
     public override void ScaleRows(float** rows, nint offset, int count, int columns, float* factors) =>
         EncoderKernels.ScaleRows<TSimd, TVector>(rows, offset, count, columns, factors);
+
+    public override bool RunningSoftmax(float* scores, nint stride, int rows, int columns, bool first, float* reference, float* sum, float* rescale) =>
+        EncoderKernels.RunningSoftmax<TSimd, TVector>(scores, stride, rows, columns, first, reference, sum, rescale);
+
+    public override void RelativeScores(in RelativeScoreTile tile) => EncoderKernels.RelativeScores<TSimd, TVector>(tile);
+
+    public override void LargestOfFour(float** rows, nint offset, int count, int columns) =>
+        EncoderKernels.LargestOfFour<TSimd, TVector>(rows, offset, count, columns);
 
     public override void PackRows(float* source, nint stride, int columns, int steps, float* panels) =>
         EncoderKernels.PackRows<TSimd, TVector>(source, stride, columns, steps, panels);

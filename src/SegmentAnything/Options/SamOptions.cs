@@ -110,9 +110,9 @@ public enum EncoderPrecision
 /// <summary>What decodes masks.</summary>
 public enum DecoderBackend
 {
-    /// <summary>Our own kernels where the execution provider is the CPU, ONNX graphs elsewhere.</summary>
+    /// <summary>Our own kernels where the execution provider is a <see cref="CpuProvider"/>, ONNX graphs elsewhere.</summary>
     Auto,
 
-    /// <summary>ONNX graphs on the execution provider, whatever it is.</summary>
+    /// <summary>ONNX graphs on the execution provider, whatever it is: on the CPU those of <see cref="OnnxCpuProvider"/>.</summary>
     Graph,
 }

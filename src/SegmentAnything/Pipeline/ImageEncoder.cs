@@ -26,6 +26,9 @@ public sealed class ImageEncoder : IDisposable
     private readonly int _threads;
     private readonly UseGate _gate = new();
 
+    // Of the bytes that were loaded: it is computed beside the loading, and not waited for before an image needs it.
+    private readonly Task<string> _fingerprint;
+
     /// <summary>Loads the image encoder of a model.</summary>
     /// <param name="variant">Which model it is.</param>
     /// <param name="files">Where its files are.</param>
@@ -54,26 +57,15 @@ public sealed class ImageEncoder : IDisposable
         _maps = opened.HasModel
             ? opened.Model.Features
             : [new FeatureMapShape(FeatureMapShape.Embedding, variant.EmbeddingChannels, variant.EmbeddingGrid)];
-        ExecutionOptions execution = options.Execution;
-        _threads = execution.Threads;
-        EncoderSource source = EncoderSource.Of(
-            variant, opened.Files, opened.HasEncoderWeights ? opened.Model : null, execution, options.EncoderPrecision, options.Notices, cancellationToken);
-        cancellationToken.ThrowIfCancellationRequested();
-        Fingerprint = source.Fingerprint;
-        string name = opened.Files.FindPath(ModelFileRole.Encoder) ?? $"the image encoder of {variant.Name}";
+        _threads = options.Execution.Threads;
+        EncoderSource.CheckPrecision(variant, options);
+        (EncoderSource source, Provider, _session) = options.Execution.Choose(execution => Open(opened, options, execution, cancellationToken));
+        _fingerprint = source.Fingerprint;
         if (source.Network is { } own)
         {
             _contract = own.Contract;
             _network = own.Network;
             _splitter = new WorkSplitter(_threads);
-            Provider = execution.Providers[0];
-        }
-        else
-        {
-            _session = source.Path is null
-                ? SessionFactory.Create(source.Model, name, execution, source.Tuning)
-                : SessionFactory.Create(source.Path, execution, source.Tuning);
-            Provider = _session.Provider;
         }
 
         try
@@ -89,14 +81,14 @@ public sealed class ImageEncoder : IDisposable
         }
     }
 
-    /// <summary>The execution provider that runs it.</summary>
+    /// <summary>The execution provider that runs it: with a <see cref="CpuProvider"/> that one, or an <see cref="OnnxCpuProvider"/> where our kernels do not have it.</summary>
     public ExecutionProvider Provider { get; }
 
     /// <summary>
     /// The SHA-256 of the encoder's ONNX file, in hexadecimal, whatever the precision; of a checkpoint, that of the graph that
     /// was built from it, in its precision, or of the checkpoint itself, where our own kernels run it. Embeddings carry it.
     /// </summary>
-    public string Fingerprint { get; }
+    public string Fingerprint => _fingerprint.GetAwaiter().GetResult();
 
     internal string ModelName => _variant.Name;
 
@@ -179,17 +171,7 @@ public sealed class ImageEncoder : IDisposable
             }
             else
             {
-                using TensorList inputs = new();
-                AddPicture(inputs, input.Memory);
-                using TensorList outputs = new();
-                int start = 0;
-                foreach (FeatureMapShape map in _maps)
-                {
-                    outputs.Add(_contract.OutputOf(map), values.Memory[start..], 1, map.Channels, map.Side, map.Side);
-                    start += map.Length;
-                }
-
-                _session!.Run(inputs.AsSpan(), outputs.AsSpan(), cancellationToken);
+                RunSession(input.Memory, values.Memory, cancellationToken);
             }
 
             // NaN and infinity are never told by their masks, which are empty.
@@ -226,6 +208,37 @@ public sealed class ImageEncoder : IDisposable
             using PointerMemory memory = new(start, pixels.Length);
             return Encode(new PixelBuffer(memory.Memory, width, height, format, stride), cancellationToken);
         }
+    }
+
+    private static (EncoderSource Source, ExecutionProvider Provider, ModelSession? Session) Open(
+        OpenedModel opened, SamOptions options, ExecutionOptions execution, CancellationToken cancellationToken)
+    {
+        EncoderSource source = EncoderSource.Of(
+            opened.Variant, opened.Files, opened.HasEncoderWeights ? opened.Model : null, execution, options.EncoderPrecision, opened.EncoderHash, options.Notices,
+            cancellationToken);
+        if (cancellationToken.IsCancellationRequested) source.Network?.Network.Dispose();
+        cancellationToken.ThrowIfCancellationRequested();
+        if (source.Network is not null) return (source, execution.Providers[0], null);
+        ModelSession session = source.Path is null
+            ? SessionFactory.Create(source.Model, opened.Files.FindPath(ModelFileRole.Encoder) ?? $"the image encoder of {opened.Variant.Name}", execution, source.Tuning)
+            : SessionFactory.Create(source.Path, execution, source.Tuning);
+        return (source, session.Provider, session);
+    }
+
+    // A method of its own, so that who runs our kernels touches nothing of ONNX Runtime.
+    private void RunSession(Memory<float> input, Memory<float> values, CancellationToken cancellationToken)
+    {
+        using TensorList inputs = new();
+        AddPicture(inputs, input);
+        using TensorList outputs = new();
+        int start = 0;
+        foreach (FeatureMapShape map in _maps)
+        {
+            outputs.Add(_contract.OutputOf(map), values[start..], 1, map.Channels, map.Side, map.Side);
+            start += map.Length;
+        }
+
+        _session!.Run(inputs.AsSpan(), outputs.AsSpan(), cancellationToken);
     }
 
     // From 0 to 255 to 0 to 1. Rounded, so that the published numbers, which have three digits, are the nearest floats.

@@ -8,7 +8,7 @@ namespace SegmentAnything;
 
 /// <summary>Turns points, boxes and rough masks into what the mask decoder reads.</summary>
 /// <remarks>
-/// Points and boxes are plain arithmetic; a mask goes through three small convolutions in ONNX Runtime.
+/// Points and boxes are plain arithmetic; a mask goes through three small convolutions.
 /// Safe to use from several threads. Source: Segment Anything, modeling/prompt_encoder.py.
 /// </remarks>
 public sealed class PromptEncoder : IDisposable
@@ -21,7 +21,7 @@ public sealed class PromptEncoder : IDisposable
 
     private readonly PromptTokens _tokens;
     private readonly float[] _noMask;
-    private readonly Lazy<MaskPromptNetwork>? _maskNetwork;
+    private readonly MaskPromptNetwork? _maskNetwork;
     private readonly ModelFrame _frame;
     private readonly string _source;
     private readonly int _grid;
@@ -30,21 +30,21 @@ public sealed class PromptEncoder : IDisposable
     /// <summary>Loads the prompt encoder of a model.</summary>
     /// <param name="variant">Which model it is.</param>
     /// <param name="files">Where its files are.</param>
-    /// <param name="options">How to run it; by default on the CPU.</param>
+    /// <param name="options">Its <see cref="SamOptions.Specification"/> counts: all of it is computed here, whatever the execution provider.</param>
     /// <exception cref="ModelNotFoundException">A file is missing.</exception>
     /// <exception cref="CheckpointException">The decoder's file is damaged or not of a known layout.</exception>
     public PromptEncoder(SamVariant variant, ModelFiles files, SamOptions? options = null)
-        : this(OpenedModel.Open(variant, files, options?.Specification), options)
+        : this(OpenedModel.Open(variant, files, options?.Specification))
     {
     }
 
-    private PromptEncoder(OpenedModel opened, SamOptions? options)
-        : this(opened.Model, options ?? SamOptions.Default, opened)
+    private PromptEncoder(OpenedModel opened)
+        : this(opened.Model, opened)
     {
     }
 
     /// <summary>Loads the prompt encoder of a model that was recognised.</summary>
-    internal PromptEncoder(FamilyModel model, SamOptions options, IDisposable? disposedAfterwards = null)
+    internal PromptEncoder(FamilyModel model, IDisposable? disposedAfterwards = null)
     {
         using (disposedAfterwards)
         {
@@ -55,9 +55,7 @@ public sealed class PromptEncoder : IDisposable
             _noMask = model.ReadWithoutMask();
             Capabilities = model.Capabilities;
             MaskSize = model.LowResSize;
-            if (model.BuildMaskPrompt() is not { } graph) return;
-            // Most prompts have no mask: the session is made when the first one has.
-            _maskNetwork = new Lazy<MaskPromptNetwork>(() => new MaskPromptNetwork(graph, Channels, _grid, MaskSize, options.Execution));
+            _maskNetwork = model.ReadMaskPrompt();
         }
     }
 
@@ -111,10 +109,10 @@ public sealed class PromptEncoder : IDisposable
         return new EncodedPrompt(tokens, count, dense, prompt.IsAmbiguous, sourceSize);
     }
 
-    /// <summary>Releases the mask network.</summary>
+    /// <summary>Lets no further call in.</summary>
     public void Dispose()
     {
-        if (_gate.Close() && _maskNetwork is { IsValueCreated: true }) _maskNetwork.Value.Dispose();
+        _gate.Close();
     }
 
     /// <summary>Encodes a prompt into the caller's memory.</summary>
@@ -282,6 +280,6 @@ public sealed class PromptEncoder : IDisposable
             if (!float.IsFinite(logit)) throw new ArgumentException($"The mask prompt holds {logit}: all logits must be finite numbers.", nameof(logits));
         }
 
-        _maskNetwork!.Value.Encode(logits.Span, dense, cancellationToken);
+        _maskNetwork!.Encode(logits.Span, dense.Span, cancellationToken);
     }
 }

@@ -1,4 +1,5 @@
 using System.Collections;
+using SegmentAnything.Rle;
 
 namespace SegmentAnything;
 
@@ -60,6 +61,15 @@ public sealed class MaskPrediction : IReadOnlyList<PredictedMask>, IDisposable
     /// made with them, even from another thread. Such a use throws <see cref="ObjectDisposedException"/>.
     /// </summary>
     public void Dispose() => Interlocked.Exchange(ref _logits, null)?.Release();
+
+    /// <summary>The one mask that is nearest to another, by IoU; of several the best. It takes the logits' memory over.</summary>
+    /// <param name="mask">A mask of the same image, of any size.</param>
+    internal MaskPrediction Nearest(RleMask mask)
+    {
+        mask = mask.Resize(Best.Mask.Width, Best.Mask.Height);
+        PredictedMask nearest = _masks.MaxBy(found => found.Mask.IntersectionOverUnion(mask))!;
+        return new MaskPrediction([nearest], Interlocked.Exchange(ref _logits, null), ObjectScore);
+    }
 
     /// <summary>Goes through the masks, best first.</summary>
     public IEnumerator<PredictedMask> GetEnumerator() => ((IEnumerable<PredictedMask>)_masks).GetEnumerator();

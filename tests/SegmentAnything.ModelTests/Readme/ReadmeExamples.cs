@@ -1,5 +1,6 @@
 using SegmentAnything.Imaging;
 using SegmentAnything.Rle;
+using SegmentAnything.Text;
 using SegmentAnything.TestSupport;
 
 namespace SegmentAnything.ModelTests.Readme;
@@ -66,6 +67,21 @@ public sealed class ReadmeExamples(MobileSam fixture)
         Assert.Equal([3, 3, 1], many.Select(m => m.Count));
         Assert.Equal(4, four.Count);
     }
+
+    // Run in TextSearchTests, with another model of words and pictures.
+    private static void Text(SamModel sam, PixelBuffer image)
+    {
+        // example: TextSearch
+        using ClipModel clip = ClipModel.Load("clip-vit-base-patch32");
+        IReadOnlyList<FoundMask> cups = TextSearch.Find(sam, clip, image, "a red cup");
+        // end
+
+        Assert.NotNull(cups);
+    }
+
+    [Fact]
+    public void Text_WithoutItsFiles_SaysWhichAreMissing() =>
+        Assert.Throws<FileNotFoundException>(() => Text(fixture.Model, Scene.Pixels));
 
     [Fact]
     public void MaskPrompts()

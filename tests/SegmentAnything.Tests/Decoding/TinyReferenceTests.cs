@@ -54,7 +54,7 @@ public sealed class TinyReferenceTests
         };
         SamOptions options = new() { Decoder = backend };
         FamilyModel recognised = ModelFamilies.RecogniseDecoder(weights, variant);
-        using PromptEncoder promptEncoder = new(recognised, options);
+        using PromptEncoder promptEncoder = new(recognised);
         using MaskDecoder decoder = new(variant, recognised, options);
 
         JsonElement size = root.GetProperty("original_size_hw");

@@ -8,7 +8,7 @@ public sealed class OnnxSessionTests
         using OnnxSession session = OnnxSession.Load(TinyGraphs.Affine(), "affine");
         Assert.Equal("x: Single [?, 3]", Assert.Single(session.Inputs).ToString());
         Assert.Equal("y: Single [?, 3]", Assert.Single(session.Outputs).ToString());
-        Assert.IsType<CpuProvider>(session.Provider);
+        Assert.IsType<OnnxCpuProvider>(session.Provider);
 
         ReadOnlySpan<float> x = [1, 2, 3, 4, 5, 6];
         using OnnxInputs inputs = new OnnxInputs().Add("x", x, 2, 3);

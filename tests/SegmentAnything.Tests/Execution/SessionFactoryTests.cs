@@ -54,13 +54,13 @@ public class SessionFactoryTests
             },
         };
         using (ModelSession session = SessionFactory.Create(TinyGraphs.Affine(), "affine", options))
-            Assert.Equal(new CpuProvider(3), session.Provider);
+            Assert.Equal(new OnnxCpuProvider(3), session.Provider);
         Assert.Equal([3], threads);
 
         threads.Clear();
         options = options with { Providers = [new FailingProvider("x"), new CpuProvider()] };
         using (ModelSession session = SessionFactory.Create(TinyGraphs.Affine(), "affine", options))
-            Assert.Equal(new CpuProvider(), session.Provider);
+            Assert.Equal(new OnnxCpuProvider(), session.Provider);
         Assert.Equal([0], threads);
     }
 
@@ -71,7 +71,7 @@ public class SessionFactoryTests
         var options = ExecutionOptions.For(
             new CudaProvider(), new DirectMLProvider(), new CoreMLProvider(), new NamedProvider("NoSuchProvider"), new CpuProvider(1));
         using ModelSession session = SessionFactory.Create(TinyGraphs.Affine(), "affine", options);
-        Assert.Equal(new CpuProvider(1), session.Provider);
+        Assert.Equal(new OnnxCpuProvider(1), session.Provider);
         Assert.Equal(["CUDA", "DirectML", "CoreML", "NoSuchProvider"], session.PassedOver.Select(f => f.Provider.Name));
         Assert.All(session.PassedOver, f => Assert.NotEmpty(f.Reason));
     }
@@ -182,7 +182,7 @@ public class SessionFactoryTests
                 SessionFactory.Create(TinyGraphs.Affine(), "affine", ExecutionOptions.For(new CudaProvider(), new CpuProvider())));
             foreach (string part in new[]
             {
-                "Microsoft.ML.OnnxRuntime for the processor", "Microsoft.ML.OnnxRuntime.Gpu", "Microsoft.ML.OnnxRuntime.DirectML",
+                "affine runs in ONNX Runtime", "Microsoft.ML.OnnxRuntime for the processor", "Microsoft.ML.OnnxRuntime.Gpu", "Microsoft.ML.OnnxRuntime.DirectML",
                 "Unable to load shared library 'onnxruntime'",
             })
             {

@@ -89,7 +89,7 @@ internal sealed class EfficientSamModel(int imageSize, int grid, EfficientSamDec
     // Nothing is added where there is no mask prompt, and there never is one.
     public override float[] ReadWithoutMask() => new float[decoder.Channels];
 
-    public override byte[]? BuildMaskPrompt() => null;
+    public override MaskPromptNetwork? ReadMaskPrompt() => null;
 
     public override (IMaskDecoderEngine Engine, ExecutionProvider Provider) CreateDecoder(SamOptions options, WorkSplitter splitter)
     {

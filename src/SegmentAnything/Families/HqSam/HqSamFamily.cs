@@ -88,7 +88,10 @@ internal sealed class HqSamModel(int imageSize, int grid, DecoderLayout decoder,
         ? VitEncoderGraph.Build(Weights, options, form, progress, early: true, cancellationToken)
         : TinyVitEncoderGraph.Build(Weights, options, form, (TinyVit ?? throw NoEncoder()).ImageSize, early: true);
 
-    public override EncoderNetwork? BuildEncoderNetwork() => TinyVit is null ? null : TinyVitNetwork.TryBuild(Weights, TinyVit, early: true);
+    public override EncoderNetwork? BuildEncoderNetwork(CancellationToken cancellationToken = default) =>
+        Vit is not null ? VitNetwork.Build(Weights, Vit, early: true, TileOperations.WidthHere, cancellationToken)
+        : TinyVit is not null ? TinyVitNetwork.TryBuild(Weights, TinyVit, early: true)
+        : null;
 
     public override GraphBuilder BuildOfficialDecoder() => HqSamAddition.BuildExport(Weights, layout, Decoder, Grid, Frame.Side);
 

@@ -38,5 +38,8 @@ internal sealed class Sam1Model(int imageSize, int grid, DecoderLayout? decoder)
         : TinyVit is not null ? TinyVitEncoderGraph.Build(Weights, options, form, TinyVit.ImageSize)
         : throw NoEncoder();
 
-    public override EncoderNetwork? BuildEncoderNetwork() => TinyVit is null ? null : TinyVitNetwork.TryBuild(Weights, TinyVit, early: false);
+    public override EncoderNetwork? BuildEncoderNetwork(CancellationToken cancellationToken = default) =>
+        Vit is not null ? VitNetwork.Build(Weights, Vit, early: false, TileOperations.WidthHere, cancellationToken)
+        : TinyVit is not null ? TinyVitNetwork.TryBuild(Weights, TinyVit, early: false)
+        : null;
 }

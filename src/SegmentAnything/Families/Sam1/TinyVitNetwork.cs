@@ -36,7 +36,7 @@ internal static unsafe class TinyVitNetwork
     {
         try
         {
-            return Build(weights, layout, early, Math.Max(4, SimdDispatch.Width));
+            return Build(weights, layout, early, TileOperations.WidthHere);
         }
         catch (CheckpointException)
         {
@@ -104,13 +104,13 @@ internal static unsafe class TinyVitNetwork
 
         private void Block(string name, TinyVitStage stage)
         {
-            _phases.Add(new WindowAttentionPhase(_x, Attention(name + "attn.", stage)));
+            _phases.Add(new WindowAttentionPhase(_x, _x, Attention(name + "attn.", stage)));
             Picture result = _plan.Take(_x.Width, _x.Height, _x.Channels);
             (float[] widen, float[] widenBias) = weights.FoldNorm(name + "mlp.norm", name + "mlp.fc1", stage.Channels, stage.Hidden);
             (float[] narrow, float[] narrowBias) = weights.Linear(name + "mlp.fc2", stage.Hidden, stage.Channels);
             _phases.Add(new MlpPhase(
                 _x, result, Around(name + "local_conv", stage.Channels), NormWeights.Plain(TinyVitEncoderGraph.TokenNormEpsilon),
-                packed.Linear(widen, widenBias, stage.Hidden, stage.Channels), packed.Linear(narrow, narrowBias, stage.Channels, stage.Hidden)));
+                packed.Mlp(widen, widenBias, narrow, narrowBias, stage.Channels, stage.Hidden)));
             Continue(result);
         }
 
@@ -124,7 +124,7 @@ internal static unsafe class TinyVitNetwork
                 stage.Window, heads, width, NormWeights.Plain(TinyVitEncoderGraph.TokenNormEpsilon),
                 packed.Linear(Arrange(weight, channels), Arrange(bias, 1), 3 * heads * room, channels),
                 packed.Linear(WindowAttentionWeights.ArrangeOutput(heads, width, channels, output), outputBias, channels, heads * room),
-                packed.Copy(Biases(name, stage)));
+                ScoreBiases.Learnt(packed, Biases(name, stage), stage.Window * stage.Window));
 
             // The rows of qkv are by head, and within a head q, then k, then v.
             float[] Arrange(float[] rows, int inputs) => WindowAttentionWeights.Arrange(

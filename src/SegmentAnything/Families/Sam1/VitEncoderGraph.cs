@@ -22,7 +22,7 @@ internal sealed class VitEncoderGraph
     /// <summary>The second output, which HQ-SAM's mask decoder reads.</summary>
     public const string EarlyFeature = "early";
 
-    private const float NormEpsilon = 1e-6f;
+    internal const float NormEpsilon = 1e-6f;
 
     private readonly TokenRows _rows;
     private readonly VitLayout _layout;

@@ -30,7 +30,7 @@ internal sealed class HieraEncoderGraph
     public const string HighRes0 = "high_res_0";
     public const string HighRes1 = "high_res_1";
 
-    private const float NormEpsilon = 1e-6f;
+    internal const float NormEpsilon = 1e-6f;
 
     private readonly TokenRows _rows;
     private readonly StateDict _weights;
@@ -264,12 +264,12 @@ internal sealed class HieraEncoderGraph
         return g.Concat(0, heads);
     }
 
-    // conv(neck(x)), both 1x1: one product.
-    private void HighRes(Value x, string name, int level, string conv, int inputs, int outputs, int grid)
+    /// <summary>conv(neck(x)), both 1x1, as one product: outputs x inputs, and its bias.</summary>
+    internal static (float[] Weight, float[] Bias) MergeWithNeck(StateDict weights, Sam2Layout layout, int level, string conv, int inputs, int outputs)
     {
-        int channels = _layout.Channels;
-        float[] inner = _weights.Read($"{Sam2Names.Neck}{level}.conv.weight", channels, inputs, 1, 1), innerBias = _weights.Read($"{Sam2Names.Neck}{level}.conv.bias", channels);
-        float[] outer = _weights.Read(conv + ".weight", outputs, channels, 1, 1), bias = _weights.Read(conv + ".bias", outputs);
+        int channels = layout.Channels;
+        float[] inner = weights.Read($"{Sam2Names.Neck}{level}.conv.weight", channels, inputs, 1, 1), innerBias = weights.Read($"{Sam2Names.Neck}{level}.conv.bias", channels);
+        float[] outer = weights.Read(conv + ".weight", outputs, channels, 1, 1), bias = weights.Read(conv + ".bias", outputs);
         float[] weight = new float[outputs * inputs];
         double[] row = new double[inputs];
         for (int o = 0; o < outputs; o++)
@@ -287,6 +287,12 @@ internal sealed class HieraEncoderGraph
             for (int i = 0; i < inputs; i++) weight[o * inputs + i] = (float)row[i];
         }
 
+        return (weight, bias);
+    }
+
+    private void HighRes(Value x, string name, int level, string conv, int inputs, int outputs, int grid)
+    {
+        (float[] weight, float[] bias) = MergeWithNeck(_weights, _layout, level, conv, inputs, outputs);
         Value map = _rows.Product(_g, _rows.ForProducts(_g, x), name, weight, outputs, bias);
         _g.Output(name, TokenRows.ToPlanes(_g, map, grid, grid, outputs), 1, outputs, grid, grid);
     }

@@ -42,7 +42,7 @@ internal sealed class Sam2ExportedModel(
 
     public override float[] ReadWithoutMask() => new float[features[0].Channels];
 
-    public override byte[]? BuildMaskPrompt() => layout.Mask is null ? null : DecoderGraphs.BuildMaskAsItIs(features[0].Channels, features[0].Side);
+    public override MaskPromptNetwork? ReadMaskPrompt() => layout.Mask is null ? null : new MaskAsItIs(features[0].Channels, features[0].Side);
 
     public override (IMaskDecoderEngine Engine, ExecutionProvider Provider) CreateDecoder(SamOptions options, WorkSplitter splitter)
     {

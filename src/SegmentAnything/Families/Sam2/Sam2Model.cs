@@ -4,6 +4,7 @@ using System.Text;
 using SegmentAnything.Checkpoints;
 using SegmentAnything.Decoding;
 using SegmentAnything.Graphs;
+using SegmentAnything.Networks;
 
 namespace SegmentAnything.Families.Sam2;
 
@@ -56,7 +57,7 @@ internal sealed class Sam2Model(Sam2Layout layout, DecoderLayout decoder) : Fami
 
     public override float[] ReadWithoutMask() => Weights.ReadAny("prompt_encoder.no_mask_embed.weight");
 
-    public override byte[]? BuildMaskPrompt() => DecoderGraphs.BuildMaskPrompt(Weights, decoder, layout.Grid);
+    public override MaskPromptNetwork? ReadMaskPrompt() => new MaskDownscaling(Weights, layout.Grid);
 
     public override (IMaskDecoderEngine Engine, ExecutionProvider Provider) CreateDecoder(SamOptions options, WorkSplitter splitter) =>
         MaskDecoderEngines.Create(Weights, decoder, Features, options, splitter);
@@ -64,6 +65,9 @@ internal sealed class Sam2Model(Sam2Layout layout, DecoderLayout decoder) : Fami
     public override GraphBuilder BuildEncoder(
         WeightOptions options, EncoderForm form, IProgress<float>? progress = null, CancellationToken cancellationToken = default) =>
         HieraEncoderGraph.Build(Weights, layout, options, form, progress, cancellationToken);
+
+    public override EncoderNetwork? BuildEncoderNetwork(CancellationToken cancellationToken = default) =>
+        layout.Blocks.IsEmpty ? null : HieraNetwork.Build(Weights, layout, TileOperations.WidthHere, cancellationToken);
 
     public override GraphBuilder BuildOfficialDecoder() => Sam2DecoderGraph.BuildExport(Weights, layout, decoder);
 }
