@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
-using SegmentAnything.Imaging;
 using SegmentAnything.Annotations;
+using SegmentAnything.Imaging;
 using SegmentAnything.Rle;
 using SegmentAnything.TestSupport;
 

@@ -4,8 +4,8 @@ using SegmentAnything.Checkpoints;
 using SegmentAnything.Execution;
 using SegmentAnything.Families.Sam1;
 using SegmentAnything.Graphs;
-using SegmentAnything.Networks;
 using SegmentAnything.ModelTests.Graphs;
+using SegmentAnything.Networks;
 
 namespace SegmentAnything.Benchmarks.Graphs;
 

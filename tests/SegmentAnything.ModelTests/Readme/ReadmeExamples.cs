@@ -1,7 +1,7 @@
 using SegmentAnything.Imaging;
 using SegmentAnything.Rle;
-using SegmentAnything.Text;
 using SegmentAnything.TestSupport;
+using SegmentAnything.Text;
 
 namespace SegmentAnything.ModelTests.Readme;
 
