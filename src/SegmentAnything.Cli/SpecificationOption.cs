@@ -15,12 +15,12 @@ internal sealed class SpecificationOption
         BlocksPerStage = "blocksPerStage", GlobalBlocks = "globalBlocks", Windows = "windows";
 
     // What only SAM 2 has; the last may be left out.
-    private static readonly string[] _sam2 = [EmbedWidth, BlocksPerStage, GlobalBlocks, Windows];
-    private static readonly string[] _known = [ImageSize, Heads, .. _sam2];
+    private static readonly string[] OnlySam2 = [EmbedWidth, BlocksPerStage, GlobalBlocks, Windows];
+    private static readonly string[] Known = [ImageSize, Heads, .. OnlySam2];
 
     private readonly Option<string?> _file = new("--spec")
     {
-        Description = $"For a checkpoint that is no published model's size: a JSON file with what its weights do not show ({string.Join(", ", _known)}).",
+        Description = $"For a checkpoint that is no published model's size: a JSON file with what its weights do not show ({string.Join(", ", Known)}).",
         HelpName = "FILE.json",
     };
 
@@ -37,16 +37,16 @@ internal sealed class SpecificationOption
         try
         {
             using JsonDocument json = JsonDocument.Parse(File.ReadAllBytes(path));
-            if (json.RootElement.ValueKind != JsonValueKind.Object) throw Bad($"is no JSON object. Expected members are {string.Join(", ", _known)}.");
+            if (json.RootElement.ValueKind != JsonValueKind.Object) throw Bad($"is no JSON object. Expected members are {string.Join(", ", Known)}.");
             Dictionary<string, JsonElement> members = [];
             foreach (JsonProperty member in json.RootElement.EnumerateObject())
             {
-                if (!_known.Contains(member.Name)) throw Bad($"has an unknown member '{member.Name}'. Expected are {string.Join(", ", _known)}.");
+                if (!Known.Contains(member.Name)) throw Bad($"has an unknown member '{member.Name}'. Expected are {string.Join(", ", Known)}.");
                 if (!members.TryAdd(member.Name, member.Value)) throw Bad($"has '{member.Name}' twice.");
             }
 
-            if (members.Count == 0) throw Bad($"is empty. Expected members are {string.Join(", ", _known)}.");
-            if (!_sam2.Any(members.ContainsKey)) return new ModelSpecification { ImageSize = Optional(ImageSize), Heads = Optional(Heads) };
+            if (members.Count == 0) throw Bad($"is empty. Expected members are {string.Join(", ", Known)}.");
+            if (!OnlySam2.Any(members.ContainsKey)) return new ModelSpecification { ImageSize = Optional(ImageSize), Heads = Optional(Heads) };
             Sam2Spec spec = new()
             {
                 EmbedWidth = Optional(EmbedWidth) ?? throw Missing(EmbedWidth),

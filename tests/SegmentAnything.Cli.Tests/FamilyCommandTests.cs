@@ -13,7 +13,7 @@ public sealed class FamilyCommandTests : IDisposable
     // Ours in one arrangement and in another: float noise, which may move a pixel near zero.
     private const double LeastOverlap = 0.99;
 
-    private static readonly string[] _settings = ["--points-per-side", "4", "--pred-iou-thresh", "0", "--stability-score-thresh", "0"];
+    private static readonly string[] Settings = ["--points-per-side", "4", "--pred-iou-thresh", "0", "--stability-score-thresh", "0"];
 
     private readonly TemporaryFolder _folder = new();
 
@@ -41,7 +41,7 @@ public sealed class FamilyCommandTests : IDisposable
     {
         (string checkpoint, string specification, string picture, ModelSpecification expectedSpecification) = Prepare(folder);
 
-        ToolRun run = await ToolRun.Run(["everything", picture, "--model", checkpoint, "--spec", specification, .. _settings]);
+        ToolRun run = await ToolRun.Run(["everything", picture, "--model", checkpoint, "--spec", specification, .. Settings]);
 
         Assert.Equal(0, run.Status);
         using SamModel sam = SamModel.Load(checkpoint, new SamOptions { Specification = expectedSpecification });
@@ -74,7 +74,7 @@ public sealed class FamilyCommandTests : IDisposable
         Assert.Equal(expected.Length, found.Length);
         foreach ((RleMask one, RleMask other) in expected.Zip(found))
             Assert.True(one.Equals(other) || one.IntersectionOverUnion(other) >= LeastOverlap, $"{one.Area} and {other.Area} pixels, IoU {one.IntersectionOverUnion(other)}");
-        ToolRun everything = await ToolRun.Run(["everything", picture, "--model", converted, .. _settings]);
+        ToolRun everything = await ToolRun.Run(["everything", picture, "--model", converted, .. Settings]);
         Assert.Equal(0, everything.Status);
         Assert.NotEmpty(Masks(everything));
     }

@@ -7,7 +7,7 @@ public class PlainEncoderInputTests
     // Two products of values up to 255 and a division, in float32.
     private const double Tolerance = 2e-6;
 
-    private static readonly float[] _mean = [123.675f, 116.28f, 103.53f], _std = [58.395f, 57.12f, 57.375f];
+    private static readonly float[] Mean = [123.675f, 116.28f, 103.53f], Deviation = [58.395f, 57.12f, 57.375f];
 
     [Theory]
     [InlineData(1, 1, 5)]
@@ -28,7 +28,7 @@ public class PlainEncoderInputTests
             random.NextBytes(bytes);
             PixelBuffer source = new(bytes, width, height, format, stride);
             float[] found = new float[3 * side * side];
-            PlainEncoderInput.Write(source, side, _mean, _std, found, threads: 1);
+            PlainEncoderInput.Write(source, side, Mean, Deviation, found, threads: 1);
 
             for (int c = 0; c < 3; c++)
             {
@@ -40,9 +40,9 @@ public class PlainEncoderInputTests
                         (int top, int bottom, double down) = Neighbours(y, height, side);
                         (int left, int right, double across) = Neighbours(x, width, side);
                         double above = ((1 - across) * Pixel(left, top)) + (across * Pixel(right, top)), below = ((1 - across) * Pixel(left, bottom)) + (across * Pixel(right, bottom));
-                        double expected = ((((1 - down) * above) + (down * below)) - _mean[c]) / _std[c];
+                        double expected = ((((1 - down) * above) + (down * below)) - Mean[c]) / Deviation[c];
                         // The position is float32 there: it moves the weights of a large picture by a little.
-                        double position = 255 * 2e-7 * Math.Max(width, height) / _std[c];
+                        double position = 255 * 2e-7 * Math.Max(width, height) / Deviation[c];
                         Assert.Equal(expected, found[(((c * side) + y) * side) + x], Tolerance + position);
                     }
                 }
@@ -53,7 +53,7 @@ public class PlainEncoderInputTests
             foreach (int threads in new[] { 2, 3, 8 })
             {
                 float[] other = new float[found.Length];
-                PlainEncoderInput.Write(source, side, _mean, _std, other, threads, TestContext.Current.CancellationToken);
+                PlainEncoderInput.Write(source, side, Mean, Deviation, other, threads, TestContext.Current.CancellationToken);
                 Assert.True(found.AsSpan().SequenceEqual(other), $"{threads} threads");
             }
         }
@@ -63,15 +63,15 @@ public class PlainEncoderInputTests
     public void Write_WrongArguments_AreRefused()
     {
         PixelBuffer source = PixelBuffer.FromGray8(new byte[4], 2, 2);
-        Assert.Throws<ArgumentOutOfRangeException>(() => PlainEncoderInput.Write(source, 4, _mean, _std, new float[47], threads: 1));
-        Assert.Throws<ArgumentOutOfRangeException>(() => PlainEncoderInput.Write(source, 4, _mean.AsSpan(0, 2), _std, new float[48], threads: 1));
-        Assert.Throws<ArgumentOutOfRangeException>(() => PlainEncoderInput.Write(source, 4, _mean, _std.AsSpan(0, 1), new float[48], threads: 1));
-        Assert.Throws<ArgumentOutOfRangeException>(() => PlainEncoderInput.Write(source, 0, _mean, _std, new float[48], threads: 1));
+        Assert.Throws<ArgumentOutOfRangeException>(() => PlainEncoderInput.Write(source, 4, Mean, Deviation, new float[47], threads: 1));
+        Assert.Throws<ArgumentOutOfRangeException>(() => PlainEncoderInput.Write(source, 4, Mean.AsSpan(0, 2), Deviation, new float[48], threads: 1));
+        Assert.Throws<ArgumentOutOfRangeException>(() => PlainEncoderInput.Write(source, 4, Mean, Deviation.AsSpan(0, 1), new float[48], threads: 1));
+        Assert.Throws<ArgumentOutOfRangeException>(() => PlainEncoderInput.Write(source, 0, Mean, Deviation, new float[48], threads: 1));
     }
 
     [Fact]
     public void Write_Cancelled_Stops() => Assert.ThrowsAny<OperationCanceledException>(() =>
-        PlainEncoderInput.Write(PixelBuffer.FromGray8(new byte[4], 2, 2), 256, _mean, _std, new float[3 * 256 * 256], threads: 2, new CancellationToken(canceled: true)));
+        PlainEncoderInput.Write(PixelBuffer.FromGray8(new byte[4], 2, 2), 256, Mean, Deviation, new float[3 * 256 * 256], threads: 2, new CancellationToken(canceled: true)));
 
     // Pixel centres are at halves; beyond the edge stands the edge.
     private static (int First, int Second, double Weight) Neighbours(int position, int source, int side)
