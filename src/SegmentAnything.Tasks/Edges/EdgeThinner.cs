@@ -3,8 +3,8 @@ namespace SegmentAnything.Tasks;
 /// <summary>Makes edges one pixel thin: keeps what is strongest along the normal of the edge.</summary>
 /// <remarks>
 /// Canny (1986) suppresses along the gradient. Here the image is that of edges already, and on the crest of one its gradient is nil: the
-/// normal is the direction in which the smoothed strength bends down the most, by its second derivatives, as in structured edge
-/// detection (Dollár and Zitnick 2013).
+/// normal is the direction in which the smoothed strength bends the most, by its second derivatives, as in structured edge detection
+/// (Dollár and Zitnick 2013).
 /// </remarks>
 internal static class EdgeThinner
 {
@@ -75,9 +75,10 @@ internal static class EdgeThinner
         float xx = values[here + right] + values[here + left] - (2 * values[here + x]);
         float yy = values[below + x] + values[above + x] - (2 * values[here + x]);
         float xy = (values[below + right] + values[above + left] - values[below + left] - values[above + right]) / 4;
-        // The eigenvector of the lesser eigenvalue of [xx xy; xy yy].
+        // The eigenvector of [xx xy; xy yy] whose eigenvalue is the greater by size: across the edge, on its crest, where the strength
+        // bends down, and at its foot, where it bends up.
         (float sin, float cos) = MathF.SinCos(0.5f * MathF.Atan2(2 * xy, xx - yy));
-        return (-sin, cos);
+        return xx + yy > 0 ? (cos, sin) : (-sin, cos);
     }
 
     private static float At(float[] values, float x, float y, int width, int height)
