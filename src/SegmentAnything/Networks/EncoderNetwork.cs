@@ -6,7 +6,7 @@ namespace SegmentAnything.Networks;
 /// <summary>An image encoder in our own kernels: phases that threads do one after the other, each in items.</summary>
 /// <remarks>
 /// Safe to use from several threads: each call has its own memory, and one at a time has the helping threads
-/// (<see cref="WorkSplitter"/>). In steady state a call allocates no managed memory. A result does not depend on which thread
+/// (<see cref="WorkSplitter"/>). In steady state a call allocates next to no managed memory. A result does not depend on which thread
 /// did what.
 /// </remarks>
 internal sealed unsafe class EncoderNetwork : IDisposable
