@@ -5,7 +5,6 @@ namespace SegmentAnything.Detection.Layouts;
 /// <summary>RT-DETR, D-FINE and DEIM as their authors export them: boxes in pixels of the size that they are told.</summary>
 internal sealed class RtDetrReader(DetectorSignature signature) : LayoutReader
 {
-    private const int UsualSide = 640;
     private const string Size = "orig_target_sizes";
 
     private readonly PictureTensor _picture = new(signature.Picture!);
@@ -20,8 +19,7 @@ internal sealed class RtDetrReader(DetectorSignature signature) : LayoutReader
 
     public override (OnnxInputs Inputs, Placement Placement) Prepare(PixelBuffer image)
     {
-        int width = _picture.Width > 0 ? _picture.Width : UsualSide, height = _picture.Height > 0 ? _picture.Height : UsualSide;
-        (OnnxInputs inputs, _) = _picture.Stretch(image, width, height);
+        (OnnxInputs inputs, _) = _picture.Stretch(image, _picture.UsualWidth, _picture.UsualHeight);
         return (inputs.Add<long>(Size, [image.Width, image.Height], 1, 2), Placement.Source);
     }
 
@@ -32,8 +30,6 @@ internal sealed class RtDetrReader(DetectorSignature signature) : LayoutReader
 /// <summary>RT-DETR as Ultralytics exports it: centre and size as parts of the input, then a score a class.</summary>
 internal sealed class RtDetrUltralyticsReader(DetectorSignature signature) : LayoutReader
 {
-    private const int UsualSide = 640;
-
     private readonly PictureTensor _picture = new(signature.Picture!);
     private readonly string _output = signature.Outputs[0].Name;
 
@@ -43,8 +39,7 @@ internal sealed class RtDetrUltralyticsReader(DetectorSignature signature) : Lay
 
     public override (OnnxInputs Inputs, Placement Placement) Prepare(PixelBuffer image)
     {
-        int width = _picture.Width > 0 ? _picture.Width : UsualSide, height = _picture.Height > 0 ? _picture.Height : UsualSide;
-        (OnnxInputs inputs, _) = _picture.Stretch(image, width, height);
+        (OnnxInputs inputs, _) = _picture.Stretch(image, _picture.UsualWidth, _picture.UsualHeight);
         // Boxes are parts of the picture.
         return (inputs, new Placement(1.0 / image.Width, 1.0 / image.Height));
     }

@@ -3,6 +3,9 @@ namespace SegmentAnything.Detection.Layouts;
 /// <summary>A picture as a network's input: resized, placed, scaled.</summary>
 internal sealed class PictureTensor
 {
+    // The side of a model that takes any.
+    private const int UsualSide = 640;
+
     private readonly OnnxTensor _input;
 
     /// <summary>Prepares for an input.</summary>
@@ -19,6 +22,12 @@ internal sealed class PictureTensor
 
     /// <summary>Rows of the input; -1 when any number is taken.</summary>
     public int Height { get; }
+
+    /// <summary>Columns to use: the input's, or where it takes any number, those that such models are trained with.</summary>
+    public int UsualWidth => Width > 0 ? Width : UsualSide;
+
+    /// <summary>Rows to use, likewise.</summary>
+    public int UsualHeight => Height > 0 ? Height : UsualSide;
 
     /// <summary>Whether blue comes first.</summary>
     public bool IsBgr { get; init; }

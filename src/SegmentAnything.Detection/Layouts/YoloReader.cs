@@ -3,9 +3,6 @@ namespace SegmentAnything.Detection.Layouts;
 /// <summary>YOLO v8 (and 9, 11, 12), v5 (and 7) and YOLOX: a box and a score a class for each cell of three grids.</summary>
 internal sealed class YoloReader : LayoutReader
 {
-    // The side of a model that takes any.
-    private const int UsualSide = 640;
-
     // Masks' coefficients behind the classes: SAM makes the masks.
     private const int MaskColumns = 32;
 
@@ -32,7 +29,7 @@ internal sealed class YoloReader : LayoutReader
     public override bool LeavesOverlaps => true;
 
     public override (OnnxInputs Inputs, Placement Placement) Prepare(PixelBuffer image) =>
-        _picture.Fit(image, Side(_picture.Width), Side(_picture.Height), isCentred: Layout != DetectorLayout.Yolox);
+        _picture.Fit(image, _picture.UsualWidth, _picture.UsualHeight, isCentred: Layout != DetectorLayout.Yolox);
 
     public override List<RawBox> Read(OutputValues outputs, Placement placement, float scoreThreshold)
     {
@@ -86,23 +83,19 @@ internal sealed class YoloReader : LayoutReader
         (int X, int Y, int Stride)[] cells =
         [
             .. from stride in new[] { 8, 16, 32 }
-               from y in Enumerable.Range(0, Side(_picture.Height) / stride)
-               from x in Enumerable.Range(0, Side(_picture.Width) / stride)
+               from y in Enumerable.Range(0, _picture.UsualHeight / stride)
+               from x in Enumerable.Range(0, _picture.UsualWidth / stride)
                select (x, y, stride),
         ];
         return cells.Length == boxes
             ? cells
             : throw new ModelContractException($"The output '{_output}' has {boxes} boxes, but the grids of strides 8, 16 and 32 have {cells.Length} cells.");
     }
-
-    private static int Side(int side) => side > 0 ? side : UsualSide;
 }
 
 /// <summary>YOLO without overlaps left to remove: corners, score, class.</summary>
 internal sealed class YoloEndToEndReader(DetectorSignature signature) : LayoutReader
 {
-    private const int UsualSide = 640;
-
     private readonly PictureTensor _picture = new(signature.Picture!) { Fill = 114 };
     private readonly string _output = signature.Outputs.First(output => output.Dimensions.Length == 3).Name;
 
@@ -110,8 +103,8 @@ internal sealed class YoloEndToEndReader(DetectorSignature signature) : LayoutRe
 
     public override bool LeavesOverlaps => false;
 
-    public override (OnnxInputs Inputs, Placement Placement) Prepare(PixelBuffer image) => _picture.Fit(
-        image, _picture.Width > 0 ? _picture.Width : UsualSide, _picture.Height > 0 ? _picture.Height : UsualSide, isCentred: true);
+    public override (OnnxInputs Inputs, Placement Placement) Prepare(PixelBuffer image) =>
+        _picture.Fit(image, _picture.UsualWidth, _picture.UsualHeight, isCentred: true);
 
     public override List<RawBox> Read(OutputValues outputs, Placement placement, float scoreThreshold)
     {

@@ -31,6 +31,21 @@ internal sealed class FamilyModels
         .Where(p => p.Name.StartsWith("checkpoint", StringComparison.Ordinal) && p.Value.ValueKind == JsonValueKind.Object)
         .Select(p => p.Value.GetProperty("file").GetString()!);
 
+    /// <summary>Every model's folder and the first of its files, as cases of a theory.</summary>
+    public static TheoryData<string, string> FirstCheckpoints()
+    {
+        TheoryData<string, string> models = [];
+        foreach (string manifest in Manifests())
+        {
+            using JsonDocument json = JsonDocument.Parse(File.ReadAllBytes(manifest));
+            models.Add(Path.GetFileName(Path.GetDirectoryName(manifest)!), Checkpoints(json.RootElement).First());
+        }
+
+        // A theory without cases fails: one that skips says why.
+        if (models.Count == 0) models.Add("", "");
+        return models;
+    }
+
     /// <summary>What the model's masks can be made of.</summary>
     public static IEnumerable<HqMask> HqMasks(JsonElement manifest) =>
         manifest.TryGetProperty("hq_features", out _) ? [HqMask.Sum, HqMask.HighQualityOnly] : [HqMask.Sum];
